@@ -1,0 +1,13 @@
+//! Floor 0: what the write-ahead log says, as plain data. No IO, no JSON, no sockets.
+
+mod cell;
+mod entry;
+mod lsn;
+mod table;
+mod timestamp;
+
+pub use cell::{Cell, Row};
+pub use entry::{Begin, Change, Commit, Entry, LogicalMessage, OldRow, Operation};
+pub use lsn::{Lsn, ParseLsnError};
+pub use table::{Column, Table};
+pub use timestamp::{ParseTimestampError, Timestamp};

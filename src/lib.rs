@@ -1,0 +1,14 @@
+//! walcast reads a Postgres database's write-ahead log through logical replication and broadcasts every
+//! committed change to browsers over Socket.IO.
+//!
+//! ```text
+//! WAL ─► decode ─► change ─► events ─► hub ─► gateway ─► sockets
+//! ```
+//!
+//! A floor imports only floors below it (`tests/tidy.rs` holds this):
+//!
+//! | floor | module | its job |
+//! |---|---|---|
+//! | 0 | [`change`] | what the WAL says, as plain data: position, table, cell, change |
+
+pub mod change;
