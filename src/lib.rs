@@ -10,5 +10,7 @@
 //! | floor | module | its job |
 //! |---|---|---|
 //! | 0 | [`change`] | what the WAL says, as plain data: position, table, cell, change |
+//! | 1 | [`postgres`] | the database's address, TLS to it, and what its refusals mean |
 
 pub mod change;
+pub mod postgres;
