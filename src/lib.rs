@@ -10,5 +10,7 @@
 //! | floor | module | its job |
 //! |---|---|---|
 //! | 0 | [`change`] | what the WAL says, as plain data: position, table, cell, change |
+//! | 1 | [`decode`] | bytes of pgoutput or wal2json in, changes out, every byte accounted for |
 
 pub mod change;
+pub mod decode;
