@@ -12,7 +12,9 @@
 //! | 0 | [`change`] | what the WAL says, as plain data: position, table, cell, change |
 //! | 1 | [`decode`] | bytes of pgoutput or wal2json in, changes out, every byte accounted for |
 //! | 1 | [`postgres`] | the database's address, TLS to it, and what its refusals mean |
+//! | 2 | [`replication`] | the connection to the log: publication, slot, stream, and the position that is confirmed |
 
 pub mod change;
 pub mod decode;
 pub mod postgres;
+pub mod replication;
