@@ -9,6 +9,7 @@ mod publication;
 mod quote;
 mod run;
 mod session;
+mod shutdown;
 mod slot;
 mod stream;
 mod wire;

@@ -162,7 +162,7 @@ impl Supervisor {
         self.system = Some(connected.system_identifier.clone());
         self.started = true;
         self.tell(Feed::Connected(connected)).await;
-        stream(session, &self.progress, &self.feed, &self.cancel).await
+        stream(session, &self.settings.dsn, &self.progress, &self.feed, &self.cancel).await
     }
 
     async fn tell(&self, news: Feed) {

@@ -14,9 +14,10 @@
 //!   its end: [`Progress::quiet`].
 //! - A walsender that is shutting down waits until what it sent is flushed, and asks again and again. We flush when the
 //!   consumer has handed on, which may be never. But where `flush` is 0/0 it takes `write` for it, and the slot stays where
-//!   it is: so keepalives are answered with `write` at their end and `flush` at 0/0.
+//!   it is: so keepalives are answered with `write` at their end and `flush` at 0/0. While we do not read, no keepalive
+//!   comes to us: then [`shutdown`] finds out.
 
-use std::time::Duration;
+use std::{future::Future, pin::Pin, time::Duration};
 
 use postgres_protocol::message::{backend, frontend};
 use tokio::{
@@ -29,11 +30,13 @@ use super::{
     Batch, Feed, Progress, ReplicationError,
     message::{self, Message},
     session::Session,
+    shutdown,
     wire::{Frame, Reader, Writer, server_error},
 };
 use crate::{
     change::{Entry, Lsn, Timestamp},
     decode::Decoder,
+    postgres::Dsn,
 };
 
 /// A batch is full at this many entries or bytes of log.
@@ -49,6 +52,7 @@ const FAREWELL: Duration = Duration::from_secs(3);
 /// Streams until cancelled or until the consumer is gone (`Ok`), or until the connection ends (`Err`).
 pub(super) async fn stream(
     session: Session,
+    dsn: &Dsn,
     progress: &Progress,
     feed: &mpsc::Sender<Feed>,
     cancel: &CancellationToken,
@@ -59,6 +63,7 @@ pub(super) async fn stream(
     let mut told = Lsn::ZERO;
     let mut next_status = Instant::now();
     let mut due_soon = false;
+    let mut stalled: Option<Pin<Box<dyn Future<Output = ()> + Send + '_>>> = None;
     loop {
         // What has arrived goes into one batch, up to its size.
         while !inbox.is_full() {
@@ -66,6 +71,11 @@ pub(super) async fn stream(
                 Some(frame) => inbox.take(frame, &mut writer)?,
                 None => break,
             }
+        }
+        if inbox.is_full() {
+            stalled.get_or_insert_with(|| Box::pin(shutdown::noticed(dsn, status_interval)));
+        } else {
+            stalled = None;
         }
         tokio::select! {
             () = cancel.cancelled() => break,
@@ -84,12 +94,20 @@ pub(super) async fn stream(
                 Ok(room) => room.send(Feed::Batch(inbox.empty())),
                 Err(_) => break,
             },
+            () = done(&mut stalled), if stalled.is_some() => return Err(ReplicationError::Ended),
             filled = reader.fill(), if !inbox.is_full() => filled?,
         }
     }
     // The server may be in the middle of a large transaction and deaf; then dropping the connection must do.
     let _ = timeout(FAREWELL, take_leave(&mut reader, &mut writer, progress)).await;
     Ok(())
+}
+
+async fn done(wait: &mut Option<Pin<Box<dyn Future<Output = ()> + Send + '_>>>) {
+    match wait {
+        Some(wait) => wait.await,
+        None => std::future::pending().await,
+    }
 }
 
 /// What came in and has not gone out yet.
