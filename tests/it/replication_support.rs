@@ -255,6 +255,20 @@ impl Reader {
         }
     }
 
+    /// The next whole transaction that arrived over one connection; `None` when that connection ended first.
+    pub async fn next_connected_or_transaction(&mut self) -> Option<Vec<Entry>> {
+        let mut entries = Vec::new();
+        loop {
+            match self.next().await {
+                Feed::Batch(batch) => entries.extend(batch.entries),
+                _ => return None,
+            }
+            if matches!(entries.last(), Some(Entry::Commit(_))) {
+                return Some(entries);
+            }
+        }
+    }
+
     pub async fn batch(&mut self) -> Batch {
         match self.next().await {
             Feed::Batch(batch) => batch,
