@@ -1,6 +1,7 @@
 //! The decoders on what a real server said: `tests/fixtures/decode`, written by its `capture.sh`.
 
 mod damage;
+mod meaning;
 mod order;
 mod pgoutput;
 mod same_writes;
