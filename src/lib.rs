@@ -10,5 +10,7 @@
 //! | floor | module | its job |
 //! |---|---|---|
 //! | 0 | [`change`] | what the WAL says, as plain data: position, table, cell, change |
+//! | 1 | [`events`] | rules: a change becomes an event with name, payload, rooms and offset |
 
 pub mod change;
+pub mod events;
