@@ -1,5 +1,7 @@
 //! Floor 1: rules turn changes into events, each with its name, payload, rooms and offset. No IO.
 
+mod array;
+mod json;
 mod offset;
 mod room;
 
