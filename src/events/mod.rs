@@ -2,6 +2,7 @@
 
 mod array;
 mod json;
+mod nested;
 mod offset;
 mod room;
 
