@@ -14,8 +14,6 @@ const MAX_DIMENSIONS: usize = 6;
 
 /// The element of a built-in array type; `None` for every other type, among them arrays of types made by users.
 pub(super) fn element(array_oid: u32) -> Option<Element> {
-    /// `text`: what an element becomes is a string for it as for every type that has no form of its own in JSON.
-    const TEXT: u32 = 25;
     let type_oid = match array_oid {
         199 => 114,
         1000 => 16,
@@ -29,57 +27,22 @@ pub(super) fn element(array_oid: u32) -> Option<Element> {
         3807 => 3802,
         // box, the only type whose elements a semicolon parts
         1020 => return Some(Element { type_oid: TEXT, delimiter: ';' }),
-        143
-        | 271
-        | 629
-        | 651
-        | 719
-        | 775
-        | 791
-        | 1001..=1003
-        | 1006
-        | 1008..=1015
-        | 1017..=1019
-        | 1027
-        | 1034
-        | 1040
-        | 1041
-        | 1115
-        | 1182
-        | 1183
-        | 1185
-        | 1187
-        | 1263
-        | 1270
-        | 1561
-        | 1563
-        | 2201
-        | 2207..=2211
-        | 2287
-        | 2949
-        | 2951
-        | 3221
-        | 3643..=3645
-        | 3735
-        | 3770
-        | 3905
-        | 3907
-        | 3909
-        | 3911
-        | 3913
-        | 3927
-        | 4073
-        | 4090
-        | 4097
-        | 4192
-        | 5039
-        | 6150..=6153
-        | 6155
-        | 6157 => TEXT,
+        other if OF_STRINGS.binary_search(&other).is_ok() => TEXT,
         _ => return None,
     };
     Some(Element { type_oid, delimiter: ',' })
 }
+
+/// It stands for every element type that has no form of its own in JSON.
+const TEXT: u32 = 25;
+
+/// The other array types of `pg_type`: those of element types whose values are strings in JSON.
+const OF_STRINGS: [u32; 67] = [
+    143, 271, 629, 651, 719, 775, 791, 1001, 1002, 1003, 1006, 1008, 1009, 1010, 1011, 1012, 1013, 1014, 1015, 1017,
+    1018, 1019, 1027, 1034, 1040, 1041, 1115, 1182, 1183, 1185, 1187, 1263, 1270, 1561, 1563, 2201, 2207, 2208, 2209,
+    2210, 2211, 2287, 2949, 2951, 3221, 3643, 3644, 3645, 3735, 3770, 3905, 3907, 3909, 3911, 3913, 3927, 4073, 4090,
+    4097, 4192, 5039, 6150, 6151, 6152, 6153, 6155, 6157,
+];
 
 /// Appends the array as a JSON array, each element written by `element`, NULL as `null`. Bounds other than 1 are left
 /// out: JSON has no place for them.

@@ -13,7 +13,7 @@ fn array(type_oid: u32, text: &str) -> Value {
 
 const BOOL: u32 = 1000;
 const INT4: u32 = 1007;
-const TEXT: u32 = 1009;
+const TEXTS: u32 = 1009;
 const BOX: u32 = 1020;
 const FLOAT8: u32 = 1022;
 const JSONB: u32 = 3807;
@@ -23,17 +23,17 @@ fn elements_have_the_form_of_their_type() {
     assert_eq!(array(INT4, "{1,NULL,3}"), json!([1, null, 3]));
     assert_eq!(array(BOOL, "{t,f,NULL}"), json!([true, false, null]));
     assert_eq!(array(FLOAT8, "{1.5,NaN,-Infinity}"), json!([1.5, "NaN", "-Infinity"]));
-    assert_eq!(array(TEXT, "{}"), json!([]));
+    assert_eq!(array(TEXTS, "{}"), json!([]));
 }
 
 #[test]
 fn a_quoted_null_is_a_text() {
-    assert_eq!(array(TEXT, r#"{NULL,"NULL",null}"#), json!([null, "NULL", "null"]));
+    assert_eq!(array(TEXTS, r#"{NULL,"NULL",null}"#), json!([null, "NULL", "null"]));
 }
 
 #[test]
 fn quotes_braces_commas_and_backslashes_are_read_in_quotes() {
-    assert_eq!(array(TEXT, r#"{"a\"b","c\\d","","x y","{},"}"#), json!(["a\"b", "c\\d", "", "x y", "{},"]));
+    assert_eq!(array(TEXTS, r#"{"a\"b","c\\d","","x y","{},"}"#), json!(["a\"b", "c\\d", "", "x y", "{},"]));
     assert_eq!(array(JSONB, r#"{"{\"a\": [1, \"}\"]}",null}"#), json!([{"a": [1, "}"]}, null]));
 }
 
@@ -52,6 +52,14 @@ fn bounds_are_left_out() {
 #[test]
 fn boxes_are_parted_by_semicolons() {
     assert_eq!(array(BOX, "{(1,1),(0,0);(2,2),(0,0)}"), json!(["(1,1),(0,0)", "(2,2),(0,0)"]));
+}
+
+#[test]
+fn the_array_types_are_in_the_order_that_the_search_needs() {
+    assert!(OF_STRINGS.is_sorted_by(|one, next| one < next));
+    for (array, of) in [(2951, "uuid"), (1182, "date"), (1185, "timestamptz"), (143, "xml"), (6157, "int8multirange")] {
+        assert_eq!(element(array), Some(Element { type_oid: TEXT, delimiter: ',' }), "{of}[]");
+    }
 }
 
 #[test]
@@ -79,13 +87,13 @@ fn what_is_no_array_is_refused() {
         "{{}1}",
         r"{a\}",
     ] {
-        assert_eq!(json::check(TEXT, text), Err(Corrupt), "{text:?} was taken");
+        assert_eq!(json::check(TEXTS, text), Err(Corrupt), "{text:?} was taken");
     }
 }
 
 #[test]
 fn a_text_of_braces_costs_no_stack() {
-    assert_eq!(json::check(TEXT, &"{".repeat(1_000_000)), Err(Corrupt));
+    assert_eq!(json::check(TEXTS, &"{".repeat(1_000_000)), Err(Corrupt));
 }
 
 proptest! {
@@ -95,6 +103,6 @@ proptest! {
     fn any_elements_survive(elements in prop::collection::vec(prop::option::of(any::<String>()), 0..6)) {
         let quote = |text: &String| format!("\"{}\"", text.replace('\\', r"\\").replace('"', "\\\""));
         let text = elements.iter().map(|e| e.as_ref().map_or("NULL".into(), quote)).collect::<Vec<_>>().join(",");
-        prop_assert_eq!(array(TEXT, &format!("{{{text}}}")), json!(elements));
+        prop_assert_eq!(array(TEXTS, &format!("{{{text}}}")), json!(elements));
     }
 }

@@ -81,6 +81,21 @@ fn a_rule_that_names_a_column_the_table_lacks_is_complained_of_once_and_tells_no
 }
 
 #[test]
+fn a_rule_that_names_an_id_alone_says_nothing_of_entities_and_versions() {
+    let plain = json!({"schema_name": "public", "table_name": "orders", "prefix": "order", "id_column": "no"});
+    let orders = table("public", "orders", &[("id", INT4), ("no", TEXT)]);
+    let mut stream = Stream::new(&[plain]);
+    assert_eq!(
+        stream.tell(&orders, insert(row(["1", "A-1"]))),
+        [r#"order:created [order:A-1] {"orderId":"A-1","order":{"id":1,"no":"A-1"},"createdBy":null}"#]
+    );
+    assert_eq!(
+        stream.tell(&orders, delete(row(["1", "A-1"]))),
+        [r#"order:deleted [order:A-1] {"orderId":"A-1","deletedBy":null}"#]
+    );
+}
+
+#[test]
 fn a_row_without_an_id_is_complained_of_once() {
     let mut stream = Stream::new(&[components_rule()]);
     let components = components();
