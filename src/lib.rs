@@ -2,21 +2,25 @@
 //! committed change to browsers over Socket.IO.
 //!
 //! ```text
-//! WAL ─► decode ─► change ─► events ─► hub ─► gateway ─► sockets
+//! WAL ─► replication ─► decode ─► change ─► events ─► hub ─► gateway ─► sockets
 //! ```
 //!
-//! A floor imports only floors below it (`tests/tidy.rs` holds this):
+//! A floor imports only its own and those below it (`tests/tidy.rs` holds this):
 //!
 //! | floor | module | its job |
 //! |---|---|---|
 //! | 0 | [`change`] | what the WAL says, as plain data: position, table, cell, change |
-//! | 1 | [`decode`] | bytes of pgoutput or wal2json in, changes out, every byte accounted for |
-//! | 1 | [`postgres`] | the database's address, TLS to it, and what its refusals mean |
-//! | 2 | [`replication`] | the connection to the log: publication, slot, stream, and the position that is confirmed |
-//! | 1 | [`events`] | rules: a change becomes an event with name, payload, rooms and offset |
+//! | 1 | [`decode`] | the bytes of `pgoutput` and `wal2json` into changes; no IO |
+//! | 1 | [`events`] | rules turn changes into events: name, payload, rooms, offset; no IO |
+//! | 1 | [`auth`] | who a socket is: tokens signed and verified |
+//! | 1 | [`postgres`] | how to reach the database: DSN, TLS, what its refusals mean |
+//! | 1 | [`store`] | the SQL side: pool, migrations, rules, epochs |
+//! | 2 | [`replication`] | the only place that touches the WAL: connection, slot, stream, what is confirmed |
 
+pub mod auth;
 pub mod change;
 pub mod decode;
 pub mod events;
 pub mod postgres;
 pub mod replication;
+pub mod store;

@@ -22,5 +22,5 @@ pub use event::{Actor, Event, Target};
 pub use mapper::{ACTOR_PREFIX, Mapper};
 pub use offset::{Epoch, Offset, ParseOffsetError};
 pub use room::{Room, RoomParts, join_key, split_key};
-pub use rule::{NestedSpec, RuleError, RuleFault, RuleSpec};
+pub use rule::{NestedSpec, RuleError, RuleFault, RuleSpec, is_reserved};
 pub use rules::{RULES_SCHEMA, RULES_TABLE, plain_prefix};

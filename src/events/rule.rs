@@ -72,7 +72,8 @@ pub enum RuleFault {
 /// Prefixes that begin rooms other than a row's: nobody may come to be heard in them by way of a rule or a table's name.
 const RESERVED: [&str; 2] = ["user", "entity"];
 
-pub(super) fn is_reserved(prefix: &str) -> bool {
+/// Whether no rule may have this prefix and nobody may subscribe under it.
+pub fn is_reserved(prefix: &str) -> bool {
     RESERVED.contains(&prefix)
 }
 
