@@ -16,11 +16,13 @@
 //! | 1 | [`postgres`] | how to reach the database: DSN, TLS, what its refusals mean |
 //! | 1 | [`store`] | the SQL side: pool, migrations, rules, epochs |
 //! | 2 | [`replication`] | the only place that touches the WAL: connection, slot, stream, what is confirmed |
+//! | 2 | [`hub`] | rooms, the one dispatcher, one queue a socket |
 
 pub mod auth;
 pub mod change;
 pub mod decode;
 pub mod events;
+pub mod hub;
 pub mod postgres;
 pub mod replication;
 pub mod store;
