@@ -17,11 +17,19 @@
 //! | 1 | [`store`] | the SQL side: pool, migrations, rules, epochs |
 //! | 2 | [`replication`] | the only place that touches the WAL: connection, slot, stream, what is confirmed |
 //! | 2 | [`hub`] | rooms, the one dispatcher, one queue a socket |
+//! | 3 | [`gateway`] | Socket.IO in and out |
+//! | 3 | [`http`] | health, and the way to the sockets |
+//! | 4 | [`app`], [`cli`], [`config`] | the composition root, the command line, the settings |
 
+pub mod app;
 pub mod auth;
 pub mod change;
+pub mod cli;
+pub mod config;
 pub mod decode;
 pub mod events;
+pub mod gateway;
+pub mod http;
 pub mod hub;
 pub mod postgres;
 pub mod replication;
