@@ -2,7 +2,7 @@
 
 use walcast::replication::{Action, Plugin, ReplicationError, Settings, prepare};
 
-use super::replication_support::{Cluster, Reader};
+use crate::support::{Cluster, Reader};
 
 /// Prepares in vain; the error's text and remedy.
 async fn refused(settings: Settings, action: Action) -> (String, String) {

@@ -7,7 +7,7 @@ use walcast::{
     replication::{Action, Feed, Plugin, ReplicationError, prepare},
 };
 
-use super::replication_support::{Cluster, Reader, within};
+use crate::support::{Cluster, Reader, within};
 
 const PLUGINS: [Plugin; 2] = [Plugin::PgOutput, Plugin::Wal2Json];
 

@@ -9,7 +9,7 @@ use walcast::{
     replication::{Action, Plugin, ReplicationError, prepare},
 };
 
-use super::replication_support::Cluster;
+use crate::support::Cluster;
 
 const ROLES: &str = "SET password_encryption = 'md5'; CREATE ROLE u_md5 LOGIN REPLICATION PASSWORD 'm d5'''; \
      SET password_encryption = 'scram-sha-256'; CREATE ROLE u_scram LOGIN REPLICATION PASSWORD 'p@ss:wörd'; \

@@ -9,7 +9,7 @@ use std::{
 };
 
 use tempfile::TempDir;
-use tokio::{sync::mpsc, task::JoinHandle, time::timeout};
+use tokio::{sync::mpsc, task::JoinHandle};
 use tokio_postgres::{Client, NoTls};
 use tokio_util::sync::CancellationToken;
 use walcast::{
@@ -18,12 +18,7 @@ use walcast::{
     replication::{Batch, Connected, Feed, Plugin, Progress, ReplicationError, Settings, run},
 };
 
-/// How long a test waits for something that is bound to come. No promise rests on it.
-const PATIENCE: Duration = Duration::from_secs(30);
-
-pub async fn within<T>(what: &str, future: impl Future<Output = T>) -> T {
-    timeout(PATIENCE, future).await.unwrap_or_else(|_| panic!("{what} did not come within {PATIENCE:?}"))
-}
+use super::within;
 
 /// Stopped and removed when dropped.
 pub struct Cluster {
