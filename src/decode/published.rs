@@ -20,7 +20,7 @@ pub struct PublishedTable {
     /// themselves show it.
     pub columns: Vec<Column>,
     pub scope: Scope,
-    /// Whether the catalog has its replica identity as FULL.
+    /// Whether the catalog has its replica identity, or that of all its partitions, as FULL.
     pub full: bool,
     pub insert: bool,
     pub update: bool,

@@ -84,7 +84,9 @@ fn published_tables(publication: &str, version: u32) -> String {
     };
     format!(
         "SELECT t.schemaname, t.tablename, p.pubinsert, p.pubupdate, p.pubdelete, p.pubtruncate, {filtered}, {has_list}, \
-           c.relreplident = 'f', columns.told, columns.hidden, \
+           coalesce((SELECT bool_and(l.relreplident = 'f') FROM pg_catalog.pg_partition_tree(c.oid) tree \
+             JOIN pg_catalog.pg_class l ON l.oid = tree.relid WHERE tree.isleaf), c.relreplident = 'f'), \
+           columns.told, columns.hidden, \
            (SELECT coalesce(json_agg(json_build_array(ln.nspname, l.relname)), '[]') \
              FROM pg_catalog.pg_partition_tree(c.oid) tree \
              JOIN pg_catalog.pg_class l ON l.oid = tree.relid \

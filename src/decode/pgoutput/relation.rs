@@ -7,12 +7,17 @@ use crate::{
     decode::{Fault, error::Failure, reader::Reader},
 };
 
+/// Replica identity FULL.
+const FULL: u8 = b'f';
+
 /// A table as a Relation frame announced it.
 #[derive(Clone, Debug)]
 pub(super) struct Relation {
     pub table: Arc<Table>,
     /// Whether a column belongs to the replica identity. Under FULL all do.
     pub key: Vec<bool>,
+    /// Whether a key, not FULL, holds all columns. Only a key is left out where it is unchanged: a root that is FULL
+    /// may have partitions that are not, which then do not tell their old rows.
     pub key_is_everything: bool,
 }
 
@@ -26,18 +31,18 @@ impl Relation {
         };
         let name = frame.c_string("the relation's name")?;
         let mut table = Table { schema, name, columns: Vec::new() };
-        let key = columns(frame, &mut table).map_err(|fault| fault.of(&table))?;
-        let key_is_everything = key.iter().all(|key| *key);
+        let (identity, key) = columns(frame, &mut table).map_err(|fault| fault.of(&table))?;
+        let key_is_everything = identity != FULL && key.iter().all(|key| *key);
         Ok((oid, Relation { table: Arc::new(table), key, key_is_everything }))
     }
 }
 
-/// Reads the replica identity and the columns into `table`; returns which of them belong to the identity.
-fn columns(frame: &mut Reader, table: &mut Table) -> Result<Vec<bool>, Fault> {
-    match frame.u8("the replica identity")? {
-        b'd' | b'n' | b'f' | b'i' => {}
+/// Reads the columns into `table`; returns the replica identity, and which of the columns belong to it.
+fn columns(frame: &mut Reader, table: &mut Table) -> Result<(u8, Vec<bool>), Fault> {
+    let identity = match frame.u8("the replica identity")? {
+        identity @ (b'd' | b'n' | FULL | b'i') => identity,
         value => return Err(Fault::Unknown { what: "the replica identity", value }),
-    }
+    };
     let count = usize::from(frame.u16("the number of columns")?);
     let mut key = Vec::with_capacity(count);
     table.columns.reserve_exact(count);
@@ -52,5 +57,5 @@ fn columns(frame: &mut Reader, table: &mut Table) -> Result<Vec<bool>, Fault> {
         frame.u32("the column's type modifier")?;
         table.columns.push(Column { name, type_oid });
     }
-    Ok(key)
+    Ok((identity, key))
 }
