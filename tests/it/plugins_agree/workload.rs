@@ -37,12 +37,16 @@ pub const TABLES: &str = r#"
     ALTER TABLE moving_whole REPLICA IDENTITY FULL;
     ALTER TABLE moving_whole_0 REPLICA IDENTITY FULL;
     ALTER TABLE moving_whole_1 REPLICA IDENTITY FULL;
+    CREATE TABLE moving_root (LIKE moving INCLUDING ALL) PARTITION BY LIST (half);
+    CREATE TABLE moving_root_0 PARTITION OF moving_root FOR VALUES IN (0);
+    CREATE TABLE moving_root_1 PARTITION OF moving_root FOR VALUES IN (1);
+    ALTER TABLE moving_root REPLICA IDENTITY FULL;
     SELECT walcast.broadcast_table('parts', prefix => 'part', id => 'id', entity => ARRAY['entity_type', 'entity_id'],
         version => 'version', nested => '{"parent": "parent_id", "row": "row_id"}');
     SELECT walcast.broadcast_table('by_index', prefix => 'indexed', id => 'b');
 "#;
 
-pub const PUBLISHED: &str = r#"kinds, kinds_by_key, by_index, "Two Keys", parts, moving, moving_whole"#;
+pub const PUBLISHED: &str = r#"kinds, kinds_by_key, by_index, "Two Keys", parts, moving, moving_whole, moving_root"#;
 
 /// Random transactions that Postgres accepts.
 pub struct Workload {
@@ -85,6 +89,14 @@ impl Workload {
     }
 
     fn ddl(&mut self) -> String {
+        if self.random.random_bool(0.2) {
+            return self.pick(&[
+                "ALTER TABLE kinds_by_key REPLICA IDENTITY FULL",
+                "ALTER TABLE kinds_by_key REPLICA IDENTITY DEFAULT",
+                "ALTER TABLE by_index REPLICA IDENTITY FULL",
+                "ALTER TABLE by_index REPLICA IDENTITY USING INDEX by_index_b",
+            ]);
+        }
         let (table, insert) = match self.random.random_range(0..6) {
             0 | 1 => ("kinds", None),
             2 | 3 => ("kinds_by_key", Some("INSERT INTO kinds_by_key (i2) VALUES (7)".to_owned())),
@@ -129,12 +141,12 @@ impl Workload {
     }
 
     fn statement(&mut self) -> String {
-        match self.random.random_range(0..11) {
+        match self.random.random_range(0..12) {
             0..=3 => self.kinds(),
             4 => self.by_index(),
             5 => self.two_keys(),
             6 => self.parts(),
-            7 => self.moving(),
+            7 | 8 => self.moving(),
             _ => self.components(),
         }
     }
@@ -188,7 +200,7 @@ impl Workload {
 
     /// Rows that move between partitions, where an UPDATE is a DELETE and an INSERT.
     fn moving(&mut self) -> String {
-        let table = self.pick(&["moving", "moving_whole"]);
+        let table = self.pick(&["moving", "moving_whole", "moving_root"]);
         let (id, half) = (self.random.random_range(0..4), self.random.random_range(0..2));
         match self.random.random_range(0..6) {
             0 | 1 => format!(
