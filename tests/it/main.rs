@@ -3,7 +3,10 @@
 
 mod support;
 
+mod bad_surroundings;
+mod commands;
 mod gateway;
+mod lifecycle;
 mod main_road;
 mod plugins_agree;
 mod replication_refusals;

@@ -59,9 +59,13 @@ impl Cluster {
     }
 
     /// Key-value pairs; `more` adds to them or overrides.
-    pub fn dsn(&self, more: &str) -> Dsn {
+    pub fn dsn_text(&self, more: &str) -> String {
         let socket = self.directory.path().display();
-        let text = format!("host={socket} port={} user=postgres dbname=postgres {more}", self.port);
+        format!("host={socket} port={} user=postgres dbname=postgres {more}", self.port)
+    }
+
+    pub fn dsn(&self, more: &str) -> Dsn {
+        let text = self.dsn_text(more);
         Dsn::parse(&text).unwrap_or_else(|error| panic!("{text}: {error}"))
     }
 
