@@ -94,7 +94,7 @@ impl ReplicationError {
                 "55006" => Action::Standby,
                 // 22023: the plugin refuses an option. 53xxx: resources. 58P01: no plugin.
                 "28P01" | "28000" | "3D000" | "42501" | "53300" | "53400" | "55000" | "58P01" | "42704" | "42602"
-                | "42710" | "42601" | "22023" | "0A000" => Action::TellOperator,
+                | "42710" | "42601" | "22023" | "0A000" | "08P01" => Action::TellOperator,
                 // 57P0x: shutting down, starting up, crashed, slot invalidated while streaming. 08xxx: connection.
                 // XX000 and the rest: a server's trouble that a new session may not have.
                 _ => Action::Retry,
