@@ -285,7 +285,16 @@ async fn what_came_before_an_error_gets_through() {
     cluster.sql("INSERT INTO t VALUES (1, 'a')").await;
     cluster.sql("DROP PUBLICATION walcast").await;
     cluster.sql("INSERT INTO t VALUES (2, 'b')").await;
-    let (mut reader, _) = Reader::connected(cluster.settings(Plugin::PgOutput)).await;
+    // `Connected` takes all the room, so that row and error are both in before the row can go out.
+    let mut reader = Reader::start_with_room(cluster.settings(Plugin::PgOutput), 1);
+    within("Connected", async {
+        while reader.feed.is_empty() {
+            tokio::task::yield_now().await;
+        }
+    })
+    .await;
+    cluster.until("SELECT count(*) = 0 FROM pg_stat_replication").await;
+    reader.next_connected().await;
     assert_eq!(inserted(&reader.transaction().await.0), [("1".into(), "a".into())]);
     reader.stop().await.expect("stops");
 }
