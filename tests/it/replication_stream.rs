@@ -64,6 +64,10 @@ async fn a_name_in_capitals_is_found() {
 #[tokio::test]
 async fn column_lists_and_operations_are_obeyed_by_wal2json_too() {
     let cluster = Cluster::start(&[]).await;
+    let version = "SELECT current_setting('server_version_num')::int >= 150000";
+    if cluster.value(version).await.as_deref() == Some("f") {
+        return; // Column lists came with 15.
+    }
     cluster
         .sql(
             "CREATE TABLE t (id int PRIMARY KEY, secret text, name text, twice int GENERATED ALWAYS AS (id * 2) STORED); \
@@ -307,8 +311,8 @@ async fn a_slot_that_is_dropped_is_made_anew_and_told() {
          PERFORM pg_drop_replication_slot('walcast'); END $$";
     // Should the reader be back in between, once more.
     while cluster.client.batch_execute(drop).await.is_err() {}
-    let second = reader.next_connected().await;
-    assert_eq!((first.created, second.created), (true, true));
+    assert!(first.created);
+    while !reader.next_connected().await.created {}
     reader.stop().await.expect("stops");
 }
 
