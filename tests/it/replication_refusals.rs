@@ -2,7 +2,7 @@
 
 use walcast::replication::{Action, Plugin, ReplicationError, Settings, prepare};
 
-use crate::support::{Cluster, Reader};
+use crate::support::{Cluster, Reader, plugins};
 
 /// Prepares in vain; the error's text and remedy.
 async fn refused(settings: Settings, action: Action) -> (String, String) {
@@ -92,6 +92,9 @@ async fn a_slot_whose_log_is_gone() {
 
 #[tokio::test]
 async fn a_row_filter_that_wal2json_cannot_honour() {
+    if !plugins().contains(&Plugin::Wal2Json) {
+        return;
+    }
     let cluster = Cluster::start(&[]).await;
     cluster.sql("CREATE TABLE draft (id int PRIMARY KEY); CREATE TABLE plain (id int PRIMARY KEY)").await;
     cluster.sql("CREATE PUBLICATION walcast FOR TABLE draft WHERE (id > 1), plain").await;
@@ -106,7 +109,9 @@ async fn a_publication_younger_than_the_log_to_be_read() {
     cluster.sql("SELECT pg_create_logical_replication_slot('walcast', 'pgoutput')").await;
     cluster.sql("CREATE TABLE t (id int PRIMARY KEY); INSERT INTO t VALUES (1)").await;
     let mut reader = Reader::start(cluster.settings(Plugin::PgOutput));
-    reader.next_connected().await;
+    if reader.next_connected().await.server_version >= 180_000 {
+        return; // It warns, and skips what was not published then.
+    }
     let lost = loop {
         if let walcast::replication::Feed::Lost(lost) = reader.next().await {
             break lost;

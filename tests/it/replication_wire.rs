@@ -4,9 +4,10 @@ use std::path::Path;
 
 use rcgen::{BasicConstraints, CertificateParams, DnType, IsCa, Issuer, KeyPair, SignatureAlgorithm};
 use tempfile::TempDir;
+use tokio::io::AsyncWriteExt as _;
 use walcast::{
-    postgres::tls,
-    replication::{Action, Plugin, ReplicationError, prepare},
+    postgres::{Dsn, tls},
+    replication::{Action, Plugin, ReplicationError, Settings, prepare},
 };
 
 use crate::support::Cluster;
@@ -230,19 +231,45 @@ async fn of_several_hosts_the_first_that_takes_us_serves() {
     assert!(matches!(error, ReplicationError::SessionAttributes { .. }), "{error}");
 }
 
-#[tokio::test]
-async fn a_server_that_does_not_answer_is_given_up() {
-    let silent = std::net::TcpListener::bind("127.0.0.1:0").expect("a port");
-    let port = silent.local_addr().expect("an address").port();
+/// Nothing but a listener on this port.
+fn settings_for(port: u16) -> Settings {
     let dsn = format!("host=127.0.0.1 port={port} user=u connect_timeout=1 sslmode=disable");
-    let settings = walcast::replication::Settings {
-        dsn: walcast::postgres::Dsn::parse(&dsn).expect("a DSN"),
+    Settings {
+        dsn: Dsn::parse(&dsn).expect("a DSN"),
         slot: "w".to_owned(),
         publication: "w".to_owned(),
         plugin: Plugin::PgOutput,
         temporary: false,
-    };
-    let error = prepare(&settings).await.expect_err("nobody answers");
+    }
+}
+
+#[tokio::test]
+async fn a_server_that_does_not_answer_is_given_up() {
+    let silent = std::net::TcpListener::bind("127.0.0.1:0").expect("a port");
+    let port = silent.local_addr().expect("an address").port();
+    let error = prepare(&settings_for(port)).await.expect_err("nobody answers");
     assert!(matches!(error, ReplicationError::Timeout { .. }), "{error}");
     assert_eq!(error.action(), Action::Retry);
+}
+
+#[tokio::test]
+async fn what_is_not_postgres_is_not_listened_to() {
+    for answer in [&b"HTTP/1.1 400 Bad Request\r\n\r\n"[..], b"R\0\0\0\x08\0\0\0\x63", b"W\0\0\0\x07\0\0\0", b""] {
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("a port");
+        let settings = settings_for(listener.local_addr().expect("an address").port());
+        let server = async {
+            let (mut socket, _) = listener.accept().await.expect("accepts");
+            socket.write_all(answer).await.expect("writes");
+            socket.shutdown().await.expect("ends");
+            socket
+        };
+        let (outcome, _socket) = tokio::join!(prepare(&settings), server);
+        let error = outcome.expect_err("not Postgres");
+        let expected = if answer.is_empty() {
+            matches!(error, ReplicationError::Closed)
+        } else {
+            matches!(error, ReplicationError::Protocol(_))
+        };
+        assert!(expected, "{answer:?}: {error}");
+    }
 }

@@ -27,7 +27,8 @@ const PLUGIN: &str = "wal2json";
 /// - A message's content ends at its first NUL byte.
 /// - It has no relations, and only an INSERT shows which columns there are. Until the first one, a [`Table`] has all the
 ///   published columns, and 0 for the type of those that no change has shown yet (none of their values has come yet
-///   either). A column that is dropped is held for one that UPDATEs leave untouched until the next INSERT.
+///   either). Until the next INSERT, too, a column that was dropped, or that is published but was not yet there at this
+///   place of the log, is held for one that UPDATEs leave untouched, and an old row for [`Key`](crate::change::OldRow::Key).
 /// - It does not name the replica identity. An old row is [`Full`](crate::change::OldRow::Full) if it shows all columns,
 ///   which is so under FULL and where the key is all there is; pgoutput's rows are told by the same measure.
 /// - A TRUNCATE of a single partition, published through its root, is not told: pgoutput does not tell it either.

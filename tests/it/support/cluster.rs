@@ -20,6 +20,12 @@ use walcast::{
 
 use super::within;
 
+/// The plugins to try: both, unless `WALCAST_TEST_PLUGINS` names those that the server has.
+pub fn plugins() -> Vec<Plugin> {
+    let names = std::env::var("WALCAST_TEST_PLUGINS").unwrap_or_else(|_| "pgoutput,wal2json".to_owned());
+    names.split(',').map(|name| name.parse().expect("a plugin")).collect()
+}
+
 /// Stopped and removed when dropped.
 pub struct Cluster {
     directory: TempDir,
