@@ -30,7 +30,7 @@ pub enum ServeError {
     Config(#[from] ConfigError),
     #[error(transparent)]
     Store(#[from] StoreError),
-    #[error("{0}{}", remedy(.0))]
+    #[error("{}{}", .0, remedy(.0))]
     Replication(#[from] ReplicationError),
     #[error(transparent)]
     Mapping(#[from] MappingError),

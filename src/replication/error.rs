@@ -54,8 +54,8 @@ pub enum ReplicationError {
     SlotLost { slot: String, reason: String, confirmed: Lsn },
     #[error("publication `{publication}` filters rows of {tables}, which plugin wal2json cannot honour")]
     RowFilter { publication: String, tables: String },
-    #[error("publication `{publication}` is missing and cannot be created: {cause}")]
-    NoPublication { publication: String, cause: Box<ServerError> },
+    #[error("publication `{publication}` is missing")]
+    NoPublication { publication: String },
 }
 
 /// What a server answered with an ErrorResponse.
@@ -122,13 +122,10 @@ impl ReplicationError {
         use ReplicationError as E;
         let text = match self {
             E::Server(error) => return error.remedy(),
-            E::NoPublication { publication, cause } => {
-                let make = format!("CREATE PUBLICATION {}", super::quote::identifier(publication));
-                return Some(match cause.remedy() {
-                    Some(remedy) => format!("as the database's owner: {make}; or: {remedy}"),
-                    None => make,
-                });
-            }
+            E::NoPublication { publication } => format!(
+                "as the owner of the tables: CREATE PUBLICATION {} FOR TABLE walcast.rules, …",
+                super::quote::identifier(publication)
+            ),
             E::SlotPlugin { slot, found, .. } => format!(
                 "configure plugin {found}, or another slot name, or (changes not yet read are lost) {}",
                 drop_slot(slot)

@@ -84,7 +84,7 @@ async fn a_wrong_password() {
 
 #[tokio::test]
 async fn no_key_to_check_tokens_with() {
-    let line = refusal(&["serve", "--database-url", "postgres://localhost/x"]).await;
+    let line = refusal(&["serve", "--database-url", "postgres://u@localhost/x"]).await;
     says(&line, &["JWT_SECRET", "JWT_PUBLIC_KEY", "JWT_JWKS_FILE"]);
 }
 
@@ -176,7 +176,7 @@ async fn settings_that_say_nothing_sensible() {
         (&["--jwt-public-key", "/nowhere"], "JWT_PUBLIC_KEY"),
         (&["--log", "=nonsense="], "WALCAST_LOG"),
     ] {
-        let fixed = ["serve", "--database-url", "postgres://localhost/x", "--jwt-secret", SECRET];
+        let fixed = ["serve", "--database-url", "postgres://u@localhost/x", "--jwt-secret", SECRET];
         says(&refusal(&[&fixed[..], arguments].concat()).await, &[word]);
     }
     for arguments in [["--listen", "nowhere"], ["--plugin", "test_decoding"], ["--stall-timeout", "soon"]] {

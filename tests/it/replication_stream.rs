@@ -330,8 +330,9 @@ async fn a_temporary_slot_goes_with_its_connection() {
 }
 
 #[tokio::test]
-async fn prepare_makes_what_is_missing_and_leaves_the_slot_free() {
+async fn prepare_makes_a_missing_slot_and_leaves_it_free() {
     let cluster = Cluster::start(&[]).await;
+    cluster.sql("CREATE PUBLICATION walcast").await;
     let settings = cluster.settings(Plugin::PgOutput);
     let made = prepare(&settings).await.expect("prepares");
     assert!(made.created);
@@ -341,7 +342,6 @@ async fn prepare_makes_what_is_missing_and_leaves_the_slot_free() {
     );
     let again = prepare(&settings).await.expect("prepares");
     assert_eq!((again.created, again.confirmed), (false, made.confirmed));
-    assert_eq!(cluster.value("SELECT pubname FROM pg_publication").await.as_deref(), Some("walcast"));
     // A publication that is changed after the slot was made is obeyed from that place on.
     let (mut reader, _) = Reader::connected(settings).await;
     cluster.sql("CREATE TABLE t (id int PRIMARY KEY, name text); INSERT INTO t VALUES (1, 'unseen')").await;

@@ -70,6 +70,7 @@ impl Secure {
             put(data, "ca.crt", &ca.pem);
         })
         .await;
+        cluster.sql("CREATE PUBLICATION walcast").await;
         cluster.sql(ROLES).await;
         Secure { cluster, files }
     }
@@ -98,6 +99,7 @@ fn put(data: &Path, name: &str, pem: &str) {
 #[tokio::test]
 async fn every_password_method_over_tcp_and_a_socket() {
     let cluster = Cluster::start_with(&[], HBA, |_| {}).await;
+    cluster.sql("CREATE PUBLICATION walcast").await;
     cluster.sql(ROLES).await;
     for login in LOGINS {
         for way in ["", "host=127.0.0.1"] {
@@ -173,6 +175,7 @@ async fn a_client_certificate_logs_in() {
 #[tokio::test]
 async fn a_server_without_tls_serves_prefer_and_not_require() {
     let cluster = Cluster::start_with(&[], HBA, |_| {}).await;
+    cluster.sql("CREATE PUBLICATION walcast").await;
     let settings = |mode| cluster.settings_as(Plugin::PgOutput, &format!("host=127.0.0.1 sslmode={mode}"));
     prepare(&settings("prefer")).await.expect("goes without");
     let error = prepare(&settings("require")).await.expect_err("no TLS");
@@ -209,6 +212,7 @@ async fn channel_binding_hashes_as_the_certificate_is_signed() {
             put(data, "server.key", &key.serialize_pem());
         })
         .await;
+        cluster.sql("CREATE PUBLICATION walcast").await;
         cluster.sql(ROLES).await;
         let more = format!("{} host=127.0.0.1 sslmode=require channel_binding=require", LOGINS[1]);
         let outcome = prepare(&cluster.settings_as(Plugin::PgOutput, &more)).await;
@@ -219,6 +223,7 @@ async fn channel_binding_hashes_as_the_certificate_is_signed() {
 #[tokio::test]
 async fn of_several_hosts_the_first_that_takes_us_serves() {
     let cluster = Cluster::start_with(&[], HBA, |_| {}).await;
+    cluster.sql("CREATE PUBLICATION walcast").await;
     let free =
         std::net::TcpListener::bind("127.0.0.1:0").and_then(|socket| socket.local_addr()).expect("a port").port();
     let hosts = format!("host=127.0.0.1,127.0.0.1 port={free},{}", cluster.port);
