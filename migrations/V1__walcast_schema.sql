@@ -1,0 +1,45 @@
+-- What walcast itself keeps in a database. The schema `walcast` exists already: the migration runner makes it,
+-- since the history of migrations stands in it.
+
+COMMENT ON SCHEMA walcast IS 'walcast: broadcasts committed changes to browsers over Socket.IO';
+REVOKE ALL ON SCHEMA walcast FROM PUBLIC;
+
+CREATE TABLE walcast.rules (
+    schema_name        text NOT NULL,
+    table_name         text NOT NULL,
+    prefix             text NOT NULL,
+    id_column          text,
+    entity_type_column text,
+    entity_id_column   text,
+    actor_column       text,
+    creator_column     text,
+    version_column     text,
+    nested             jsonb,
+    PRIMARY KEY (schema_name, table_name),
+    -- `user` and `entity` begin the names of rooms that are not a row's; a colon ends a prefix.
+    CONSTRAINT rules_prefix_check CHECK (prefix <> '' AND prefix !~ ':' AND prefix NOT IN ('user', 'entity')),
+    CONSTRAINT rules_entity_check CHECK ((entity_type_column IS NULL) = (entity_id_column IS NULL)),
+    CONSTRAINT rules_nested_check CHECK (
+        nested IS NULL
+        OR (jsonb_typeof(nested -> 'column') = 'string' AND jsonb_typeof(nested -> 'children') = 'string')
+        OR (jsonb_typeof(nested -> 'parent') = 'string' AND jsonb_typeof(nested -> 'row') = 'string')
+    )
+);
+COMMENT ON TABLE walcast.rules IS
+    'How published tables are broadcast. Published itself, so that a rule takes effect at its commit in the stream of '
+    'changes. Write it with walcast.broadcast_table() and walcast.unbroadcast_table().';
+COMMENT ON COLUMN walcast.rules.prefix IS 'Events are named prefix:created, prefix:updated, prefix:deleted; rooms prefix:id.';
+COMMENT ON COLUMN walcast.rules.id_column IS 'The column that names a row; null: the primary key.';
+COMMENT ON COLUMN walcast.rules.nested IS
+    'Either {"column": …, "children": …}: a jsonb column [{"id", children: [{"id"}]}]; '
+    'or {"parent": …, "row": …}: columns by which a child row names its parent.';
+
+CREATE TABLE walcast.slots (
+    slot_name         name PRIMARY KEY,
+    epoch             text NOT NULL CHECK (epoch <> '' AND epoch !~ '/'),
+    system_identifier text NOT NULL,
+    created_at        timestamptz NOT NULL DEFAULT now()
+);
+COMMENT ON TABLE walcast.slots IS
+    'The history that a replication slot tells: its epoch is part of every offset and changes when the slot had to be '
+    'created again, so that no client takes a position in one history for a position in another.';

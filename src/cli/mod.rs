@@ -1,0 +1,84 @@
+//! The command line: arguments in, exit code out. One file a subcommand.
+
+mod dev;
+mod migrate;
+mod serve;
+mod tail;
+mod token;
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+use crate::config::{DatabaseArgs, LogArgs, LogFormat, ServeArgs};
+
+#[derive(Parser)]
+#[command(name = "walcast", version, about, max_term_width = 110)]
+struct Cli {
+    #[command(flatten)]
+    log: LogArgs,
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Serve: stream the database's changes to Socket.IO clients
+    Serve(Box<ServeArgs>),
+    /// Try it out: a private Postgres in .walcast/, some components, a token, and the server
+    Dev(Box<dev::DevArgs>),
+    /// Bring the database to this version's schema
+    Migrate(DatabaseArgs),
+    /// Print changes and the events they become, live, without disturbing the server
+    Tail(tail::TailArgs),
+    /// Sign a token for trying things out
+    Token(token::TokenArgs),
+}
+
+/// Whatever ends a command: what happened, to what, and what to do.
+type Failure = Box<dyn std::error::Error>;
+
+/// Runs the command line. A failure is one line on standard error and exit code 2.
+pub fn run() -> ExitCode {
+    let cli = Cli::parse();
+    if let Err(error) = start_logging(&cli.log) {
+        return fail(&*error);
+    }
+    let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
+        Ok(runtime) => runtime,
+        Err(error) => return fail(&error),
+    };
+    let outcome = runtime.block_on(async {
+        match cli.command {
+            Command::Serve(args) => serve::run(*args).await,
+            Command::Dev(args) => dev::run(*args).await,
+            Command::Migrate(args) => migrate::run(args).await,
+            Command::Tail(args) => tail::run(args).await,
+            Command::Token(args) => token::run(&args),
+        }
+    });
+    // Tasks that outlived their command's deadline must not outlive the process.
+    runtime.shutdown_background();
+    match outcome {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => fail(&*error),
+    }
+}
+
+fn fail(error: &dyn std::error::Error) -> ExitCode {
+    let line = error.to_string().split_whitespace().collect::<Vec<_>>().join(" ");
+    eprintln!("walcast: {line}");
+    ExitCode::from(2)
+}
+
+fn start_logging(args: &LogArgs) -> Result<(), Failure> {
+    let filter = tracing_subscriber::EnvFilter::builder()
+        .parse(&args.filter)
+        .map_err(|error| format!("WALCAST_LOG holds `{}`, which is no level or directive: {error}", args.filter))?;
+    let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
+    match args.log_format {
+        LogFormat::Json => builder.json().flatten_event(true).init(),
+        LogFormat::Pretty => builder.with_target(false).init(),
+    }
+    Ok(())
+}

@@ -1,0 +1,251 @@
+//! The settings: every one is a flag and an environment variable, checked before anything starts.
+
+use std::{net::SocketAddr, path::PathBuf, time::Duration};
+
+use clap::{Args, ValueEnum};
+
+use crate::{
+    auth::{KeyError, KeySource, Verifier},
+    postgres::{Dsn, DsnError},
+    replication::{self, Plugin},
+};
+
+/// A setting that cannot be used: names the setting and the remedy.
+#[derive(Debug, thiserror::Error)]
+pub enum ConfigError {
+    #[error(
+        "DATABASE_URL is not set: give the database to read from, as in postgres://walcast:secret@localhost:5432/app"
+    )]
+    NoDatabase,
+    #[error("DATABASE_URL cannot be used: {0}")]
+    Database(#[from] DsnError),
+    #[error(
+        "no key to check tokens with: set JWT_SECRET (HS256/384/512), JWT_PUBLIC_KEY or JWT_JWKS_FILE (RS, PS, ES, EdDSA)"
+    )]
+    NoKey,
+    #[error(transparent)]
+    Key(#[from] KeyError),
+    #[error(
+        "FRONTEND_URL holds `{0}`, which is no origin: give scheme, host and port only, as in https://app.example.com"
+    )]
+    Origin(String),
+}
+
+/// Which database, and how to read its log.
+#[derive(Args, Clone)]
+pub struct DatabaseArgs {
+    /// The database: a URL or key=value DSN, TCP or unix socket; sslmode is obeyed
+    #[arg(long, env = "DATABASE_URL", value_name = "DSN", hide_env_values = true)]
+    pub database_url: Option<String>,
+}
+
+impl DatabaseArgs {
+    pub fn dsn(&self) -> Result<Dsn, ConfigError> {
+        let text =
+            self.database_url.as_deref().filter(|text| !text.trim().is_empty()).ok_or(ConfigError::NoDatabase)?;
+        Ok(Dsn::parse(text)?)
+    }
+}
+
+#[derive(Args, Clone)]
+pub struct StreamArgs {
+    /// The logical decoding output plugin
+    #[arg(long, env = "WALCAST_PLUGIN", default_value = "pgoutput", value_name = "pgoutput|wal2json")]
+    pub plugin: Plugin,
+    /// The publication that says what is broadcast
+    #[arg(long, env = "WALCAST_PUBLICATION", default_value = "walcast", value_name = "NAME")]
+    pub publication: String,
+}
+
+#[derive(Args, Clone)]
+pub struct KeyArgs {
+    /// The secret that tokens are signed with: HS256, HS384, HS512
+    #[arg(long, env = "JWT_SECRET", value_name = "SECRET", hide_env_values = true)]
+    pub jwt_secret: Option<String>,
+    /// A PEM file with the public key that tokens are checked with: RS, PS, ES, EdDSA
+    #[arg(long, env = "JWT_PUBLIC_KEY", value_name = "FILE")]
+    pub jwt_public_key: Option<PathBuf>,
+    /// A file with a JSON Web Key Set that tokens are checked with
+    #[arg(long, env = "JWT_JWKS_FILE", value_name = "FILE")]
+    pub jwt_jwks_file: Option<PathBuf>,
+}
+
+impl KeyArgs {
+    pub fn verifier(&self) -> Result<Verifier, ConfigError> {
+        let sources: Vec<KeySource> = [
+            self.jwt_secret.clone().map(KeySource::Secret),
+            self.jwt_public_key.clone().map(KeySource::PublicKey),
+            self.jwt_jwks_file.clone().map(KeySource::JwksFile),
+        ]
+        .into_iter()
+        .flatten()
+        .collect();
+        if sources.is_empty() {
+            return Err(ConfigError::NoKey);
+        }
+        Ok(Verifier::new(&sources)?)
+    }
+}
+
+/// Where and how sockets are served.
+#[derive(Args, Clone)]
+pub struct GatewayArgs {
+    /// Address and port to listen on
+    #[arg(long, env = "WALCAST_LISTEN", default_value = "127.0.0.1:4000", value_name = "ADDRESS:PORT")]
+    pub listen: SocketAddr,
+    /// The origins that browsers may come from, separated by commas
+    #[arg(long, env = "FRONTEND_URL", default_value = "http://localhost:5173", value_name = "ORIGINS")]
+    pub frontend_url: String,
+    /// The largest inbound payload
+    #[arg(long, env = "WALCAST_MAX_PAYLOAD", default_value = "1MiB", value_parser = parse_bytes, value_name = "BYTES")]
+    pub max_payload: usize,
+    /// How much may wait for one socket before it is disconnected as too slow
+    #[arg(long, env = "WALCAST_OUTBOX_BYTES", default_value = "1MiB", value_parser = parse_bytes, value_name = "BYTES")]
+    pub outbox_bytes: usize,
+    /// How long a socket may take nothing before it is disconnected as too slow
+    #[arg(long, env = "WALCAST_STALL_TIMEOUT", default_value = "10s", value_parser = parse_duration, value_name = "TIME")]
+    pub stall_timeout: Duration,
+}
+
+impl GatewayArgs {
+    /// The allowed origins, each as browsers send it.
+    pub fn origins(&self) -> Result<Vec<axum::http::HeaderValue>, ConfigError> {
+        self.frontend_url
+            .split(',')
+            .map(|origin| origin.trim().trim_end_matches('/'))
+            .filter(|origin| !origin.is_empty())
+            .map(|origin| {
+                let bad = || ConfigError::Origin(origin.to_owned());
+                let uri: axum::http::Uri = origin.parse().map_err(|_| bad())?;
+                let is_origin =
+                    uri.scheme().is_some() && uri.host().is_some() && uri.path() == "/" && uri.query().is_none();
+                if is_origin { origin.parse().map_err(|_| bad()) } else { Err(bad()) }
+            })
+            .collect()
+    }
+}
+
+/// The settings of `walcast serve`.
+#[derive(Args, Clone)]
+pub struct ServeArgs {
+    #[command(flatten)]
+    pub database: DatabaseArgs,
+    #[command(flatten)]
+    pub stream: StreamArgs,
+    /// The replication slot; one server streams from it, others wait to take over
+    #[arg(long, env = "WALCAST_SLOT", default_value = "walcast", value_name = "NAME")]
+    pub slot: String,
+    #[command(flatten)]
+    pub keys: KeyArgs,
+    #[command(flatten)]
+    pub gateway: GatewayArgs,
+    /// Apply the migrations before serving
+    #[arg(long, env = "WALCAST_MIGRATE")]
+    pub migrate: bool,
+}
+
+impl ServeArgs {
+    pub fn replication(&self, dsn: &Dsn) -> replication::Settings {
+        replication::Settings {
+            dsn: dsn.clone(),
+            slot: self.slot.clone(),
+            publication: self.stream.publication.clone(),
+            plugin: self.stream.plugin,
+            temporary: false,
+        }
+    }
+}
+
+/// How much is logged, and in which form.
+#[derive(Args, Clone)]
+pub struct LogArgs {
+    /// What is logged: a level, or tracing directives such as `info,walcast::replication=debug`
+    #[arg(long = "log", env = "WALCAST_LOG", default_value = "info", global = true, value_name = "LEVEL")]
+    pub filter: String,
+    #[arg(long, env = "WALCAST_LOG_FORMAT", default_value = "pretty", global = true)]
+    pub log_format: LogFormat,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum LogFormat {
+    Pretty,
+    Json,
+}
+
+/// `250ms`, `10s`, `2m`, `1h`, `7d`.
+pub fn parse_duration(text: &str) -> Result<Duration, String> {
+    let (number, unit) = split_unit(text);
+    let millis = match unit {
+        "ms" => 1,
+        "s" => 1_000,
+        "m" => 60_000,
+        "h" => 3_600_000,
+        "d" => 86_400_000,
+        _ => return Err(format!("`{text}` is no time: give a number and ms, s, m, h or d, as in 10s")),
+    };
+    let number: u64 =
+        number.parse().map_err(|_| format!("`{text}` is no time: give a whole number and a unit, as in 10s"))?;
+    number.checked_mul(millis).map(Duration::from_millis).ok_or_else(|| format!("`{text}` is too long"))
+}
+
+/// `4096`, `64kB`, `1MiB`, `1GiB`.
+fn parse_bytes(text: &str) -> Result<usize, String> {
+    let (number, unit) = split_unit(text);
+    let factor: usize = match unit.to_ascii_lowercase().as_str() {
+        "" | "b" => 1,
+        "kb" => 1_000,
+        "kib" | "k" => 1 << 10,
+        "mb" => 1_000_000,
+        "mib" | "m" => 1 << 20,
+        "gb" => 1_000_000_000,
+        "gib" | "g" => 1 << 30,
+        _ => return Err(format!("`{text}` is no size: give a number and kB, KiB, MB, MiB or GiB, as in 1MiB")),
+    };
+    let number: usize = number.parse().map_err(|_| format!("`{text}` is no size: give a whole number, as in 1MiB"))?;
+    number.checked_mul(factor).filter(|bytes| *bytes > 0).ok_or_else(|| format!("`{text}` is not a usable size"))
+}
+
+fn split_unit(text: &str) -> (&str, &str) {
+    let text = text.trim();
+    let digits = text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len());
+    let (number, unit) = text.split_at(digits);
+    (number, unit.trim())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn times_and_sizes_have_units() {
+        assert_eq!(parse_duration("250ms"), Ok(Duration::from_millis(250)));
+        assert_eq!(parse_duration("2m"), Ok(Duration::from_secs(120)));
+        assert_eq!(parse_bytes("1MiB"), Ok(1 << 20));
+        assert_eq!(parse_bytes("64 kB"), Ok(64_000));
+        for text in ["", "10", "s", "-1s", "1.5s", "99999999999999999999d"] {
+            assert!(parse_duration(text).is_err(), "{text:?} was taken");
+        }
+        for text in ["", "0", "MiB", "1 parsec", "99999999999999999999"] {
+            assert!(parse_bytes(text).is_err(), "{text:?} was taken");
+        }
+    }
+
+    fn origins(list: &str) -> Result<Vec<axum::http::HeaderValue>, ConfigError> {
+        let args = GatewayArgs {
+            listen: ([127, 0, 0, 1], 0).into(),
+            frontend_url: list.into(),
+            max_payload: 1,
+            outbox_bytes: 1,
+            stall_timeout: Duration::from_secs(1),
+        };
+        args.origins()
+    }
+
+    #[test]
+    fn origins_are_a_list_without_paths() {
+        assert_eq!(origins("http://a:1, https://b/").expect("two origins"), ["http://a:1", "https://b"]);
+        for list in ["localhost", "*", "http://a/path", "http://a\n"] {
+            assert!(origins(list).is_err(), "{list:?} was taken");
+        }
+    }
+}

@@ -1,0 +1,20 @@
+use bytes::Bytes;
+
+use super::DecodeError;
+use crate::change::{Entry, Lsn};
+
+/// Turns the frames of one replication stream into entries. It remembers what came before (relations, the open
+/// transaction), so a new stream needs a new decoder.
+pub trait Decoder: Send {
+    /// Decodes one XLogData payload; `lsn` is the frame's start. Appends zero or more entries to `out`.
+    ///
+    /// `Begin` comes out together with the transaction's first change or message, so a transaction of which nothing is
+    /// published does not come out at all (pgoutput from Postgres 15 on does not even send it).
+    ///
+    /// Texts are slices of `payload`: a cell that is kept keeps its whole frame in memory.
+    ///
+    /// # Errors
+    /// Whatever the plugin's format does not allow, a frame out of order included. The decoder is then of no further
+    /// use, and neither is what this call appended: the frame's transaction has to be read again from its start.
+    fn decode(&mut self, lsn: Lsn, payload: Bytes, out: &mut Vec<Entry>) -> Result<(), DecodeError>;
+}

@@ -1,0 +1,172 @@
+//! `wal2json`, format version 2: a JSON object a frame, as its README and `pg_decode_write_change` in its source have it.
+
+mod frame;
+mod layout;
+mod options;
+mod text;
+
+use std::{str::FromStr, sync::Arc};
+
+use bytes::Bytes;
+
+pub use self::options::wal2json_options;
+use self::{
+    frame::{Columns, Frame, Text},
+    layout::Layout,
+};
+use super::{DecodeError, Decoder, Fault, Published, PublishedTable, error::Failure, order::Order};
+use crate::change::{Begin, Change, Commit, Entry, LogicalMessage, Lsn, Operation, Table};
+
+const PLUGIN: &str = "wal2json";
+
+/// Decodes `wal2json` under the options of [`wal2json_options`], and makes of it what pgoutput would have said: values in
+/// Postgres's text, partitions under their root, columns and operations that are not published left out.
+///
+/// What wal2json does not say, and what follows from it:
+/// - NaN and infinities of float and numeric columns arrive as NULL.
+/// - A message's content ends at its first NUL byte.
+/// - It has no relations, and only an INSERT shows which columns there are. Until the first one, a [`Table`] has all the
+///   published columns, and 0 for the type of those that no change has shown yet (none of their values has come yet
+///   either). A column that is dropped is held for one that UPDATEs leave untouched until the next INSERT.
+/// - It does not name the replica identity. An old row is [`Full`](crate::change::OldRow::Full) if it shows all columns,
+///   which is so under FULL and where the key is all there is; pgoutput's rows are told by the same measure.
+/// - A TRUNCATE of a single partition, published through its root, is not told: pgoutput does not tell it either.
+/// - Row filters are not known to it at all; do not use it with them.
+#[derive(Clone, Debug)]
+pub struct Wal2Json {
+    published: Published,
+    /// One for each of the published tables.
+    layouts: Vec<Layout>,
+    order: Order,
+}
+
+impl Wal2Json {
+    pub fn new(published: Published) -> Self {
+        let layouts = published.tables().iter().map(Layout::new).collect();
+        Wal2Json { published, layouts, order: Order::default() }
+    }
+
+    fn frame(&mut self, payload: &Bytes, out: &mut Vec<Entry>) -> Result<(), Failure> {
+        let frame: Frame<'_> = serde_json::from_slice(payload).map_err(Fault::Json)?;
+        match frame.action.as_ref().map(|action| action.0.as_ref()) {
+            Some("B") => self.begin(&frame),
+            Some("C") => self.commit(&frame, out),
+            Some("I") => self.change(frame, "an insert", payload, out, |table| table.insert, insert),
+            Some("U") => self.change(frame, "an update", payload, out, |table| table.update, update),
+            Some("D") => self.change(frame, "a delete", payload, out, |table| table.delete, delete),
+            Some("T") => self.truncate(frame, out),
+            Some("M") => self.message(frame, payload, out),
+            Some(action) => Err(Fault::Field { field: "action", text: action.to_owned() }.into()),
+            None if frame.change.is_some() => Err(Fault::FormatVersion1.into()),
+            None => Err(Fault::Missing("action").into()),
+        }
+    }
+
+    fn begin(&mut self, frame: &Frame<'_>) -> Result<(), Failure> {
+        let begin = Begin {
+            commit_lsn: parse("lsn", &frame.lsn)?,
+            committed_at: parse("timestamp", &frame.timestamp)?,
+            xid: frame.xid.ok_or(Fault::Missing("xid"))?,
+        };
+        Ok(self.order.begin(begin)?)
+    }
+
+    fn commit(&mut self, frame: &Frame<'_>, out: &mut Vec<Entry>) -> Result<(), Failure> {
+        let commit = Commit { commit_lsn: parse("lsn", &frame.lsn)?, end_lsn: parse("nextlsn", &frame.nextlsn)? };
+        Ok(self.order.commit(commit, out)?)
+    }
+
+    fn change(
+        &mut self,
+        frame: Frame<'_>,
+        what: &'static str,
+        payload: &Bytes,
+        out: &mut Vec<Entry>,
+        is_published: impl Fn(&PublishedTable) -> bool,
+        operation: impl Fn(&mut Layout, &PublishedTable, &Bytes, Frame<'_>) -> Result<Operation, Fault>,
+    ) -> Result<(), Failure> {
+        self.order.within(what)?;
+        let (schema, name) = named(&frame)?;
+        let Some((published, place)) = self.published.find(schema, name) else { return Ok(()) };
+        let Some(layout) = self.layouts.get_mut(place.table).filter(|_| is_published(published)) else {
+            return Ok(());
+        };
+        let change = parse("lsn", &frame.lsn).and_then(|lsn| {
+            let operation = operation(layout, published, payload, frame)?;
+            Ok(Change { lsn, table: Arc::clone(&layout.table), operation })
+        });
+        let change = change.map_err(|fault| fault.of(&layout.table))?;
+        Ok(self.order.tell(Entry::Change(change), out)?)
+    }
+
+    fn truncate(&mut self, frame: Frame<'_>, out: &mut Vec<Entry>) -> Result<(), Failure> {
+        self.order.within("a truncate")?;
+        let (schema, name) = named(&frame)?;
+        // Where a root is truncated, it is named beside its leaves.
+        let published = self.published.find(schema, name).filter(|(table, place)| table.truncate && !place.leaf);
+        let Some(layout) = published.and_then(|(_, place)| self.layouts.get(place.table)) else { return Ok(()) };
+        let table: Arc<Table> = Arc::clone(&layout.table);
+        let lsn = parse("lsn", &frame.lsn).map_err(|fault| fault.of(&table))?;
+        Ok(self.order.tell(Entry::Change(Change { lsn, table, operation: Operation::Truncate }), out)?)
+    }
+
+    fn message(&mut self, frame: Frame<'_>, payload: &Bytes, out: &mut Vec<Entry>) -> Result<(), Failure> {
+        let message = LogicalMessage {
+            lsn: parse("lsn", &frame.lsn)?,
+            transactional: frame.transactional.ok_or(Fault::Missing("transactional"))?,
+            prefix: text::share(payload, frame.prefix.ok_or(Fault::Missing("prefix"))?.0),
+            content: text::share_bytes(payload, frame.content.ok_or(Fault::Missing("content"))?.0),
+        };
+        Ok(self.order.message(message, out)?)
+    }
+}
+
+impl Decoder for Wal2Json {
+    fn decode(&mut self, lsn: Lsn, payload: Bytes, out: &mut Vec<Entry>) -> Result<(), DecodeError> {
+        self.frame(&payload, out).map_err(|failure| DecodeError::new(PLUGIN, lsn, failure))
+    }
+}
+
+fn insert(
+    layout: &mut Layout,
+    published: &PublishedTable,
+    source: &Bytes,
+    frame: Frame<'_>,
+) -> Result<Operation, Fault> {
+    let Columns(columns) = frame.columns.ok_or(Fault::Missing("columns"))?;
+    Ok(Operation::Insert { new: layout.inserted(published, source, columns)? })
+}
+
+fn update(
+    layout: &mut Layout,
+    published: &PublishedTable,
+    source: &Bytes,
+    frame: Frame<'_>,
+) -> Result<Operation, Fault> {
+    let Columns(columns) = frame.columns.ok_or(Fault::Missing("columns"))?;
+    // Without an identity nothing is known of the old row, which is what pgoutput says then.
+    let identity = frame.identity.map(|Columns(identity)| identity).unwrap_or_default();
+    let (old, new) = layout.updated(published, source, columns, identity)?;
+    Ok(Operation::Update { old, new })
+}
+
+fn delete(
+    layout: &mut Layout,
+    published: &PublishedTable,
+    source: &Bytes,
+    frame: Frame<'_>,
+) -> Result<Operation, Fault> {
+    let Columns(identity) = frame.identity.ok_or(Fault::Missing("identity"))?;
+    Ok(Operation::Delete { old: layout.deleted(published, source, identity)? })
+}
+
+fn named<'a>(frame: &'a Frame<'_>) -> Result<(&'a str, &'a str), Fault> {
+    let schema = frame.schema.as_ref().ok_or(Fault::Missing("schema"))?;
+    let name = frame.table.as_ref().ok_or(Fault::Missing("table"))?;
+    Ok((&schema.0, &name.0))
+}
+
+fn parse<T: FromStr>(field: &'static str, text: &Option<Text<'_>>) -> Result<T, Fault> {
+    let text = text.as_ref().ok_or(Fault::Missing(field))?.0.as_ref();
+    text.parse().map_err(|_| Fault::Field { field, text: text.to_owned() })
+}

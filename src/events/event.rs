@@ -1,0 +1,203 @@
+use std::sync::Arc;
+
+use bytestring::ByteString;
+use smallvec::SmallVec;
+
+use super::{Offset, Room, binding::Binding, nested::NestedChange};
+use crate::change::{Row, Table, Timestamp};
+
+/// One thing to tell the sockets of some rooms. Cheap to clone.
+///
+/// It holds what the log said; the payload is made when somebody hears it ([`Event::encode`]).
+#[derive(Clone, Debug)]
+pub struct Event(pub(super) Arc<Inner>);
+
+#[derive(Debug)]
+pub(super) struct Inner {
+    pub offset: Offset,
+    pub target: Target,
+    pub origin: Origin,
+}
+
+/// Who makes a transaction's changes, as `walcast.set_actor` said.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Actor {
+    pub id: ByteString,
+    /// The Socket.IO id of the socket that asked for the write: its own updates need not be echoed to it.
+    pub socket: Option<ByteString>,
+}
+
+/// The rooms in which an event is heard.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Target {
+    Rooms(SmallVec<[Room; 2]>),
+    /// The room of every row under the prefix, and every entity's if `entities`: TRUNCATE.
+    Table {
+        prefix: Arc<str>,
+        entities: bool,
+    },
+}
+
+impl Target {
+    pub fn matches(&self, room: &Room) -> bool {
+        match self {
+            Target::Rooms(rooms) => rooms.contains(room),
+            Target::Table { prefix, entities } => room.is_row_of(prefix) || *entities && room.is_entity(),
+        }
+    }
+}
+
+/// What an event tells, and from what.
+#[derive(Debug)]
+pub(super) enum Origin {
+    Row { scene: Arc<Scene>, body: Body },
+    Truncate { naming: Box<Naming>, actor: Option<Actor>, committed_at: Timestamp },
+}
+
+/// One change of a row, shared by the events that tell it.
+#[derive(Debug)]
+pub(super) struct Scene {
+    pub binding: Arc<Binding>,
+    pub table: Arc<Table>,
+    /// Without cells for an INSERT, or where the log says nothing of it.
+    pub old: Row,
+    /// Without cells for a DELETE. Its unchanged TOAST values are filled in where the old row has them.
+    pub new: Row,
+    pub is_delete: bool,
+    pub actor: Option<Actor>,
+    pub committed_at: Timestamp,
+}
+
+impl Scene {
+    /// The row as the change left it: whose version it has, and who wrote it last.
+    pub fn latest(&self) -> &Row {
+        if self.is_delete { &self.old } else { &self.new }
+    }
+}
+
+#[derive(Debug)]
+pub(super) enum Body {
+    Created,
+    /// The columns told, by index.
+    Updated(Vec<usize>),
+    Deleted(Option<Reason>),
+    /// The row is itself a nested component: it came, changed, went.
+    ChildCreated,
+    ChildUpdated(Vec<usize>),
+    ChildDeleted(Option<Reason>),
+    /// A nested component within a document column.
+    Nested(NestedChange),
+    Resync(Reason),
+}
+
+/// Why, where the name of an event does not say it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Reason {
+    /// It is elsewhere now.
+    Moved,
+    /// The log did not repeat an unchanged value that the event would have had to carry.
+    Incomplete,
+    Truncate,
+}
+
+impl Reason {
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Reason::Moved => "moved",
+            Reason::Incomplete => "incomplete",
+            Reason::Truncate => "truncate",
+        }
+    }
+}
+
+/// The names that a prefix gives to events and to the members of their payloads.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Naming {
+    pub prefix: Arc<str>,
+    pub id: String,
+    pub record: String,
+    created: String,
+    updated: String,
+    deleted: String,
+    nested_created: String,
+    nested_updated: String,
+    nested_deleted: String,
+    resync: String,
+}
+
+impl Naming {
+    /// `has_rule`: the record is named after the prefix (`componentId`, `component`), not just `id`, `record`.
+    pub fn new(prefix: &str, has_rule: bool) -> Self {
+        let event = |what: &str| format!("{prefix}:{what}");
+        Naming {
+            prefix: prefix.into(),
+            id: if has_rule { format!("{prefix}Id") } else { "id".to_owned() },
+            record: if has_rule { prefix } else { "record" }.to_owned(),
+            created: event("created"),
+            updated: event("updated"),
+            deleted: event("deleted"),
+            nested_created: event("nested-created"),
+            nested_updated: event("nested-updated"),
+            nested_deleted: event("nested-deleted"),
+            resync: event("resync"),
+        }
+    }
+}
+
+impl Event {
+    pub(super) fn new(offset: Offset, target: Target, origin: Origin) -> Self {
+        Event(Arc::new(Inner { offset, target, origin }))
+    }
+
+    pub fn offset(&self) -> Offset {
+        self.0.offset
+    }
+
+    /// `component:updated`
+    pub fn name(&self) -> &str {
+        let (naming, body) = match &self.0.origin {
+            Origin::Row { scene, body } => (&scene.binding.naming, body),
+            Origin::Truncate { naming, .. } => return &naming.resync,
+        };
+        match body {
+            Body::Created => &naming.created,
+            Body::Updated(_) => &naming.updated,
+            Body::Deleted(_) => &naming.deleted,
+            Body::ChildCreated | Body::Nested(NestedChange::Came { .. }) => &naming.nested_created,
+            Body::ChildUpdated(_) | Body::Nested(NestedChange::Changed { .. }) => &naming.nested_updated,
+            Body::ChildDeleted(_) | Body::Nested(NestedChange::Went { .. }) => &naming.nested_deleted,
+            Body::Resync(_) => &naming.resync,
+        }
+    }
+
+    pub fn target(&self) -> &Target {
+        &self.0.target
+    }
+
+    /// Who `walcast.set_actor` said makes the change.
+    pub fn actor(&self) -> Option<&Actor> {
+        match &self.0.origin {
+            Origin::Row { scene, .. } => scene.actor.as_ref(),
+            Origin::Truncate { actor, .. } => actor.as_ref(),
+        }
+    }
+
+    /// Whether the socket that asked for the write is left out: only updates, which its ack told it already.
+    pub fn is_echo_suppressed(&self) -> bool {
+        matches!(
+            &self.0.origin,
+            Origin::Row {
+                body: Body::Updated(_) | Body::ChildUpdated(_) | Body::Nested(NestedChange::Changed { .. }),
+                ..
+            }
+        )
+    }
+
+    /// When the transaction was committed.
+    pub fn committed_at(&self) -> Timestamp {
+        match &self.0.origin {
+            Origin::Row { scene, .. } => scene.committed_at,
+            Origin::Truncate { committed_at, .. } => *committed_at,
+        }
+    }
+}

@@ -1,0 +1,165 @@
+//! Values as JSON: a cell's text and its type's oid in, JSON text out. Numbers keep every digit.
+
+use std::fmt::Write;
+
+use serde_json::value::RawValue;
+
+use super::array;
+
+/// The text is not what Postgres writes for the type.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Corrupt;
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Form {
+    Number,
+    Bool,
+    Json,
+    String,
+}
+
+/// Oids are those of `pg_type`; built-in types never change theirs.
+fn form(type_oid: u32) -> Form {
+    match type_oid {
+        // int8, int2, int4, oid, float4, float8, numeric
+        20 | 21 | 23 | 26 | 700 | 701 | 1700 => Form::Number,
+        16 => Form::Bool,
+        // json, jsonb
+        114 | 3802 => Form::Json,
+        _ => Form::String,
+    }
+}
+
+/// Whether the type is json or jsonb.
+pub(super) fn is_json(type_oid: u32) -> bool {
+    form(type_oid) == Form::Json
+}
+
+/// Whether [`write_value`] can say the value in its type's own form.
+pub(super) fn check(type_oid: u32, text: &str) -> Result<(), Corrupt> {
+    match (array::element(type_oid), form(type_oid)) {
+        (Some(_), _) => try_write(&mut String::with_capacity(text.len()), type_oid, text),
+        (None, Form::Json) => raw(text).map(drop),
+        (None, Form::String) => Ok(()),
+        (None, Form::Number | Form::Bool) => try_write(&mut String::new(), type_oid, text),
+    }
+}
+
+/// Appends the value. What is corrupt becomes a string: the output is valid JSON whatever the text.
+pub(super) fn write_value(out: &mut String, type_oid: u32, text: &str) {
+    let start = out.len();
+    if try_write(out, type_oid, text).is_err() {
+        out.truncate(start);
+        write_string(out, text);
+    }
+}
+
+/// Appends the value; after an error `out` ends anywhere.
+pub(super) fn try_write(out: &mut String, type_oid: u32, text: &str) -> Result<(), Corrupt> {
+    match array::element(type_oid) {
+        Some(element) => {
+            let form = form(element.type_oid);
+            array::write(out, text, element.delimiter, |out, text| write_scalar(out, form, text))
+        }
+        None => write_scalar(out, form(type_oid), text),
+    }
+}
+
+fn write_scalar(out: &mut String, form: Form, text: &str) -> Result<(), Corrupt> {
+    match form {
+        Form::String => write_string(out, text),
+        Form::Number if matches!(text, "NaN" | "Infinity" | "-Infinity") => write_string(out, text),
+        Form::Number if is_number(text) => out.push_str(text),
+        Form::Bool if text == "t" => out.push_str("true"),
+        Form::Bool if text == "f" => out.push_str("false"),
+        Form::Json => out.push_str(raw(text)?.get()),
+        Form::Number | Form::Bool => return Err(Corrupt),
+    }
+    Ok(())
+}
+
+fn raw(text: &str) -> Result<&RawValue, Corrupt> {
+    serde_json::from_str(text).map_err(|_| Corrupt)
+}
+
+/// The grammar of a JSON number, which the text forms of Postgres's numeric types keep to.
+fn is_number(text: &str) -> bool {
+    fn digits(text: &str) -> Option<&str> {
+        let rest = text.trim_start_matches(|c: char| c.is_ascii_digit());
+        (rest.len() < text.len()).then_some(rest)
+    }
+    fn number(text: &str) -> Option<&str> {
+        let text = text.strip_prefix('-').unwrap_or(text);
+        let mut rest = match text.strip_prefix('0') {
+            Some(rest) => rest,
+            None => digits(text)?,
+        };
+        if let Some(fraction) = rest.strip_prefix('.') {
+            rest = digits(fraction)?;
+        }
+        match rest.strip_prefix(['e', 'E']) {
+            Some(exponent) => digits(exponent.strip_prefix(['+', '-']).unwrap_or(exponent)),
+            None => Some(rest),
+        }
+    }
+    number(text) == Some("")
+}
+
+/// Appends a JSON string.
+pub(super) fn write_string(out: &mut String, text: &str) {
+    out.push('"');
+    let mut plain = 0;
+    for (at, byte) in text.bytes().enumerate() {
+        if byte >= 0x20 && byte != b'"' && byte != b'\\' {
+            continue;
+        }
+        out.push_str(text.get(plain..at).unwrap_or_default());
+        plain = at + 1;
+        // Writing to a String cannot fail.
+        let _ = match byte {
+            b'"' => out.write_str("\\\""),
+            b'\\' => out.write_str("\\\\"),
+            b'\n' => out.write_str("\\n"),
+            b'\r' => out.write_str("\\r"),
+            b'\t' => out.write_str("\\t"),
+            _ => write!(out, "\\u{byte:04x}"),
+        };
+    }
+    out.push_str(text.get(plain..).unwrap_or_default());
+    out.push('"');
+}
+
+/// A JSON object under construction at the end of a text.
+pub(super) struct Object<'a> {
+    out: &'a mut String,
+    is_empty: bool,
+}
+
+impl<'a> Object<'a> {
+    pub fn open(out: &'a mut String) -> Self {
+        out.push('{');
+        Object { out, is_empty: true }
+    }
+
+    /// Starts a member; write its value, exactly one, to what is returned.
+    pub fn member(&mut self, name: &str) -> &mut String {
+        if !std::mem::take(&mut self.is_empty) {
+            self.out.push(',');
+        }
+        write_string(self.out, name);
+        self.out.push(':');
+        self.out
+    }
+
+    pub fn string(&mut self, name: &str, text: &str) {
+        write_string(self.member(name), text);
+    }
+
+    pub fn close(self) {
+        self.out.push('}');
+    }
+}
+
+#[cfg(test)]
+#[path = "json_tests.rs"]
+mod tests;

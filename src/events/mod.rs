@@ -1,0 +1,26 @@
+//! Floor 1: rules turn changes into events, each with its name, payload, rooms and offset. No IO.
+
+mod array;
+mod binding;
+mod error;
+mod event;
+mod json;
+mod mapper;
+mod nested;
+mod offset;
+mod payload;
+mod room;
+mod rule;
+mod rules;
+mod telling;
+
+#[cfg(test)]
+mod tests;
+
+pub use error::MapError;
+pub use event::{Actor, Event, Target};
+pub use mapper::{ACTOR_PREFIX, Mapper};
+pub use offset::{Epoch, Offset, ParseOffsetError};
+pub use room::{Room, RoomParts, join_key, split_key};
+pub use rule::{NestedSpec, RuleError, RuleFault, RuleSpec, is_reserved};
+pub use rules::{RULES_SCHEMA, RULES_TABLE, plain_prefix};

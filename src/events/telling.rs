@@ -1,0 +1,223 @@
+//! One change of a row, told in events.
+
+use std::sync::Arc;
+
+use smallvec::{SmallVec, smallvec};
+
+use super::{
+    Actor, Event, Offset, Room, Target,
+    binding::{Binding, Place, Spot},
+    event::{Body, Origin, Reason, Scene},
+    json, nested,
+};
+use crate::change::{Cell, Lsn, OldRow, Operation, Row, Table, Timestamp};
+
+/// The transaction under way.
+#[derive(Clone, Debug)]
+pub(super) struct Transaction {
+    pub commit_lsn: Lsn,
+    pub committed_at: Timestamp,
+    pub actor: Option<Actor>,
+    /// The number of its next event.
+    pub next: u32,
+}
+
+impl Transaction {
+    pub fn tell(&mut self, target: Target, origin: Origin, out: &mut Vec<Event>) {
+        out.push(Event::new(Offset { lsn: self.commit_lsn, n: self.next }, target, origin));
+        // Four billion events of one transaction do not come to be: it would have to change as many rows.
+        self.next = self.next.saturating_add(1);
+    }
+}
+
+/// What could not be told of a change.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Untold {
+    /// The row has no key: NULL, or the log does not say it.
+    NoKey,
+    /// The change was told, but whether the row was nested elsewhere the log did not say.
+    NoPlace,
+    /// The text of the named column is not of its type.
+    Corrupt(String),
+}
+
+type Told = Result<(), Untold>;
+
+/// Tells a change of a row. After an error other than [`Untold::NoPlace`] nothing of it was told.
+pub(super) fn tell(
+    binding: &Arc<Binding>,
+    table: &Arc<Table>,
+    operation: Operation,
+    transaction: &mut Transaction,
+    out: &mut Vec<Event>,
+) -> Told {
+    let is_delete = matches!(operation, Operation::Delete { .. });
+    let (old, new) = match operation {
+        Operation::Insert { new } => (None, Some(new)),
+        Operation::Update { old, new } => (Some(old), Some(new)),
+        Operation::Delete { old } => (Some(Some(old)), None),
+        Operation::Truncate => return Ok(()),
+    };
+    let is_insert = old.is_none();
+    let (old, is_full) = match old.flatten() {
+        Some(OldRow::Full(row)) => (row, true),
+        Some(OldRow::Key(row)) => (row, false),
+        None => (Row::default(), false),
+    };
+    let mut new = new.unwrap_or_default();
+    fill_in(&mut new, &old);
+    let scene = Arc::new(Scene {
+        binding: Arc::clone(binding),
+        table: Arc::clone(table),
+        old,
+        new,
+        is_delete,
+        actor: transaction.actor.clone(),
+        committed_at: transaction.committed_at,
+    });
+    let mut teller = Teller { scene: &scene, transaction, out };
+    match (is_insert, is_delete) {
+        (true, _) => teller.insert(),
+        (_, true) => teller.delete(),
+        _ => teller.update(is_full),
+    }
+}
+
+/// The old row repeats what an UPDATE left unchanged out of line.
+fn fill_in(new: &mut Row, old: &Row) {
+    for (index, cell) in new.0.iter_mut().enumerate() {
+        if let (Cell::Unchanged, before @ Cell::Text(_)) = (&cell, old.cell(index)) {
+            *cell = before.clone();
+        }
+    }
+}
+
+struct Teller<'a> {
+    scene: &'a Arc<Scene>,
+    transaction: &'a mut Transaction,
+    out: &'a mut Vec<Event>,
+}
+
+impl Teller<'_> {
+    fn insert(&mut self) -> Told {
+        let spot = self.scene.binding.spot(&self.scene.new).ok_or(Untold::NoKey)?;
+        if spot.place == Place::Unknown {
+            return Err(Untold::NoPlace);
+        }
+        self.check(0..self.scene.table.columns.len())?;
+        self.appear(&spot, spot.rooms());
+        Ok(())
+    }
+
+    fn delete(&mut self) -> Told {
+        let spot = self.scene.binding.spot(&self.scene.old).ok_or(Untold::NoKey)?;
+        self.vanish(&spot, spot.rooms(), None);
+        if spot.place == Place::Unknown { Err(Untold::NoPlace) } else { Ok(()) }
+    }
+
+    fn update(&mut self, is_full: bool) -> Told {
+        let Scene { binding, table, old, new, .. } = &**self.scene;
+        let after = binding.spot(new).ok_or(Untold::NoKey)?;
+        if after.place == Place::Unknown {
+            return Err(Untold::NoPlace);
+        }
+        // An old row that the log does not give has the same key; of its place and entity nothing else is known.
+        let mut before = binding.spot(old).unwrap_or_else(|| after.clone());
+        if before.place == Place::Unknown {
+            before.place = after.place.clone();
+            if after.is_nested() {
+                before.own = after.own.clone();
+            }
+        }
+        if before.key != after.key || before.place != after.place {
+            self.check(0..table.columns.len())?;
+            let reason = (!before.is_nested() && after.is_nested()).then_some(Reason::Moved);
+            self.vanish(&before, before.rooms(), reason);
+            self.appear(&after, after.rooms());
+        } else {
+            let columns = self.changed_columns(is_full);
+            let has_moved = binding.knows_entity(old) && before.entity != after.entity;
+            if has_moved {
+                self.check(0..table.columns.len())?;
+                self.change(&after, smallvec![after.own.clone()], columns, is_full);
+                if let Some(entity) = &before.entity {
+                    self.vanish(&before, smallvec![entity.clone()], Some(Reason::Moved));
+                }
+                if let Some(entity) = &after.entity {
+                    self.appear(&after, smallvec![entity.clone()]);
+                }
+            } else if !columns.is_empty() {
+                self.check(columns.iter().copied())?;
+                self.change(&after, after.rooms(), columns, is_full);
+            }
+        }
+        if !is_full && binding.place_columns().is_some() { Err(Untold::NoPlace) } else { Ok(()) }
+    }
+
+    /// The columns to tell of an UPDATE: those whose value changed; without an old row to compare, all but the key's.
+    fn changed_columns(&self, is_full: bool) -> Vec<usize> {
+        let Scene { binding, table, old, new, .. } = &**self.scene;
+        (0..table.columns.len())
+            .filter(|&column| new.cell(column).is_known())
+            .filter(|column| match is_full {
+                true => new.cell(*column) != old.cell(*column),
+                false => !binding.id.contains(column),
+            })
+            .collect()
+    }
+
+    /// Tells what changed of a row that stays where it is.
+    fn change(&mut self, spot: &Spot, rooms: SmallVec<[Room; 2]>, mut columns: Vec<usize>, is_full: bool) {
+        if spot.is_nested() {
+            return self.tell(rooms, Body::ChildUpdated(columns));
+        }
+        let mut nested = Vec::new();
+        if let Some((document, children)) = self.scene.binding.document()
+            && is_full
+            && columns.contains(&document)
+            && let (Cell::Text(old), Cell::Text(new)) = (self.scene.old.cell(document), self.scene.new.cell(document))
+            && let Some(changes) = nested::diff(old, new, children)
+        {
+            nested = changes;
+            columns.retain(|column| *column != document);
+        }
+        if !columns.is_empty() {
+            self.tell(rooms.clone(), Body::Updated(columns));
+        }
+        for change in nested {
+            self.tell(rooms.clone(), Body::Nested(change));
+        }
+    }
+
+    fn appear(&mut self, spot: &Spot, rooms: SmallVec<[Room; 2]>) {
+        let body = if spot.is_nested() { Body::ChildCreated } else { Body::Created };
+        let is_whole = !self.scene.new.0.contains(&Cell::Unchanged);
+        self.tell(rooms.clone(), body);
+        if !is_whole {
+            self.tell(rooms, Body::Resync(Reason::Incomplete));
+        }
+    }
+
+    fn vanish(&mut self, spot: &Spot, rooms: SmallVec<[Room; 2]>, reason: Option<Reason>) {
+        let body = if spot.is_nested() { Body::ChildDeleted(reason) } else { Body::Deleted(reason) };
+        self.tell(rooms, body);
+    }
+
+    fn tell(&mut self, rooms: SmallVec<[Room; 2]>, body: Body) {
+        let origin = Origin::Row { scene: Arc::clone(self.scene), body };
+        self.transaction.tell(Target::Rooms(rooms), origin, self.out);
+    }
+
+    /// Whether the new row's columns can be told as what their types say.
+    fn check(&self, columns: impl Iterator<Item = usize>) -> Told {
+        let Scene { table, new, .. } = &**self.scene;
+        for index in columns {
+            if let (Some(column), Cell::Text(text)) = (table.columns.get(index), new.cell(index))
+                && json::check(column.type_oid, text).is_err()
+            {
+                return Err(Untold::Corrupt(column.name.to_string()));
+            }
+        }
+        Ok(())
+    }
+}

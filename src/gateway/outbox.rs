@@ -1,0 +1,219 @@
+use std::{
+    collections::VecDeque,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::{Duration, Instant},
+};
+
+use serde_json::value::RawValue;
+use socketioxide::{
+    SendError, SocketError,
+    extract::{AckSender, SocketRef},
+};
+
+use crate::hub::{Frame, Outbox, OutboxClosed};
+
+/// What may wait for one socket.
+#[derive(Clone, Copy, Debug)]
+pub struct Limits {
+    pub bytes: usize,
+    /// How long the oldest may wait.
+    pub stall: Duration,
+}
+
+/// Something to send to one socket.
+pub enum Item {
+    Event(Frame),
+    Ack(AckSender, Box<RawValue>),
+}
+
+impl Item {
+    fn bytes(&self) -> usize {
+        match self {
+            Item::Event(frame) => frame.event.len() + frame.payload.get().len(),
+            Item::Ack(_, body) => body.get().len(),
+        }
+    }
+}
+
+/// What waits for one socket beyond the library's own queue, which drops what it cannot hold and tells only its caller.
+///
+/// Everything for the socket goes through here, so that it arrives in order. What does not fit any more, or waits too
+/// long, closes the socket: it comes back and starts over knowing that it does, instead of missing something unawares.
+pub struct Queue {
+    limits: Limits,
+    state: Mutex<State>,
+}
+
+#[derive(Default)]
+struct State {
+    waiting: VecDeque<(Instant, Item)>,
+    bytes: usize,
+    /// A task is at work that moves what waits into the library's queue.
+    pumping: bool,
+    closed: bool,
+}
+
+impl Queue {
+    pub fn new(limits: Limits) -> Self {
+        Queue { limits, state: Mutex::default() }
+    }
+
+    pub fn send(self: &Arc<Self>, socket: &SocketRef, item: Item) -> Result<(), OutboxClosed> {
+        let mut state = self.state();
+        if state.closed {
+            return Err(OutboxClosed);
+        }
+        let item = if state.waiting.is_empty() {
+            match hand_over(socket, item) {
+                HandedOver::Taken => return Ok(()),
+                HandedOver::Full(item) => item,
+                HandedOver::Lost => return self.shut(state, socket, "an answer found no room"),
+                HandedOver::Gone => {
+                    state.closed = true;
+                    return Err(OutboxClosed);
+                }
+            }
+        } else {
+            item
+        };
+        if state.bytes + item.bytes() > self.limits.bytes {
+            return self.shut(state, socket, "slow_consumer");
+        }
+        state.bytes += item.bytes();
+        state.waiting.push_back((Instant::now(), item));
+        if !state.pumping {
+            state.pumping = true;
+            tokio::spawn(pump(socket.clone(), self.clone()));
+        }
+        Ok(())
+    }
+
+    /// Disconnects the socket; nothing is sent to it any more.
+    pub fn close(self: &Arc<Self>, socket: &SocketRef, reason: &'static str) {
+        let _ = self.shut(self.state(), socket, reason);
+    }
+
+    fn shut(
+        &self,
+        mut state: MutexGuard<'_, State>,
+        socket: &SocketRef,
+        reason: &'static str,
+    ) -> Result<(), OutboxClosed> {
+        if !state.closed {
+            tracing::info!(socket = %socket.id, reason, waiting_bytes = state.bytes, "socket disconnected by the server");
+            *state = State { closed: true, ..State::default() };
+            tokio::spawn(disconnect(socket.clone()));
+        }
+        Err(OutboxClosed)
+    }
+
+    /// Moves what it can into the library's queue. `None`: nothing is left to do.
+    fn flush(&self, socket: &SocketRef) -> Option<Flushed> {
+        let mut state = self.state();
+        let mut moved = false;
+        while let Some((since, item)) = state.waiting.pop_front() {
+            let bytes = item.bytes();
+            match hand_over(socket, item) {
+                HandedOver::Taken => {
+                    state.bytes -= bytes;
+                    moved = true;
+                }
+                HandedOver::Full(item) => {
+                    if since.elapsed() > self.limits.stall {
+                        let _ = self.shut(state, socket, "slow_consumer");
+                        return None;
+                    }
+                    state.waiting.push_front((since, item));
+                    return Some(if moved { Flushed::Some } else { Flushed::Nothing });
+                }
+                HandedOver::Lost => {
+                    let _ = self.shut(state, socket, "an answer found no room");
+                    return None;
+                }
+                HandedOver::Gone => {
+                    *state = State { closed: true, ..State::default() };
+                    return None;
+                }
+            }
+        }
+        state.pumping = false;
+        None
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+enum HandedOver {
+    Taken,
+    Full(Item),
+    /// An answer that the library did not take: it gives none back.
+    Lost,
+    Gone,
+}
+
+fn hand_over(socket: &SocketRef, item: Item) -> HandedOver {
+    match item {
+        Item::Event(frame) => match socket.emit(&*frame.event, &*frame.payload) {
+            Ok(()) => HandedOver::Taken,
+            Err(SendError::Socket(SocketError::InternalChannelFull)) => HandedOver::Full(Item::Event(frame)),
+            Err(_) => HandedOver::Gone,
+        },
+        Item::Ack(ack, body) => match ack.send(&*body) {
+            Ok(()) => HandedOver::Taken,
+            Err(SendError::Socket(SocketError::InternalChannelFull)) => HandedOver::Lost,
+            Err(_) => HandedOver::Gone,
+        },
+    }
+}
+
+enum Flushed {
+    Some,
+    Nothing,
+}
+
+const SHORTEST_WAIT: Duration = Duration::from_millis(1);
+const LONGEST_WAIT: Duration = Duration::from_millis(50);
+
+/// Empties a queue. The library does not say when its own has room again, so this asks, ever more seldom.
+async fn pump(socket: SocketRef, queue: Arc<Queue>) {
+    let mut wait = SHORTEST_WAIT;
+    loop {
+        tokio::time::sleep(wait).await;
+        match queue.flush(&socket) {
+            Some(Flushed::Some) => wait = SHORTEST_WAIT,
+            Some(Flushed::Nothing) => wait = (wait * 2).min(LONGEST_WAIT),
+            None => return,
+        }
+    }
+}
+
+/// The library cannot disconnect a socket whose queue is full, so this tries until there is room, or until the kernel has
+/// given the connection up (`TCP_USER_TIMEOUT`, set on every accepted one).
+async fn disconnect(socket: SocketRef) {
+    while socket.connected() {
+        match socket.clone().disconnect() {
+            Ok(()) | Err(SocketError::Closed) => return,
+            Err(SocketError::InternalChannelFull) => tokio::time::sleep(LONGEST_WAIT).await,
+        }
+    }
+}
+
+/// The outbox of one socket, as the hub sees it.
+pub struct SocketOutbox {
+    socket: SocketRef,
+    queue: Arc<Queue>,
+}
+
+impl SocketOutbox {
+    pub fn new(socket: SocketRef, queue: Arc<Queue>) -> Self {
+        SocketOutbox { socket, queue }
+    }
+}
+
+impl Outbox for SocketOutbox {
+    fn send(&self, frame: &Frame) -> Result<(), OutboxClosed> {
+        self.queue.send(&self.socket, Item::Event(frame.clone()))
+    }
+}

@@ -1,0 +1,87 @@
+use std::sync::Arc;
+
+use axum::{Json, http::StatusCode, response::IntoResponse};
+use serde_json::json;
+use tokio::sync::watch;
+
+/// What the server is doing, for probes and for the gate before the sockets. Cheap to clone.
+#[derive(Clone)]
+pub struct Health {
+    state: Arc<watch::Sender<State>>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum State {
+    /// It has not yet streamed up to where the log ended when it started.
+    Starting,
+    /// Streaming and caught up.
+    Ready,
+    /// Another server streams from the slot; this one waits to take over.
+    Standby,
+    /// It streamed, and the connection to the database is lost for the moment. Sockets stay.
+    Disconnected,
+    Stopping,
+}
+
+impl Default for Health {
+    fn default() -> Self {
+        Health { state: Arc::new(watch::Sender::new(State::Starting)) }
+    }
+}
+
+impl Health {
+    pub fn set(&self, state: State) {
+        self.state.send_if_modified(|current| {
+            let changed = *current != state && *current != State::Stopping;
+            if changed {
+                tracing::info!(from = ?current, to = ?state, "state");
+                *current = state;
+            }
+            changed
+        });
+    }
+
+    pub fn get(&self) -> State {
+        self.state.borrow().clone()
+    }
+
+    /// Whether sockets are let in: not before the stream has been caught up with once, nor while another server streams.
+    pub fn serves_sockets(&self) -> bool {
+        matches!(self.get(), State::Ready | State::Disconnected)
+    }
+}
+
+/// `/healthz`: the process is alive, whatever the database does. A restart would mend nothing else.
+pub async fn healthz() -> impl IntoResponse {
+    Json(json!({ "status": "ok" }))
+}
+
+/// `/readyz`: 200 where the stream runs and is caught up, else 503 with the reason.
+pub async fn readyz(health: Health) -> impl IntoResponse {
+    let (status, body) = match health.get() {
+        State::Ready => (StatusCode::OK, json!({ "status": "ready" })),
+        State::Starting => (StatusCode::SERVICE_UNAVAILABLE, json!({ "status": "starting" })),
+        State::Standby => (StatusCode::SERVICE_UNAVAILABLE, json!({ "status": "standby" })),
+        State::Disconnected => (StatusCode::SERVICE_UNAVAILABLE, json!({ "status": "disconnected" })),
+        State::Stopping => (StatusCode::SERVICE_UNAVAILABLE, json!({ "status": "stopping" })),
+    };
+    (status, Json(body))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn sockets_wait_for_the_stream_and_outlast_an_interruption() {
+        let health = Health::default();
+        assert!(!health.serves_sockets());
+        health.set(State::Ready);
+        assert!(health.serves_sockets());
+        health.set(State::Disconnected);
+        assert!(health.serves_sockets());
+        health.set(State::Stopping);
+        health.set(State::Ready);
+        assert_eq!(health.get(), State::Stopping, "nothing comes after stopping");
+    }
+}

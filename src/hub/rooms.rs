@@ -1,0 +1,157 @@
+use std::collections::{HashMap, HashSet};
+
+use bytestring::ByteString;
+use indexmap::{IndexMap, IndexSet};
+
+use super::{Member, SocketId, User};
+use crate::events::Room;
+
+/// The most users that a roster names.
+pub const ROSTER: usize = 100;
+
+/// Which sockets are in which rooms, looked up from both sides. A socket's side also holds the prefix by which it asked
+/// for the room.
+#[derive(Default)]
+pub struct Rooms {
+    sockets: HashMap<SocketId, Seat>,
+    rooms: HashMap<Room, IndexSet<SocketId>>,
+}
+
+struct Seat {
+    member: Member,
+    rooms: IndexMap<Room, Option<ByteString>>,
+}
+
+impl Rooms {
+    pub fn add_socket(&mut self, socket: SocketId, member: Member) {
+        self.sockets.insert(socket, Seat { member, rooms: IndexMap::new() });
+    }
+
+    /// Takes a socket out of everything; a room that nobody is left in is forgotten.
+    pub fn remove_socket(&mut self, socket: SocketId) {
+        if let Some(seat) = self.sockets.remove(&socket) {
+            for room in seat.rooms.keys() {
+                leave(&mut self.rooms, room, socket);
+            }
+        }
+    }
+
+    /// False: no such socket.
+    pub fn join(&mut self, socket: SocketId, room: Room, prefix: Option<ByteString>) -> bool {
+        let Some(seat) = self.sockets.get_mut(&socket) else { return false };
+        seat.rooms.insert(room.clone(), prefix);
+        self.rooms.entry(room).or_default().insert(socket);
+        true
+    }
+
+    /// False: no such socket.
+    pub fn leave(&mut self, socket: SocketId, room: &Room) -> bool {
+        let Some(seat) = self.sockets.get_mut(&socket) else { return false };
+        if seat.rooms.swap_remove(room).is_some() {
+            leave(&mut self.rooms, room, socket);
+        }
+        true
+    }
+
+    pub fn member(&self, socket: SocketId) -> Option<&Member> {
+        self.sockets.get(&socket).map(|seat| &seat.member)
+    }
+
+    /// The sockets of a room; none where nobody is in it.
+    pub fn in_room(&self, room: &Room) -> Option<&IndexSet<SocketId>> {
+        self.rooms.get(room)
+    }
+
+    /// The rooms that somebody is in.
+    pub fn occupied(&self) -> impl Iterator<Item = &Room> {
+        self.rooms.keys()
+    }
+
+    /// Every membership that a socket asked for, with the prefix it used.
+    pub fn subscriptions(&self) -> impl Iterator<Item = (SocketId, &Room, &ByteString)> {
+        self.sockets.iter().flat_map(|(socket, seat)| {
+            seat.rooms.iter().filter_map(move |(room, prefix)| Some((*socket, room, prefix.as_ref()?)))
+        })
+    }
+
+    /// The first users of a room, each once.
+    pub fn roster(&self, room: &Room) -> Vec<User> {
+        let mut seen = HashSet::new();
+        self.in_room(room)
+            .into_iter()
+            .flatten()
+            .filter_map(|socket| Some(&self.member(*socket)?.user))
+            .filter(|user| seen.insert(&user.id))
+            .take(ROSTER)
+            .cloned()
+            .collect()
+    }
+}
+
+fn leave(rooms: &mut HashMap<Room, IndexSet<SocketId>>, room: &Room, socket: SocketId) {
+    if let Some(sockets) = rooms.get_mut(room) {
+        sockets.swap_remove(&socket);
+        if sockets.is_empty() {
+            rooms.remove(room);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::hub::{Frame, Outbox, OutboxClosed};
+
+    struct Nowhere;
+    impl Outbox for Nowhere {
+        fn send(&self, _: &Frame) -> Result<(), OutboxClosed> {
+            Ok(())
+        }
+    }
+
+    fn rooms_of(users: &[(u64, &'static str)]) -> Rooms {
+        let mut rooms = Rooms::default();
+        for (socket, user) in users {
+            let user = User { id: (*user).into(), email: None };
+            rooms.add_socket(SocketId(*socket), Member { user, outbox: Box::new(Nowhere) });
+        }
+        rooms
+    }
+
+    #[test]
+    fn a_socket_that_goes_leaves_nothing_behind() {
+        let mut rooms = rooms_of(&[(1, "a"), (2, "b")]);
+        let room = Room::row("component", "x");
+        for socket in [1, 2] {
+            assert!(rooms.join(SocketId(socket), room.clone(), None));
+        }
+        rooms.remove_socket(SocketId(1));
+        assert_eq!(rooms.in_room(&room).map(IndexSet::len), Some(1));
+        rooms.remove_socket(SocketId(2));
+        assert_eq!(rooms.occupied().count(), 0);
+        assert!(!rooms.join(SocketId(2), room, None), "a socket that is gone joined");
+    }
+
+    #[test]
+    fn a_roster_names_each_user_once() {
+        let mut rooms = rooms_of(&[(1, "a"), (2, "a"), (3, "b")]);
+        let room = Room::row("component", "x");
+        for socket in [1, 2, 3] {
+            rooms.join(SocketId(socket), room.clone(), None);
+        }
+        let users: Vec<_> = rooms.roster(&room).into_iter().map(|user| user.id).collect();
+        assert_eq!(users, ["a", "b"]);
+    }
+
+    #[test]
+    fn joining_twice_is_joining_once() {
+        let mut rooms = rooms_of(&[(1, "a")]);
+        let room = Room::row("component", "x");
+        for _ in 0..2 {
+            rooms.join(SocketId(1), room.clone(), Some("component".into()));
+        }
+        assert_eq!(rooms.subscriptions().count(), 1);
+        assert!(rooms.leave(SocketId(1), &room));
+        assert!(rooms.in_room(&room).is_none());
+    }
+}

@@ -1,0 +1,11 @@
+//! Floor 1: how walcast reaches Postgres: where it is, how the way there is secured, and what its refusals mean.
+
+mod conninfo;
+mod dsn;
+mod remedy;
+mod tls;
+mod verifier;
+
+pub use dsn::{Dsn, DsnError, RootCertificates, SslMode};
+pub use remedy::remedy;
+pub use tls::{TlsError, client_config, distrusted, tls};

@@ -1,0 +1,47 @@
+use crate::postgres::{TlsError, remedy};
+
+/// What went wrong on the SQL side: what was being done, what the server said, and what to do.
+#[derive(Debug, thiserror::Error)]
+pub enum StoreError {
+    #[error("cannot {doing}: {}", explain(source))]
+    Sql { doing: String, source: tokio_postgres::Error },
+    #[error("cannot get a connection to the database: {0}")]
+    Pool(String),
+    #[error(transparent)]
+    Tls(#[from] TlsError),
+    #[error("cannot migrate: {0}")]
+    Migration(String),
+    #[error(
+        "this database was migrated by a newer walcast (it has migration {found}, this walcast knows up to {known}): \
+         run that version or a later one"
+    )]
+    TooNew { found: i32, known: i32 },
+    #[error(
+        "this database has migration {found} of {known}: run `walcast migrate` as an owner of the database, or start \
+         with --migrate"
+    )]
+    NotMigrated { found: i32, known: i32 },
+    #[error("walcast.rules holds a row that is no rule: {0}. Mend it with walcast.broadcast_table()")]
+    BadRule(String),
+}
+
+impl StoreError {
+    /// For `map_err`: names what was being done.
+    pub(super) fn sql(doing: impl Into<String>) -> impl FnOnce(tokio_postgres::Error) -> StoreError {
+        let doing = doing.into();
+        move |source| StoreError::Sql { doing, source }
+    }
+}
+
+/// The server's own words, and the remedy where one is known.
+fn explain(error: &tokio_postgres::Error) -> String {
+    let Some(db) = error.as_db_error() else {
+        // The source says what the outer error only names ("error connecting to server").
+        return std::error::Error::source(error)
+            .map_or_else(|| error.to_string(), |source| format!("{error}: {source}"));
+    };
+    match remedy(db.code().code(), db.message()) {
+        Some(remedy) => format!("{}. {remedy}", db.message()),
+        None => format!("{} (SQLSTATE {})", db.message(), db.code().code()),
+    }
+}

@@ -1,0 +1,142 @@
+use refinery::Target;
+use sha2::{Digest, Sha256};
+
+use super::{Store, StoreError};
+use crate::postgres::{Dsn, tls};
+
+mod embedded {
+    refinery::embed_migrations!("migrations");
+}
+
+/// SQL that is applied anew whenever its text changes, in this order: it is kept whole in one file each instead of being
+/// recopied by every migration that touches it.
+const REPEATABLE: [(&str, &str); 3] = [
+    ("functions/set_actor", include_str!("../../sql/functions/set_actor.sql")),
+    ("functions/broadcast_table", include_str!("../../sql/functions/broadcast_table.sql")),
+    ("functions/unbroadcast_table", include_str!("../../sql/functions/unbroadcast_table.sql")),
+];
+
+/// Any fixed number serves: it names the lock that migrating servers of one database queue up for.
+const LOCK: i64 = 0x77616c63617374;
+
+/// What [`migrate`] did.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub struct Migrated {
+    /// `V1__walcast_schema`, in the order applied.
+    pub migrations: Vec<String>,
+    /// `functions/set_actor`, in the order applied.
+    pub repeatable: Vec<String>,
+}
+
+/// Brings the database to this version's schema. Does nothing where it is there already; servers that start at once
+/// wait for each other; a database of a newer version is refused.
+pub async fn migrate(dsn: &Dsn) -> Result<Migrated, StoreError> {
+    let (mut client, connection) =
+        dsn.config().connect(tls(dsn)?).await.map_err(StoreError::sql("connect to the database"))?;
+    let connection = tokio::spawn(connection);
+    let migrated = migrate_on(&mut client).await;
+    // Closing the session gives the advisory lock back.
+    drop(client);
+    let _ = connection.await;
+    migrated
+}
+
+impl Store {
+    /// Refuses a database that `walcast migrate` has not brought to this version's schema.
+    pub async fn require_migrated(&self) -> Result<(), StoreError> {
+        let client = self.client().await?;
+        let known = known_version();
+        match newest_applied(&client).await? {
+            Some(found) if found == known => Ok(()),
+            Some(found) if found > known => Err(StoreError::TooNew { found, known }),
+            Some(found) => Err(StoreError::NotMigrated { found, known }),
+            None => Err(StoreError::NotMigrated { found: 0, known }),
+        }
+    }
+}
+
+fn known_version() -> i32 {
+    embedded::migrations::runner().get_migrations().iter().map(|migration| migration.version()).max().unwrap_or(0)
+}
+
+async fn migrate_on(client: &mut tokio_postgres::Client) -> Result<Migrated, StoreError> {
+    client
+        .execute("SELECT pg_advisory_lock($1)", &[&LOCK])
+        .await
+        .map_err(StoreError::sql("take the migration lock"))?;
+    client
+        .batch_execute(
+            "CREATE SCHEMA IF NOT EXISTS walcast; \
+             CREATE TABLE IF NOT EXISTS walcast.applied_sql (name text PRIMARY KEY, hash text NOT NULL); \
+             COMMENT ON TABLE walcast.applied_sql IS 'Functions and views as walcast migrate last wrote them.'",
+        )
+        .await
+        .map_err(StoreError::sql("create schema walcast"))?;
+
+    let mut runner = embedded::migrations::runner();
+    runner.set_migration_table_name("walcast.schema_history");
+    let known = known_version();
+    if let Some(found) = newest_applied(client).await?
+        && found > known
+    {
+        return Err(StoreError::TooNew { found, known });
+    }
+    let report = runner
+        .set_target(Target::Latest)
+        .run_async(client)
+        .await
+        .map_err(|error| StoreError::Migration(spelled_out(&error)))?;
+
+    let mut migrated = Migrated::default();
+    migrated.migrations.extend(report.applied_migrations().iter().map(|migration| migration.to_string()));
+    for (name, sql) in REPEATABLE {
+        if apply_if_changed(client, name, sql).await? {
+            migrated.repeatable.push(name.to_owned());
+        }
+    }
+    Ok(migrated)
+}
+
+async fn newest_applied(client: &tokio_postgres::Client) -> Result<Option<i32>, StoreError> {
+    let doing = || StoreError::sql("read walcast.schema_history");
+    let exists =
+        client.query_one("SELECT to_regclass('walcast.schema_history') IS NOT NULL", &[]).await.map_err(doing())?;
+    if !exists.get::<_, bool>(0) {
+        return Ok(None);
+    }
+    let row = client.query_one("SELECT max(version)::int4 FROM walcast.schema_history", &[]).await.map_err(doing())?;
+    Ok(row.get(0))
+}
+
+async fn apply_if_changed(client: &mut tokio_postgres::Client, name: &str, sql: &str) -> Result<bool, StoreError> {
+    let hash = Sha256::digest(sql).iter().map(|byte| format!("{byte:02x}")).collect::<String>();
+    let doing = || StoreError::sql(format!("apply sql/{name}.sql"));
+
+    let transaction = client.transaction().await.map_err(doing())?;
+    let changed = transaction
+        .execute(
+            "INSERT INTO walcast.applied_sql AS a (name, hash) VALUES ($1, $2) \
+             ON CONFLICT (name) DO UPDATE SET hash = excluded.hash WHERE a.hash <> excluded.hash",
+            &[&name, &hash],
+        )
+        .await
+        .map_err(doing())?
+        > 0;
+    if changed {
+        transaction.batch_execute(sql).await.map_err(doing())?;
+    }
+    transaction.commit().await.map_err(doing())?;
+    Ok(changed)
+}
+
+/// An error with its sources: the outermost only says that a migration failed.
+fn spelled_out(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut source = error.source();
+    while let Some(cause) = source {
+        text.push_str(": ");
+        text.push_str(&cause.to_string());
+        source = cause.source();
+    }
+    text
+}

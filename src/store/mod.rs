@@ -1,0 +1,13 @@
+//! Floor 1: the SQL side of Postgres. Every statement that is not replication lives here or in `sql/`.
+
+mod error;
+mod migrations;
+mod pool;
+mod publication;
+mod seed;
+mod slots;
+mod tables;
+
+pub use error::StoreError;
+pub use migrations::{Migrated, migrate};
+pub use pool::Store;

@@ -1,0 +1,11 @@
+//! Everything that needs a real Postgres and a real client, in one binary: one file a behaviour or a failure.
+//! `make test` gives them their Postgres; by hand: `scripts/with-postgres.sh cargo nextest run`.
+
+mod support;
+
+mod gateway;
+mod main_road;
+mod plugins_agree;
+mod replication_refusals;
+mod replication_stream;
+mod replication_wire;

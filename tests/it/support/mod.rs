@@ -1,0 +1,38 @@
+//! What tests stand on: a database of their own, a server under test, stock clients.
+
+mod cluster;
+mod database;
+mod server;
+mod sockets;
+
+use std::time::Duration;
+
+pub use cluster::{Cluster, Reader};
+pub use database::Database;
+pub use server::{Server, walcast};
+pub use sockets::{Client, Sockets};
+
+/// The secret that tokens of the tests are signed with.
+pub const SECRET: &str = "the secret of the integration tests";
+
+/// How long a test waits for something that is bound to come. No promise rests on it.
+pub const PATIENCE: Duration = Duration::from_secs(30);
+
+/// A token for a user.
+pub fn token(user: &str) -> String {
+    let claims = walcast::auth::Claims {
+        user_id: user.to_owned(),
+        email: Some(format!("{user}@example.com")),
+        role: None,
+        exp: None,
+    };
+    walcast::auth::sign(&claims, SECRET).expect("signs")
+}
+
+/// Waits for what must come, with its name for the failure.
+pub async fn within<T>(what: &str, future: impl Future<Output = T>) -> T {
+    match tokio::time::timeout(PATIENCE, future).await {
+        Ok(value) => value,
+        Err(_) => panic!("{what} did not come within {PATIENCE:?}"),
+    }
+}

@@ -1,0 +1,113 @@
+use std::{net::SocketAddr, process::Stdio};
+
+use serde_json::Value;
+use tokio::{
+    io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader},
+    net::TcpStream,
+    process::{Child, Command},
+    sync::watch,
+};
+
+use super::{Database, SECRET, within};
+
+/// The binary under test, without settings of the machine it runs on.
+pub fn walcast() -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_walcast"));
+    for setting in ["DATABASE_URL", "JWT_SECRET", "JWT_PUBLIC_KEY", "JWT_JWKS_FILE", "FRONTEND_URL"] {
+        command.env_remove(setting);
+    }
+    command.kill_on_drop(true).stdin(Stdio::null());
+    command
+}
+
+/// A running `walcast serve`.
+pub struct Server {
+    pub address: SocketAddr,
+    child: Child,
+    log: watch::Receiver<Vec<Value>>,
+}
+
+impl Server {
+    /// Starts a server on a database and waits until it streams.
+    pub async fn start(database: &Database) -> Server {
+        Self::start_with(database, &[]).await
+    }
+
+    /// The same with more arguments.
+    pub async fn start_with(database: &Database, arguments: &[&str]) -> Server {
+        let server = Self::spawn(database, arguments).await;
+        server.logged("readiness", |line| line["message"] == "state" && line["to"] == "Ready").await;
+        server
+    }
+
+    /// Starts a server and waits until it listens.
+    pub async fn spawn(database: &Database, arguments: &[&str]) -> Server {
+        let mut child = walcast()
+            .args(["serve", "--log-format", "json", "--listen", "127.0.0.1:0", "--jwt-secret", SECRET])
+            .args(["--slot", &database.name, "--database-url", &database.dsn()])
+            .args(arguments)
+            .stderr(Stdio::piped())
+            .spawn()
+            .expect("spawns");
+        let (sender, log) = watch::channel(Vec::new());
+        let stderr = child.stderr.take().expect("piped");
+        tokio::spawn(async move {
+            let mut lines = BufReader::new(stderr).lines();
+            while let Ok(Some(line)) = lines.next_line().await {
+                eprintln!("walcast: {line}");
+                let line = serde_json::from_str(&line).unwrap_or(Value::String(line));
+                sender.send_modify(|log| log.push(line));
+            }
+        });
+        let mut server = Server { address: ([127, 0, 0, 1], 0).into(), child, log };
+        let line = server.logged("the listening address", |line| line["message"] == "listening").await;
+        server.address = line["address"].as_str().and_then(|text| text.parse().ok()).expect("an address");
+        server
+    }
+
+    /// Waits for a line of the log, those already written included.
+    pub async fn logged(&self, what: &str, is_it: impl Fn(&Value) -> bool) -> Value {
+        let mut log = self.log.clone();
+        let found = within(what, log.wait_for(|lines| lines.iter().any(&is_it))).await;
+        let lines = found.unwrap_or_else(|_| panic!("walcast ended before {what}"));
+        lines.iter().find(|line| is_it(line)).cloned().expect("it was found")
+    }
+
+    pub fn log(&self) -> Vec<Value> {
+        self.log.borrow().clone()
+    }
+
+    pub fn url(&self) -> String {
+        format!("http://{}", self.address)
+    }
+
+    /// Sends SIGTERM and waits for the end; the exit code.
+    pub async fn stop(mut self) -> Option<i32> {
+        let pid = self.child.id().expect("it runs").to_string();
+        let killed = Command::new("kill").args(["-TERM", &pid]).status().await.expect("kill runs");
+        assert!(killed.success());
+        within("the end of the server", self.child.wait()).await.expect("waits").code()
+    }
+
+    /// Ends it as a crash would.
+    pub async fn kill(mut self) {
+        self.child.kill().await.expect("kills");
+    }
+
+    /// A GET request; status code, head and body.
+    pub async fn get(&self, path: &str, headers: &[&str]) -> (u16, String, String) {
+        let mut stream = TcpStream::connect(self.address).await.expect("connects");
+        let mut request = format!("GET {path} HTTP/1.1\r\nHost: {}\r\nConnection: close\r\n", self.address);
+        for header in headers {
+            request.push_str(header);
+            request.push_str("\r\n");
+        }
+        request.push_str("\r\n");
+        stream.write_all(request.as_bytes()).await.expect("writes");
+        let mut response = String::new();
+        within("an HTTP response", stream.read_to_string(&mut response)).await.expect("reads");
+        let status = response.split(' ').nth(1).and_then(|code| code.parse().ok()).expect("a status");
+        let (head, body) = response.split_once("\r\n\r\n").expect("a body");
+        (status, head.to_owned(), body.to_owned())
+    }
+}
