@@ -29,6 +29,7 @@ fn stripped(mut payload: Value) -> Value {
 async fn an_update_arrives_with_exactly_the_changed_columns(plugin: &str, transport: &str) {
     let (database, _server, _sockets, mut client) = road(plugin, transport).await;
     let id = database.component("before", "[]").await;
+    client.catch_up(&database).await;
     let ack = client.subscribe(json!({ "componentId": id })).await;
     assert_eq!(ack["room"], format!("component:{id}"));
     assert_eq!(ack["users"], json!([{ "id": "reader", "email": "reader@example.com" }]));
@@ -85,6 +86,7 @@ async fn another_entity_and_another_component_stay_quiet() {
     let (database, _server, _sockets, mut client) = road("pgoutput", "websocket").await;
     let mine = database.component("mine", "[]").await;
     let other = database.component("other", "[]").await;
+    client.catch_up(&database).await;
     client.subscribe(json!({ "componentId": mine })).await;
     client.subscribe(json!({ "entityType": "page", "entityId": "2" })).await;
     database.sql(&format!("UPDATE components SET name = 'x' WHERE id = '{other}'")).await;
@@ -96,6 +98,7 @@ async fn another_entity_and_another_component_stay_quiet() {
 async fn nested_changes_are_told_as_nested_events() {
     let (database, _server, _sockets, mut client) = road("pgoutput", "websocket").await;
     let id = database.component("c", ROWS).await;
+    client.catch_up(&database).await;
     client.subscribe(json!({ "componentId": id })).await;
     let rows = r#"[{"id":"r1","components":[{"id":"n2","text":"B"},{"id":"n3"}]},{"id":"r2"}]"#;
     database.sql(&format!("UPDATE components SET rows = '{rows}', updated_by = 'ann' WHERE id = '{id}'")).await;
@@ -119,6 +122,7 @@ async fn nested_changes_are_told_as_nested_events() {
 async fn a_socket_in_both_rooms_of_an_event_gets_it_once() {
     let (database, _server, _sockets, mut client) = road("pgoutput", "websocket").await;
     let id = database.component("c", "[]").await;
+    client.catch_up(&database).await;
     client.subscribe(json!({ "componentId": id })).await;
     client.subscribe(json!({ "entityType": "page", "entityId": "1" })).await;
     for name in ["one", "two"] {
@@ -134,6 +138,7 @@ async fn set_actor_names_the_writer_of_its_transaction_only() {
     for plugin in ["pgoutput", "wal2json"] {
         let (database, _server, _sockets, mut client) = road(plugin, "websocket").await;
         let id = database.component("c", "[]").await;
+        client.catch_up(&database).await;
         client.subscribe(json!({ "componentId": id })).await;
         let update =
             |name: &str| format!("UPDATE components SET name = '{name}', updated_by = 'column' WHERE id = '{id}'");
@@ -148,6 +153,7 @@ async fn set_actor_names_the_writer_of_its_transaction_only() {
 async fn what_rolled_back_is_never_heard() {
     let (database, _server, _sockets, mut client) = road("pgoutput", "websocket").await;
     let id = database.component("c", "[]").await;
+    client.catch_up(&database).await;
     client.subscribe(json!({ "componentId": id })).await;
     let update = |name: &str| format!("UPDATE components SET name = '{name}' WHERE id = '{id}'");
     database.sql(&format!("BEGIN; {}; ROLLBACK", update("rolled back"))).await;
@@ -166,6 +172,7 @@ async fn who_unsubscribed_hears_no_more() {
     let (database, _server, _sockets, mut client) = road("pgoutput", "websocket").await;
     let left = database.component("left", "[]").await;
     let kept = database.component("kept", "[]").await;
+    client.catch_up(&database).await;
     for id in [&left, &kept] {
         client.subscribe(json!({ "componentId": id })).await;
     }
@@ -182,6 +189,7 @@ async fn truncate_tells_every_room_of_the_table_to_fetch_again() {
     for plugin in ["pgoutput", "wal2json"] {
         let (database, _server, _sockets, mut client) = road(plugin, "websocket").await;
         let id = database.component("c", "[]").await;
+        client.catch_up(&database).await;
         client.subscribe(json!({ "componentId": id })).await;
         client.subscribe(json!({ "entityType": "page", "entityId": "9" })).await;
         database.sql("TRUNCATE components").await;

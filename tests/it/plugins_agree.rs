@@ -24,7 +24,7 @@ const TABLES: &str = r#"
         txt text, vc varchar(40), ch char(6), raw bytea, j json, jb jsonb, ts timestamp, tz timestamptz, d date,
         tm time, iv interval, u uuid, ints int[], texts text[], nums numeric[], flags bool[], docs jsonb[],
         addr inet, feel mood, pos positive, big text,
-        twice int GENERATED ALWAYS AS (i4 * 2) STORED
+        twice bigint GENERATED ALWAYS AS (i4::bigint * 2) STORED
     );
     ALTER TABLE kinds REPLICA IDENTITY FULL;
     ALTER TABLE kinds ALTER COLUMN big SET STORAGE EXTERNAL;
@@ -155,6 +155,7 @@ struct Workload {
     random: SmallRng,
     /// The last column that was added.
     column: u32,
+    /// The last new name, of a column or a key.
     renamed: u32,
 }
 
@@ -251,7 +252,10 @@ impl Workload {
                  ON CONFLICT (b) DO UPDATE SET a = by_index.a + 1",
                 self.random.random_range(0..5_000)
             ),
-            2 => format!("UPDATE by_index SET b = b || '+' WHERE b = 'b{key}'"),
+            2 => {
+                self.renamed += 1;
+                format!("UPDATE by_index SET b = b || '+{}' WHERE b = 'b{key}'", self.renamed)
+            }
             _ => format!("DELETE FROM by_index WHERE a = {key}"),
         }
     }

@@ -58,7 +58,8 @@ impl Database {
     /// Runs statements in one implicit transaction.
     pub async fn sql(&self, statements: &str) {
         if let Err(error) = self.client.batch_execute(statements).await {
-            panic!("{statements}: {error:?}");
+            let said = error.as_db_error().map_or_else(|| error.to_string(), ToString::to_string);
+            panic!("{said}: {statements}");
         }
     }
 

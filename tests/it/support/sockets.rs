@@ -11,7 +11,7 @@ use tokio::{
     sync::{Mutex as AsyncMutex, mpsc, oneshot},
 };
 
-use super::{Server, token, within};
+use super::{Database, Server, token, within};
 
 /// A Node process that holds stock `socket.io-client`s: see `tests/js/driver.mjs`.
 pub struct Sockets {
@@ -103,6 +103,16 @@ impl Client {
         let ack = self.request("component:subscribe", ids).await;
         assert_eq!(ack["ok"], true, "{ack}");
         ack
+    }
+
+    /// Waits until everything that is committed by now has been dispatched. A subscription begins at a place in the
+    /// stream, which may be behind what its client has just written.
+    pub async fn catch_up(&mut self, database: &Database) {
+        let ids = json!({ "entityType": "marker", "entityId": "1" });
+        self.subscribe(ids.clone()).await;
+        database.sql("INSERT INTO components (entity_type, entity_id, type) VALUES ('marker', '1', 'marker')").await;
+        self.expect("component:created").await;
+        self.request("component:unsubscribe", ids).await;
     }
 
     pub async fn disconnect(&self) {
