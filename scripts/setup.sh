@@ -32,17 +32,19 @@ if ((${#packages[@]} > 0)); then
     list=$(printf ', %s' "${words[@]}")
     list=${list:2}
     have apt-get || fail "install $list with your system's package manager, then try again"
+    # The version that the system's own package `postgresql` stands for; apt may not know before its first update.
+    version_of_postgres() { apt-cache depends postgresql 2>/dev/null | sed -n 's/.*Depends: postgresql-\([0-9]\+\)$/\1/p' | head -n 1; }
     as_root=()
     if ((EUID != 0)); then
         if ! have sudo || { [[ ! -t 0 ]] && ! sudo -n true 2>/dev/null; }; then
-            fail "install $list as root: apt-get install ${packages[*]//-@/}"
+            version=$(version_of_postgres)
+            fail "install $list as root: apt-get install ${packages[*]//@/${version:-15}}"
         fi
         as_root=(sudo)
     fi
     echo "${0##*/}: installing $list"
     "${as_root[@]}" apt-get update -qq
-    # The version that the system's own package `postgresql` stands for; 15 on Debian 12.
-    version=$(apt-cache depends postgresql 2>/dev/null | sed -n 's/.*Depends: postgresql-\([0-9]\+\)$/\1/p' | head -n 1)
+    version=$(version_of_postgres)
     [[ ${packages[*]} != *@* || -n $version ]] || fail "apt knows no package postgresql: install $list by hand"
     "${as_root[@]}" env DEBIAN_FRONTEND=noninteractive \
         apt-get install -y -qq --no-install-recommends "${packages[@]//@/$version}"
