@@ -33,7 +33,7 @@ if ((${#packages[@]} > 0)); then
     list=${list:2}
     have apt-get || fail "install $list with your system's package manager, then try again"
     # The version that the system's own package `postgresql` stands for; apt may not know before its first update.
-    version_of_postgres() { apt-cache depends postgresql 2>/dev/null | sed -n 's/.*Depends: postgresql-\([0-9]\+\)$/\1/p' | head -n 1; }
+    version_of_postgres() { apt-cache depends postgresql 2>/dev/null | sed -n 's/.*Depends: postgresql-\([0-9]\+\)$/\1/p' | head -n 1 || true; }
     as_root=()
     if ((EUID != 0)); then
         if ! have sudo || { [[ ! -t 0 ]] && ! sudo -n true 2>/dev/null; }; then
