@@ -8,6 +8,7 @@ mod commands;
 mod gateway;
 mod lifecycle;
 mod main_road;
+mod matrix;
 mod plugins_agree;
 mod replication_refusals;
 mod replication_stream;

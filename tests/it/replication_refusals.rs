@@ -67,6 +67,7 @@ async fn the_plugin_is_not_installed() {
 async fn a_slot_that_is_not_ours() {
     let cluster = Cluster::start(&[]).await;
     cluster.sql("CREATE DATABASE shop").await;
+    cluster.connect("shop").await.batch_execute("CREATE PUBLICATION walcast").await.expect("creates");
     cluster.sql("SELECT pg_create_physical_replication_slot('physical')").await;
     cluster.sql("CREATE PUBLICATION walcast").await;
     prepare(&cluster.settings(Plugin::PgOutput)).await.expect("makes the slot");

@@ -287,8 +287,10 @@ async fn what_came_before_an_error_gets_through() {
         return; // It skips what it cannot decode, with a warning.
     }
     cluster.sql("INSERT INTO t VALUES (1, 'a')").await;
+    // Where the second row stands there was no publication, though there is one now.
     cluster.sql("DROP PUBLICATION walcast").await;
     cluster.sql("INSERT INTO t VALUES (2, 'b')").await;
+    cluster.sql("CREATE PUBLICATION walcast FOR TABLE t").await;
     // `Connected` takes all the room, so that row and error are both in before the row can go out.
     let mut reader = Reader::start_with_room(cluster.settings(Plugin::PgOutput), 1);
     within("Connected", async {
