@@ -16,13 +16,23 @@ CREATE TABLE walcast.rules (
     version_column     text,
     nested             jsonb,
     PRIMARY KEY (schema_name, table_name),
-    -- `user` and `entity` begin the names of rooms that are not a row's; a colon ends a prefix.
-    CONSTRAINT rules_prefix_check CHECK (prefix <> '' AND prefix !~ ':' AND prefix NOT IN ('user', 'entity')),
+    -- Rooms of two tables must not mix. Deferrable: within a transaction tables may trade prefixes.
+    CONSTRAINT rules_prefix_key UNIQUE (prefix) DEFERRABLE INITIALLY DEFERRED,
+    -- `user` and `entity` begin the names of rooms that are not a row's; a colon ends a prefix; the others would name two
+    -- members of a payload alike.
+    CONSTRAINT rules_prefix_check CHECK (
+        prefix <> '' AND prefix !~ ':'
+        AND prefix NOT IN ('user', 'entity', 'createdBy', 'deletedBy', 'entityId', 'entityType', 'offset', 'reason',
+                           'timestamp', 'updatedBy', 'updates', 'version')
+        AND NOT (nested IS NOT NULL AND prefix IN ('row', 'nestedComponent'))
+    ),
     CONSTRAINT rules_entity_check CHECK ((entity_type_column IS NULL) = (entity_id_column IS NULL)),
     CONSTRAINT rules_nested_check CHECK (
         nested IS NULL
-        OR (jsonb_typeof(nested -> 'column') = 'string' AND jsonb_typeof(nested -> 'children') = 'string')
-        OR (jsonb_typeof(nested -> 'parent') = 'string' AND jsonb_typeof(nested -> 'row') = 'string')
+        OR (jsonb_typeof(nested -> 'column') = 'string' AND jsonb_typeof(nested -> 'children') = 'string'
+            AND nested ->> 'children' <> 'id')
+        OR (jsonb_typeof(nested -> 'parent') = 'string' AND jsonb_typeof(nested -> 'row') = 'string'
+            AND nested ->> 'parent' <> nested ->> 'row')
     )
 );
 COMMENT ON TABLE walcast.rules IS

@@ -3,7 +3,11 @@
 --
 -- walcast         what the server logs in as: replication, its own schema, and nothing of anybody else's tables
 -- walcast_client  what sockets act as; nobody logs in as it. Grant it what clients may see and write.
-\if :{?password} \else \echo 'set a password: -v password="\'…\'"' \quit \endif
+\set ON_ERROR_STOP on
+\if :{?password}
+\else
+DO $$ BEGIN RAISE EXCEPTION 'no password given' USING HINT = 'psql -v password="''…''" -f sql/roles.sql'; END $$;
+\endif
 
 CREATE ROLE walcast_client NOLOGIN;
 CREATE ROLE walcast LOGIN REPLICATION NOINHERIT PASSWORD :password IN ROLE walcast_client;

@@ -5,7 +5,7 @@
 //! WAL ─► replication ─► decode ─► change ─► events ─► hub ─► gateway ─► sockets
 //! ```
 //!
-//! A floor imports only its own and those below it (`tests/tidy.rs` holds this):
+//! A floor imports only its own and those below it (`tests/tidy` holds this):
 //!
 //! | floor | module | its job |
 //! |---|---|---|

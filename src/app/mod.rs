@@ -30,7 +30,7 @@ pub enum ServeError {
     Config(#[from] ConfigError),
     #[error(transparent)]
     Store(#[from] StoreError),
-    #[error(transparent)]
+    #[error("{}{}", .0, remedy(.0))]
     Replication(#[from] ReplicationError),
     #[error(transparent)]
     Mapping(#[from] MappingError),
@@ -40,6 +40,11 @@ pub enum ServeError {
     Http(std::io::Error),
     #[error("a part of the server panicked: {0}")]
     Panic(#[from] tokio::task::JoinError),
+}
+
+/// A sentence on what mends it, where one is known.
+fn remedy(error: &ReplicationError) -> String {
+    error.remedy().map_or_else(String::new, |remedy| format!(". {remedy}"))
 }
 
 /// How long everything may take to end once it is asked to.
@@ -65,7 +70,10 @@ pub async fn serve(args: ServeArgs, stop: CancellationToken) -> Result<(), Serve
     if store.ensure_publication(&settings.publication).await? {
         tracing::info!(publication = settings.publication, "publication created");
     }
-    replication::prepare(&settings).await?;
+    let prepared = replication::prepare(&settings).await?;
+    if prepared.created {
+        store.new_epoch(&settings.slot, &prepared.system_identifier).await?;
+    }
     let address = args.gateway.listen;
     let listener = http::bind(address, args.gateway.stall_timeout)
         .await

@@ -13,7 +13,7 @@ use crate::{
     store::{Store, StoreError},
 };
 
-/// How long to wait before the catalog is asked again.
+/// How long to wait before the database is asked again.
 const ASK_AGAIN: Duration = Duration::from_millis(500);
 
 /// Turns what the stream brings into events and hands them to the hub.
@@ -37,7 +37,17 @@ impl Pipeline {
     pub async fn run(mut self, mut feed: mpsc::Receiver<Feed>) -> Result<(), MappingError> {
         while let Some(news) = feed.recv().await {
             match news {
-                Feed::Connected(connected) => self.begin(connected).await?,
+                Feed::Connected(connected) => loop {
+                    match self.begin(&connected).await {
+                        Ok(()) => break,
+                        Err(MappingError::Store(error)) => {
+                            if wait_out(&error, &self.stop).await.is_none() {
+                                return Ok(());
+                            }
+                        }
+                        Err(error) => return Err(error),
+                    }
+                },
                 Feed::Batch(batch) => {
                     if self.hand_on(batch).await.is_none() {
                         break;
@@ -53,7 +63,7 @@ impl Pipeline {
         Ok(())
     }
 
-    async fn begin(&mut self, connected: Connected) -> Result<(), MappingError> {
+    async fn begin(&mut self, connected: &Connected) -> Result<(), MappingError> {
         let system = &connected.system_identifier;
         let epoch = if connected.created {
             self.store.new_epoch(&self.slot, system).await?
@@ -95,9 +105,9 @@ impl Pipeline {
     }
 }
 
-/// Where the catalog cannot be asked the stream has mostly been lost with it; what it brought is not given up for that.
+/// Where the database cannot be asked the stream has mostly been lost with it; what it brought is not given up for that.
 async fn wait_out(error: &StoreError, stop: &CancellationToken) -> Option<()> {
-    tracing::warn!(%error, "cannot look up a table; trying again");
+    tracing::warn!(%error, "cannot ask the database; trying again");
     tokio::select! {
         () = stop.cancelled() => None,
         () = tokio::time::sleep(ASK_AGAIN) => Some(()),

@@ -10,7 +10,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::Failure;
 use crate::{
-    app::{self, Mapping},
+    app::{self, Mapping, ServeError},
     change::{Change, Entry, Operation, Row, Table, Timestamp},
     config::{DatabaseArgs, StreamArgs},
     events::{Epoch, Event, Room, Target},
@@ -55,7 +55,7 @@ pub async fn run(args: TailArgs) -> Result<(), Failure> {
             Ok(())
         }
         Err(error) => Err(error),
-        Ok(()) => Ok(streamed?),
+        Ok(()) => Ok(streamed.map_err(ServeError::from)?),
     }
 }
 

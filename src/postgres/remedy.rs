@@ -20,7 +20,7 @@ pub fn remedy(sqlstate: &str, message: &str) -> Option<String> {
             "check user, password and client certificate in DATABASE_URL against the server's pg_hba.conf".into()
         }
         "3D000" => format!("check the database in DATABASE_URL, or create it: CREATE DATABASE \"{}\"", name()),
-        "42501" if says("walsender") || says("replication") || says("REPLICATION") => {
+        "42501" if says("walsender") || says("WAL sender") || says("replication") || says("REPLICATION") => {
             "let the role replicate: ALTER ROLE … REPLICATION (on RDS: GRANT rds_replication TO …)".to_owned()
         }
         "42501" if says("for database") => {
@@ -62,6 +62,9 @@ pub fn remedy(sqlstate: &str, message: &str) -> Option<String> {
         "42704" if says("replication slot") => "start again: the slot is made anew".to_owned(),
         "42602" if says("slot name") => "use only lower case letters, digits and _ in the slot's name".to_owned(),
         "42P01" | "3F000" if says("walcast") => "run: walcast migrate".to_owned(),
+        "08P01" if says("startup parameter") => {
+            "replication does not go through this connection pooler: connect to Postgres itself".to_owned()
+        }
         "57014" if says("statement timeout") => "raise statement_timeout for the role".to_owned(),
         "53100" => "free space on the server's disk".to_owned(),
         _ => return None,
@@ -78,7 +81,7 @@ fn quoted(message: &str) -> Option<&str> {
 mod tests {
     use super::remedy;
 
-    /// Messages as Postgres 15 sends them.
+    /// Messages as Postgres 15 (and 18, where it says it otherwise) sends them.
     #[test]
     fn each_refusal_has_what_mends_it() {
         for (sqlstate, message, part) in [
@@ -89,7 +92,7 @@ mod tests {
             ("28000", "connection requires a valid client certificate", "client certificate"),
             ("3D000", "database \"shop\" does not exist", "CREATE DATABASE \"shop\""),
             ("42501", "must be superuser or replication role to start walsender", "REPLICATION"),
-            ("42501", "permission denied to start WAL sender: REPLICATION attribute", "ALTER ROLE"),
+            ("42501", "permission denied to start WAL sender", "ALTER ROLE"),
             ("42501", "permission denied for database shop", "GRANT CREATE ON DATABASE \"shop\""),
             ("42501", "permission denied for table orders", "roles.sql"),
             (

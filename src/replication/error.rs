@@ -54,8 +54,8 @@ pub enum ReplicationError {
     SlotLost { slot: String, reason: String, confirmed: Lsn },
     #[error("publication `{publication}` filters rows of {tables}, which plugin wal2json cannot honour")]
     RowFilter { publication: String, tables: String },
-    #[error("publication `{publication}` is missing and cannot be created: {cause}")]
-    NoPublication { publication: String, cause: Box<ServerError> },
+    #[error("publication `{publication}` is missing")]
+    NoPublication { publication: String },
 }
 
 /// What a server answered with an ErrorResponse.
@@ -94,7 +94,7 @@ impl ReplicationError {
                 "55006" => Action::Standby,
                 // 22023: the plugin refuses an option. 53xxx: resources. 58P01: no plugin.
                 "28P01" | "28000" | "3D000" | "42501" | "53300" | "53400" | "55000" | "58P01" | "42704" | "42602"
-                | "42710" | "42601" | "22023" | "0A000" => Action::TellOperator,
+                | "42710" | "42601" | "22023" | "0A000" | "08P01" => Action::TellOperator,
                 // 57P0x: shutting down, starting up, crashed, slot invalidated while streaming. 08xxx: connection.
                 // XX000 and the rest: a server's trouble that a new session may not have.
                 _ => Action::Retry,
@@ -122,13 +122,10 @@ impl ReplicationError {
         use ReplicationError as E;
         let text = match self {
             E::Server(error) => return error.remedy(),
-            E::NoPublication { publication, cause } => {
-                let make = format!("CREATE PUBLICATION {}", super::quote::identifier(publication));
-                return Some(match cause.remedy() {
-                    Some(remedy) => format!("as the database's owner: {make}; or: {remedy}"),
-                    None => make,
-                });
-            }
+            E::NoPublication { publication } => format!(
+                "as the owner of the tables: CREATE PUBLICATION {} FOR TABLE walcast.rules, …",
+                super::quote::identifier(publication)
+            ),
             E::SlotPlugin { slot, found, .. } => format!(
                 "configure plugin {found}, or another slot name, or (changes not yet read are lost) {}",
                 drop_slot(slot)
@@ -158,7 +155,8 @@ impl ReplicationError {
             }
             E::TooOld { .. } => "upgrade Postgres".to_owned(),
             E::Login { .. } | E::Tls(_) | E::Handshake { .. } | E::SlotBusy { .. } => return None,
-            E::Broken(_) | E::Closed | E::Ended | E::Protocol(_) | E::Decode(_) => return None,
+            E::Protocol(_) => "check that what listens at the host and port in DATABASE_URL is Postgres".to_owned(),
+            E::Broken(_) | E::Closed | E::Ended | E::Decode(_) => return None,
         };
         Some(text)
     }
@@ -179,4 +177,64 @@ impl ServerError {
 
 fn drop_slot(slot: &str) -> String {
     format!("SELECT pg_drop_replication_slot({})", super::quote::literal(slot))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn server(sqlstate: &str, message: &str) -> ReplicationError {
+        let (sqlstate, message) = (sqlstate.to_owned(), message.to_owned());
+        ReplicationError::Server(ServerError { sqlstate, message, ..ServerError::default() })
+    }
+
+    #[test]
+    fn a_server_s_refusal_decides_what_is_done() {
+        for (sqlstate, action) in [
+            ("55006", Action::Standby),
+            ("57P01", Action::Retry),
+            ("57P02", Action::Retry),
+            ("57P03", Action::Retry),
+            ("08006", Action::Retry),
+            ("XX000", Action::Retry),
+            ("", Action::Retry),
+            ("28P01", Action::TellOperator),
+            ("28000", Action::TellOperator),
+            ("3D000", Action::TellOperator),
+            ("42501", Action::TellOperator),
+            ("42704", Action::TellOperator),
+            ("53300", Action::TellOperator),
+            ("53400", Action::TellOperator),
+            ("55000", Action::TellOperator),
+            ("58P01", Action::TellOperator),
+        ] {
+            assert_eq!(server(sqlstate, "").action(), action, "{sqlstate}");
+        }
+    }
+
+    #[test]
+    fn a_broken_network_is_waited_for_and_a_stranger_is_not() {
+        let handshake = |source| ReplicationError::Handshake { at: "db:5432".to_owned(), source };
+        let cut = io::Error::from(io::ErrorKind::ConnectionReset);
+        assert_eq!(handshake(cut).action(), Action::Retry);
+        let unknown = rustls::Error::InvalidCertificate(rustls::CertificateError::UnknownIssuer);
+        let stranger = handshake(io::Error::new(io::ErrorKind::InvalidData, unknown));
+        assert_eq!(stranger.action(), Action::TellOperator);
+        assert!(stranger.remedy().is_some_and(|remedy| remedy.contains("sslrootcert")));
+        assert_eq!(ReplicationError::Closed.action(), Action::Retry);
+    }
+
+    #[test]
+    fn another_cluster_stops() {
+        let (known, found) = ("1".to_owned(), "2".to_owned());
+        assert_eq!(ReplicationError::OtherCluster { known, found }.action(), Action::Stop);
+    }
+
+    #[test]
+    fn a_hint_serves_where_we_know_no_better() {
+        let hint = Some("Do this.".to_owned());
+        let error = ServerError { sqlstate: "XX000".to_owned(), hint, ..ServerError::default() };
+        assert_eq!(ReplicationError::Server(error).remedy().as_deref(), Some("Do this."));
+        assert_eq!(server("57P03", "starting up").remedy(), None);
+    }
 }

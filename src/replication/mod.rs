@@ -2,6 +2,7 @@
 
 mod backoff;
 mod error;
+mod inbox;
 mod message;
 mod plugin;
 mod progress;

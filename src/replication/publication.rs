@@ -1,6 +1,5 @@
 use bytestring::ByteString;
 use serde::de::DeserializeOwned;
-use tracing::info;
 
 use super::{
     Plugin, ReplicationError, Settings,
@@ -12,26 +11,14 @@ use crate::{
     decode::{Decoder, PgOutput, Published, PublishedTable, Scope, Wal2Json, wal2json_options},
 };
 
-/// Makes the publication where it is missing, empty: what is in it is the DBA's to say.
-///
-/// It must be there before the slot, since the log is decoded with the catalog of its time.
-pub(super) async fn ensure(wire: &mut Wire, publication: &str) -> Result<(), ReplicationError> {
+/// It must be there before the slot, since the log is decoded with the catalog of its time. What is in it is the DBA's to
+/// say, so it is not made here: an empty one that took the place of one dropped by mistake would broadcast nothing.
+pub(super) async fn require(wire: &mut Wire, publication: &str) -> Result<(), ReplicationError> {
     let find = format!("SELECT 1 FROM pg_catalog.pg_publication WHERE pubname = {}", literal(publication));
-    if !wire.query(&find).await?.is_empty() {
-        return Ok(());
+    if wire.query(&find).await?.is_empty() {
+        return Err(ReplicationError::NoPublication { publication: publication.to_owned() });
     }
-    match wire.query(&format!("CREATE PUBLICATION {}", identifier(publication))).await {
-        Ok(_) => {
-            info!(publication, "publication created, empty: ALTER PUBLICATION … ADD TABLE … publishes");
-            Ok(())
-        }
-        // Another walcast was faster.
-        Err(ReplicationError::Server(error)) if matches!(error.sqlstate.as_str(), "42710" | "23505") => Ok(()),
-        Err(ReplicationError::Server(cause)) => {
-            Err(ReplicationError::NoPublication { publication: publication.to_owned(), cause: Box::new(cause) })
-        }
-        Err(other) => Err(other),
-    }
+    Ok(())
 }
 
 /// The plugin's options that ask for what is published, and the decoder for what then comes.

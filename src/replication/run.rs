@@ -159,9 +159,14 @@ impl Supervisor {
         if !self.progress.connected(connected.confirmed, connected.wal_end) {
             warn!(wal_end = %connected.wal_end, "the server's log ends before what was read from it: its history is another");
         }
-        self.system = Some(connected.system_identifier.clone());
+        if connected.created && self.system.is_some() && !self.settings.temporary {
+            error!(
+                slot = self.settings.slot,
+                "the replication slot was gone and is new: changes in between never come"
+            );
+        }
+        self.system = Some(connected.system_identifier);
         self.started = true;
-        self.tell(Feed::Connected(connected)).await;
         stream(session, &self.settings.dsn, &self.progress, &self.feed, &self.cancel).await
     }
 

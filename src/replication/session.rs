@@ -27,7 +27,7 @@ pub(super) struct Session {
 }
 
 impl Session {
-    /// Connects, checks the server, and makes publication and slot where they are missing.
+    /// Connects, checks the server and the publication, and makes the slot where it is missing.
     pub(super) async fn open(settings: &Settings) -> Result<Session, ReplicationError> {
         let mut wire = wire::connect(&settings.dsn).await?;
         let server_version: u32 =
@@ -38,7 +38,7 @@ impl Session {
         let system = wire.query_one("IDENTIFY_SYSTEM").await?;
         let timeout = "SELECT setting FROM pg_catalog.pg_settings WHERE name = 'wal_sender_timeout'";
         let timeout = Duration::from_millis(wire.query_one(timeout).await?.parse(0, "wal_sender_timeout")?);
-        publication::ensure(&mut wire, &settings.publication).await?;
+        publication::require(&mut wire, &settings.publication).await?;
         let slot = slot::ensure(&mut wire, settings, server_version).await?;
         let (options, decoder) = publication::reading(&mut wire, settings, server_version).await?;
         let connected = Connected {

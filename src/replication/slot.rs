@@ -68,9 +68,11 @@ async fn find(wire: &mut Wire, settings: &Settings, version: u32) -> Result<Opti
 }
 
 async fn create(wire: &mut Wire, settings: &Settings, version: u32) -> Result<Slot, ReplicationError> {
+    // Postgres first waits for the transactions that are running, however long.
+    info!(slot = settings.slot, plugin = %settings.plugin, "creating a replication slot");
     let row = wire.query_one(&command(&settings.slot, settings.plugin, settings.temporary, version)).await?;
     let confirmed = row.parse(1, "a new slot's consistent point")?;
-    info!(slot = settings.slot, plugin = %settings.plugin, at = %confirmed, "replication slot created");
+    info!(slot = settings.slot, at = %confirmed, "replication slot created");
     Ok(Slot { confirmed, created: true })
 }
 

@@ -27,21 +27,17 @@ use tokio::{
 use tokio_util::sync::CancellationToken;
 
 use super::{
-    Batch, Feed, Progress, ReplicationError,
-    message::{self, Message},
+    Feed, Progress, ReplicationError,
+    inbox::Inbox,
+    message,
     session::Session,
     shutdown,
-    wire::{Frame, Reader, Writer, server_error},
+    wire::{Frame, Reader, Wire, Writer},
 };
 use crate::{
-    change::{Entry, Lsn, Timestamp},
-    decode::Decoder,
+    change::{Lsn, Timestamp},
     postgres::Dsn,
 };
-
-/// A batch is full at this many entries or bytes of log.
-const BATCH_ENTRIES: usize = 1024;
-const BATCH_BYTES: usize = 1024 * 1024;
 
 /// News of what is confirmed wait this long for more news.
 const NEWS_DELAY: Duration = Duration::from_millis(100);
@@ -57,9 +53,32 @@ pub(super) async fn stream(
     feed: &mpsc::Sender<Feed>,
     cancel: &CancellationToken,
 ) -> Result<(), ReplicationError> {
-    let Session { wire, status_interval, decoder, .. } = session;
-    let (mut reader, mut writer) = (wire.reader, wire.writer);
-    let mut inbox = Inbox { decoder, progress, batch: Batch::default(), bytes: 0, news: false, open: false };
+    let Session { wire, status_interval, decoder, connected, .. } = session;
+    let mut inbox = Inbox::new(decoder, progress, connected);
+    let ended = pump(wire, status_interval, &mut inbox, dsn, feed, cancel).await;
+    if ended.is_err() {
+        // What is whole must not share the fate of what broke: if the same broke again after the next connection, what
+        // came in front of it would never get through.
+        while let Some(news) = inbox.news() {
+            tokio::select! {
+                () = cancel.cancelled() => break,
+                sent = feed.send(news) => if sent.is_err() { break },
+            }
+        }
+    }
+    ended
+}
+
+async fn pump(
+    wire: Wire,
+    status_interval: Duration,
+    inbox: &mut Inbox<'_>,
+    dsn: &Dsn,
+    feed: &mpsc::Sender<Feed>,
+    cancel: &CancellationToken,
+) -> Result<(), ReplicationError> {
+    let Wire { mut reader, mut writer } = wire;
+    let progress = inbox.progress;
     let mut told = Lsn::ZERO;
     let mut next_status = Instant::now();
     let mut due_soon = false;
@@ -82,7 +101,7 @@ pub(super) async fn stream(
             sent = writer.send(), if writer.is_unsent() => sent?,
             () = sleep_until(next_status) => {
                 told = progress.confirmed();
-                put_status(&mut writer, progress.received(), told, told)?;
+                put_status(&mut writer, progress.received().max(told), told, told)?;
                 next_status = Instant::now() + status_interval;
                 due_soon = false;
             }
@@ -90,9 +109,10 @@ pub(super) async fn stream(
                 due_soon = true;
                 next_status = next_status.min(Instant::now() + NEWS_DELAY);
             }
-            room = feed.reserve(), if inbox.has_news() => match room {
-                Ok(room) => room.send(Feed::Batch(inbox.empty())),
-                Err(_) => break,
+            room = feed.reserve(), if inbox.has_news() => match (room, inbox.news()) {
+                (Ok(room), Some(news)) => room.send(news),
+                (Ok(_), None) => {}
+                (Err(_), _) => break,
             },
             () = done(&mut stalled), if stalled.is_some() => return Err(ReplicationError::Ended),
             filled = reader.fill(), if !inbox.is_full() => filled?,
@@ -110,88 +130,13 @@ async fn done(wait: &mut Option<Pin<Box<dyn Future<Output = ()> + Send + '_>>>) 
     }
 }
 
-/// What came in and has not gone out yet.
-struct Inbox<'a> {
-    decoder: Box<dyn Decoder>,
-    progress: &'a Progress,
-    batch: Batch,
-    bytes: usize,
-    news: bool,
-    /// Whether the last entry stands within a transaction.
-    open: bool,
-}
-
-impl Inbox<'_> {
-    fn is_full(&self) -> bool {
-        self.batch.entries.len() >= BATCH_ENTRIES || self.bytes >= BATCH_BYTES
-    }
-
-    fn has_news(&self) -> bool {
-        self.news
-    }
-
-    fn empty(&mut self) -> Batch {
-        self.bytes = 0;
-        self.news = false;
-        let wal_end = self.batch.wal_end;
-        std::mem::replace(&mut self.batch, Batch { entries: Vec::new(), wal_end })
-    }
-
-    fn take(&mut self, frame: Frame, writer: &mut Writer) -> Result<(), ReplicationError> {
-        match frame {
-            Frame::Message(backend::Message::CopyData(data)) => match Message::parse(data.into_bytes())? {
-                Message::Data { start, payload } => self.data(start, payload),
-                Message::Keepalive { end, reply } => {
-                    self.keepalive(end);
-                    if reply { put_status(writer, end, Lsn::ZERO, end) } else { Ok(()) }
-                }
-            },
-            Frame::Message(backend::Message::ErrorResponse(body)) => {
-                Err(ReplicationError::Server(server_error(body.fields())?))
-            }
-            // A walsender that shuts down leaves out the CopyDone.
-            Frame::Message(backend::Message::CopyDone | backend::Message::CommandComplete(_)) => {
-                Err(ReplicationError::Ended)
-            }
-            _ => Err(ReplicationError::Protocol("an unexpected message in the stream".to_owned())),
-        }
-    }
-
-    fn data(&mut self, start: Lsn, payload: bytes::Bytes) -> Result<(), ReplicationError> {
-        self.bytes = self.bytes.saturating_add(payload.len());
-        let before = self.batch.entries.len();
-        self.decoder.decode(start, payload, &mut self.batch.entries)?;
-        let new = self.batch.entries.get(before..).unwrap_or_default();
-        self.news |= !new.is_empty();
-        self.progress.received_at(start);
-        for entry in new {
-            match entry {
-                Entry::Begin(_) => self.open = true,
-                Entry::Commit(commit) => {
-                    self.open = false;
-                    self.batch.wal_end = self.batch.wal_end.max(commit.end_lsn);
-                    self.progress.committed(commit.end_lsn);
-                }
-                Entry::Change(_) | Entry::Message(_) => {}
-            }
-        }
-        Ok(())
-    }
-
-    fn keepalive(&mut self, end: Lsn) {
-        if self.open {
-            self.progress.received_at(end);
-            return;
-        }
-        self.progress.quiet(end);
-        if end > self.batch.wal_end {
-            self.batch.wal_end = end;
-            self.news = true;
-        }
-    }
-}
-
-fn put_status(writer: &mut Writer, written: Lsn, flushed: Lsn, applied: Lsn) -> Result<(), ReplicationError> {
+/// Puts a status update in line.
+pub(super) fn put_status(
+    writer: &mut Writer,
+    written: Lsn,
+    flushed: Lsn,
+    applied: Lsn,
+) -> Result<(), ReplicationError> {
     writer.put_copy(&message::status(written, flushed, applied, Timestamp::now()))
 }
 

@@ -3,8 +3,12 @@
 
 mod support;
 
+mod bad_surroundings;
+mod commands;
 mod gateway;
+mod lifecycle;
 mod main_road;
+mod matrix;
 mod plugins_agree;
 mod replication_refusals;
 mod replication_stream;

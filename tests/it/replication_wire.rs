@@ -4,9 +4,10 @@ use std::path::Path;
 
 use rcgen::{BasicConstraints, CertificateParams, DnType, IsCa, Issuer, KeyPair, SignatureAlgorithm};
 use tempfile::TempDir;
+use tokio::io::AsyncWriteExt as _;
 use walcast::{
-    postgres::tls,
-    replication::{Action, Plugin, ReplicationError, prepare},
+    postgres::{Dsn, tls},
+    replication::{Action, Plugin, ReplicationError, Settings, prepare},
 };
 
 use crate::support::Cluster;
@@ -69,6 +70,7 @@ impl Secure {
             put(data, "ca.crt", &ca.pem);
         })
         .await;
+        cluster.sql("CREATE PUBLICATION walcast").await;
         cluster.sql(ROLES).await;
         Secure { cluster, files }
     }
@@ -97,6 +99,7 @@ fn put(data: &Path, name: &str, pem: &str) {
 #[tokio::test]
 async fn every_password_method_over_tcp_and_a_socket() {
     let cluster = Cluster::start_with(&[], HBA, |_| {}).await;
+    cluster.sql("CREATE PUBLICATION walcast").await;
     cluster.sql(ROLES).await;
     for login in LOGINS {
         for way in ["", "host=127.0.0.1"] {
@@ -172,6 +175,7 @@ async fn a_client_certificate_logs_in() {
 #[tokio::test]
 async fn a_server_without_tls_serves_prefer_and_not_require() {
     let cluster = Cluster::start_with(&[], HBA, |_| {}).await;
+    cluster.sql("CREATE PUBLICATION walcast").await;
     let settings = |mode| cluster.settings_as(Plugin::PgOutput, &format!("host=127.0.0.1 sslmode={mode}"));
     prepare(&settings("prefer")).await.expect("goes without");
     let error = prepare(&settings("require")).await.expect_err("no TLS");
@@ -208,6 +212,7 @@ async fn channel_binding_hashes_as_the_certificate_is_signed() {
             put(data, "server.key", &key.serialize_pem());
         })
         .await;
+        cluster.sql("CREATE PUBLICATION walcast").await;
         cluster.sql(ROLES).await;
         let more = format!("{} host=127.0.0.1 sslmode=require channel_binding=require", LOGINS[1]);
         let outcome = prepare(&cluster.settings_as(Plugin::PgOutput, &more)).await;
@@ -218,6 +223,7 @@ async fn channel_binding_hashes_as_the_certificate_is_signed() {
 #[tokio::test]
 async fn of_several_hosts_the_first_that_takes_us_serves() {
     let cluster = Cluster::start_with(&[], HBA, |_| {}).await;
+    cluster.sql("CREATE PUBLICATION walcast").await;
     let free =
         std::net::TcpListener::bind("127.0.0.1:0").and_then(|socket| socket.local_addr()).expect("a port").port();
     let hosts = format!("host=127.0.0.1,127.0.0.1 port={free},{}", cluster.port);
@@ -230,19 +236,45 @@ async fn of_several_hosts_the_first_that_takes_us_serves() {
     assert!(matches!(error, ReplicationError::SessionAttributes { .. }), "{error}");
 }
 
-#[tokio::test]
-async fn a_server_that_does_not_answer_is_given_up() {
-    let silent = std::net::TcpListener::bind("127.0.0.1:0").expect("a port");
-    let port = silent.local_addr().expect("an address").port();
+/// Nothing but a listener on this port.
+fn settings_for(port: u16) -> Settings {
     let dsn = format!("host=127.0.0.1 port={port} user=u connect_timeout=1 sslmode=disable");
-    let settings = walcast::replication::Settings {
-        dsn: walcast::postgres::Dsn::parse(&dsn).expect("a DSN"),
+    Settings {
+        dsn: Dsn::parse(&dsn).expect("a DSN"),
         slot: "w".to_owned(),
         publication: "w".to_owned(),
         plugin: Plugin::PgOutput,
         temporary: false,
-    };
-    let error = prepare(&settings).await.expect_err("nobody answers");
+    }
+}
+
+#[tokio::test]
+async fn a_server_that_does_not_answer_is_given_up() {
+    let silent = std::net::TcpListener::bind("127.0.0.1:0").expect("a port");
+    let port = silent.local_addr().expect("an address").port();
+    let error = prepare(&settings_for(port)).await.expect_err("nobody answers");
     assert!(matches!(error, ReplicationError::Timeout { .. }), "{error}");
     assert_eq!(error.action(), Action::Retry);
+}
+
+#[tokio::test]
+async fn what_is_not_postgres_is_not_listened_to() {
+    for answer in [&b"HTTP/1.1 400 Bad Request\r\n\r\n"[..], b"R\0\0\0\x08\0\0\0\x63", b"W\0\0\0\x07\0\0\0", b""] {
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("a port");
+        let settings = settings_for(listener.local_addr().expect("an address").port());
+        let server = async {
+            let (mut socket, _) = listener.accept().await.expect("accepts");
+            socket.write_all(answer).await.expect("writes");
+            socket.shutdown().await.expect("ends");
+            socket
+        };
+        let (outcome, _socket) = tokio::join!(prepare(&settings), server);
+        let error = outcome.expect_err("not Postgres");
+        let expected = if answer.is_empty() {
+            matches!(error, ReplicationError::Closed)
+        } else {
+            matches!(error, ReplicationError::Protocol(_))
+        };
+        assert!(expected, "{answer:?}: {error}");
+    }
 }

@@ -26,10 +26,10 @@ const PLUGIN: &str = "wal2json";
 /// - NaN and infinities of float and numeric columns arrive as NULL.
 /// - A message's content ends at its first NUL byte.
 /// - It has no relations: a [`Table`] has the columns of the catalog until changes show others. An added column is told
-///   from its first change on, and so is a new name. A dropped column, or an old name, goes with the next INSERT, and
-///   with the next UPDATE if its type is of fixed length or the replica identity is FULL. Else UPDATEs cannot tell it
-///   from an out-of-line value that they leave untouched, so until the next INSERT it is
-///   [`Unchanged`](crate::change::Cell::Unchanged) in them.
+///   from its first change on, and so is a new name. A column that was dropped, or renamed, or is in the catalog but not
+///   yet at this place of the log, goes with the next INSERT, and with the next UPDATE if its type is of fixed length or
+///   the replica identity is FULL. Else UPDATEs cannot tell it from an out-of-line value that they leave untouched: until
+///   the next INSERT it is [`Unchanged`](crate::change::Cell::Unchanged) in them.
 /// - It does not say which columns are generated, or in a column list, so those are known by the names that they have in
 ///   the catalog when the stream begins. A generated column that is added or renamed later is told, where pgoutput
 ///   does not; a listed one that is renamed later is not. Begin a new stream after such DDL.

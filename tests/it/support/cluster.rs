@@ -20,6 +20,12 @@ use walcast::{
 
 use super::within;
 
+/// The plugins to try: both, unless `WALCAST_TEST_PLUGINS` names those that the server has.
+pub fn plugins() -> Vec<Plugin> {
+    let names = std::env::var("WALCAST_TEST_PLUGINS").unwrap_or_else(|_| "pgoutput,wal2json".to_owned());
+    names.split(',').map(|name| name.parse().expect("a plugin")).collect()
+}
+
 /// Stopped and removed when dropped.
 pub struct Cluster {
     directory: TempDir,
@@ -59,9 +65,13 @@ impl Cluster {
     }
 
     /// Key-value pairs; `more` adds to them or overrides.
-    pub fn dsn(&self, more: &str) -> Dsn {
+    pub fn dsn_text(&self, more: &str) -> String {
         let socket = self.directory.path().display();
-        let text = format!("host={socket} port={} user=postgres dbname=postgres {more}", self.port);
+        format!("host={socket} port={} user=postgres dbname=postgres {more}", self.port)
+    }
+
+    pub fn dsn(&self, more: &str) -> Dsn {
+        let text = self.dsn_text(more);
         Dsn::parse(&text).unwrap_or_else(|error| panic!("{text}: {error}"))
     }
 

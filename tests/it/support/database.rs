@@ -50,11 +50,6 @@ impl Database {
         dsn_of(&self.config, &self.name)
     }
 
-    /// Another connection.
-    pub async fn connect(&self) -> Client {
-        connect(&self.config).await
-    }
-
     /// Runs statements in one implicit transaction.
     pub async fn sql(&self, statements: &str) {
         if let Err(error) = self.client.batch_execute(statements).await {

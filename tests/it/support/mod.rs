@@ -7,7 +7,7 @@ mod sockets;
 
 use std::time::Duration;
 
-pub use cluster::{Cluster, Reader};
+pub use cluster::{Cluster, Reader, plugins};
 pub use database::Database;
 pub use server::{Server, walcast};
 pub use sockets::{Client, Sockets};

@@ -35,16 +35,21 @@ impl Server {
 
     /// The same with more arguments.
     pub async fn start_with(database: &Database, arguments: &[&str]) -> Server {
-        let server = Self::spawn(database, arguments).await;
-        server.logged("readiness", |line| line["message"] == "state" && line["to"] == "Ready").await;
+        Self::start_on(&database.dsn(), &database.name, arguments).await
+    }
+
+    /// Starts a server on any database and slot and waits until it streams.
+    pub async fn start_on(dsn: &str, slot: &str, arguments: &[&str]) -> Server {
+        let server = Self::spawn_on(dsn, slot, arguments).await;
+        server.becomes("Ready").await;
         server
     }
 
     /// Starts a server and waits until it listens.
-    pub async fn spawn(database: &Database, arguments: &[&str]) -> Server {
+    pub async fn spawn_on(dsn: &str, slot: &str, arguments: &[&str]) -> Server {
         let mut child = walcast()
             .args(["serve", "--log-format", "json", "--listen", "127.0.0.1:0", "--jwt-secret", SECRET])
-            .args(["--slot", &database.name, "--database-url", &database.dsn()])
+            .args(["--slot", slot, "--database-url", dsn])
             .args(arguments)
             .stderr(Stdio::piped())
             .spawn()
@@ -65,6 +70,11 @@ impl Server {
         server
     }
 
+    /// Waits until the server has been in a state: `Ready`, `Standby`, `Disconnected`.
+    pub async fn becomes(&self, state: &str) {
+        self.logged(state, |line| line["message"] == "state" && line["to"] == state).await;
+    }
+
     /// Waits for a line of the log, those already written included.
     pub async fn logged(&self, what: &str, is_it: impl Fn(&Value) -> bool) -> Value {
         let mut log = self.log.clone();
@@ -82,7 +92,7 @@ impl Server {
     }
 
     /// Sends SIGTERM and waits for the end; the exit code.
-    pub async fn stop(mut self) -> Option<i32> {
+    pub async fn stop(&mut self) -> Option<i32> {
         let pid = self.child.id().expect("it runs").to_string();
         let killed = Command::new("kill").args(["-TERM", &pid]).status().await.expect("kill runs");
         assert!(killed.success());

@@ -115,10 +115,6 @@ impl Client {
         self.request("component:unsubscribe", ids).await;
     }
 
-    pub async fn disconnect(&self) {
-        self.order(json!({ "do": "disconnect" })).await.expect("disconnects");
-    }
-
     /// The next event that the client is sent, and its first argument.
     pub async fn next(&mut self) -> (String, Value) {
         loop {

@@ -1,0 +1,28 @@
+# walcast on its own: docker build -t walcast .
+
+FROM rust:1-bookworm AS build
+WORKDIR /walcast
+COPY Cargo.toml Cargo.lock ./
+COPY src src
+COPY migrations migrations
+COPY sql sql
+# The caches outlive a build; the binary must not stay in one.
+RUN --mount=type=cache,target=/usr/local/cargo/registry \
+    --mount=type=cache,target=/walcast/target \
+    cargo build --release --locked --bin walcast && cp target/release/walcast /usr/local/bin/walcast
+
+FROM debian:bookworm-slim
+# The certificates are for sslmode=verify-full against a public authority.
+RUN apt-get update \
+    && apt-get install -y --no-install-recommends ca-certificates \
+    && rm -rf /var/lib/apt/lists/* \
+    && useradd --system --no-create-home --shell /usr/sbin/nologin walcast
+COPY --from=build /usr/local/bin/walcast /usr/local/bin/walcast
+USER walcast
+ENV WALCAST_LISTEN=0.0.0.0:4000 WALCAST_LOG_FORMAT=json
+EXPOSE 4000
+# Alive, not ready: a standby is healthy although it serves nobody. bash is there already, curl would have to come.
+HEALTHCHECK --interval=10s --timeout=3s --start-period=10s \
+    CMD ["bash", "-c", "exec 3<>/dev/tcp/127.0.0.1/${WALCAST_LISTEN##*:} && printf 'GET /healthz HTTP/1.0\\r\\n\\r\\n' >&3 && read -r _ code _ <&3 && [[ $code == 200 ]]"]
+ENTRYPOINT ["walcast"]
+CMD ["serve"]

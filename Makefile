@@ -1,0 +1,36 @@
+# Everything that is done with the tree, by name. `make` alone tells what there is.
+.DEFAULT_GOAL := help
+SHELL := bash
+.PHONY: help run test lint test-matrix fuzz deny
+
+help: ## this list
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "%-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+run: ## a private Postgres in .walcast/, a few components, and walcast beside it
+	@scripts/setup.sh run
+	@cargo run --locked --quiet -- dev
+
+test: ## all tests, on a throw-away Postgres; ARGS='…' goes to the test runner
+	@scripts/setup.sh test
+	@$(MAKE) --no-print-directory tests/js/node_modules/.package-lock.json
+	@scripts/with-postgres.sh scripts/cargo-test.sh $(ARGS)
+
+lint: ## formatting, and clippy with warnings denied
+	cargo fmt --check
+	cargo clippy --locked --all-targets -- -D warnings
+
+test-matrix: ## the tests of replication against Postgres 14, 16, 17, 18; SMOKE=1: only 14 and 18
+	@scripts/setup.sh test
+	@$(MAKE) --no-print-directory tests/matrix/node_modules/.package-lock.json
+	@scripts/test-matrix.sh
+
+fuzz: ## the decoders under libFuzzer, FUZZ_SECONDS=60 for each target
+	@scripts/fuzz.sh
+
+deny: ## licences, bans, sources and advisories of the dependencies
+	@scripts/cargo-deny.sh
+
+# npm writes this file last: it is there, and newer, only where the packages are those of the lock.
+%/node_modules/.package-lock.json: %/package.json %/package-lock.json
+	cd $* && npm ci --no-fund --no-audit
+	@touch $@

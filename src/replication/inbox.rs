@@ -1,0 +1,114 @@
+use postgres_protocol::message::backend;
+
+use super::{
+    Batch, Connected, Feed, Progress, ReplicationError,
+    message::Message,
+    stream::put_status,
+    wire::{Frame, Writer, server_error},
+};
+use crate::{
+    change::{Entry, Lsn},
+    decode::Decoder,
+};
+
+/// A batch is full at this many entries or bytes of log.
+const BATCH_ENTRIES: usize = 1024;
+const BATCH_BYTES: usize = 1024 * 1024;
+
+/// What came in and has not gone out yet.
+pub(super) struct Inbox<'a> {
+    decoder: Box<dyn Decoder>,
+    pub(super) progress: &'a Progress,
+    /// Goes out first. Through here, so that a consumer that is behind does not keep us from reporting.
+    connected: Option<Connected>,
+    batch: Batch,
+    bytes: usize,
+    /// Whether the batch says something new.
+    fresh: bool,
+    /// Whether the last entry stands within a transaction.
+    open: bool,
+}
+
+impl<'a> Inbox<'a> {
+    pub(super) fn new(decoder: Box<dyn Decoder>, progress: &'a Progress, connected: Connected) -> Inbox<'a> {
+        let (connected, batch) = (Some(connected), Batch::default());
+        Inbox { decoder, progress, connected, batch, bytes: 0, fresh: false, open: false }
+    }
+
+    pub(super) fn is_full(&self) -> bool {
+        self.batch.entries.len() >= BATCH_ENTRIES || self.bytes >= BATCH_BYTES
+    }
+
+    pub(super) fn has_news(&self) -> bool {
+        self.connected.is_some() || self.fresh
+    }
+
+    /// What the consumer is to hear next.
+    pub(super) fn news(&mut self) -> Option<Feed> {
+        if let Some(connected) = self.connected.take() {
+            return Some(Feed::Connected(connected));
+        }
+        if !std::mem::take(&mut self.fresh) {
+            return None;
+        }
+        self.bytes = 0;
+        let wal_end = self.batch.wal_end;
+        Some(Feed::Batch(std::mem::replace(&mut self.batch, Batch { entries: Vec::new(), wal_end })))
+    }
+
+    pub(super) fn take(&mut self, frame: Frame, writer: &mut Writer) -> Result<(), ReplicationError> {
+        match frame {
+            Frame::Message(backend::Message::CopyData(data)) => match Message::parse(data.into_bytes())? {
+                Message::Data { start, payload } => self.data(start, payload),
+                Message::Keepalive { end, reply } => {
+                    self.keepalive(end);
+                    if reply { put_status(writer, end, Lsn::ZERO, end) } else { Ok(()) }
+                }
+            },
+            Frame::Message(backend::Message::ErrorResponse(body)) => {
+                Err(ReplicationError::Server(server_error(body.fields())?))
+            }
+            // A walsender that shuts down leaves out the CopyDone.
+            Frame::Message(backend::Message::CopyDone | backend::Message::CommandComplete(_)) => {
+                Err(ReplicationError::Ended)
+            }
+            _ => Err(ReplicationError::Protocol("an unexpected message in the stream".to_owned())),
+        }
+    }
+
+    fn data(&mut self, start: Lsn, payload: bytes::Bytes) -> Result<(), ReplicationError> {
+        self.bytes = self.bytes.saturating_add(payload.len());
+        let before = self.batch.entries.len();
+        if let Err(error) = self.decoder.decode(start, payload, &mut self.batch.entries) {
+            self.batch.entries.truncate(before);
+            return Err(error.into());
+        }
+        let new = self.batch.entries.get(before..).unwrap_or_default();
+        self.fresh |= !new.is_empty();
+        self.progress.received_at(start);
+        for entry in new {
+            match entry {
+                Entry::Begin(_) => self.open = true,
+                Entry::Commit(commit) => {
+                    self.open = false;
+                    self.batch.wal_end = self.batch.wal_end.max(commit.end_lsn);
+                    self.progress.committed(commit.end_lsn);
+                }
+                Entry::Change(_) | Entry::Message(_) => {}
+            }
+        }
+        Ok(())
+    }
+
+    fn keepalive(&mut self, end: Lsn) {
+        if self.open {
+            self.progress.received_at(end);
+            return;
+        }
+        self.progress.quiet(end);
+        if end > self.batch.wal_end {
+            self.batch.wal_end = end;
+            self.fresh = true;
+        }
+    }
+}

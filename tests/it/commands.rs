@@ -1,0 +1,153 @@
+//! The commands beside `serve`.
+
+use std::process::Stdio;
+
+use serde_json::json;
+use tokio::{
+    io::{AsyncBufReadExt, BufReader},
+    net::TcpListener,
+    process::{Child, Command},
+};
+
+use crate::support::{Database, SECRET, Server, Sockets, walcast, within};
+
+#[tokio::test]
+async fn migrations_started_at_once_wait_for_each_other_and_a_second_run_changes_nothing() {
+    let database = Database::new().await;
+    database.sql("DROP SCHEMA walcast CASCADE; DROP TABLE components").await;
+    let dsn = database.dsn();
+    let starts = (0..20).map(|_| walcast().args(["migrate", "--log", "error", "--database-url", &dsn]).output());
+    let mut applied = 0;
+    for output in futures_all(starts).await {
+        let said = String::from_utf8_lossy(&output.stdout).into_owned();
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        applied += usize::from(said.contains("applied V1__walcast_schema"));
+    }
+    assert_eq!(applied, 1, "the first one applies, the others find it done");
+    let again = walcast().args(["migrate", "--database-url", &dsn]).output().await.expect("runs");
+    assert_eq!(String::from_utf8_lossy(&again.stdout), "the database is up to date\n");
+}
+
+/// Runs them all at once.
+async fn futures_all<T: Send + 'static>(
+    futures: impl Iterator<Item = impl Future<Output = std::io::Result<T>> + Send + 'static>,
+) -> Vec<T> {
+    let tasks: Vec<_> = futures.map(tokio::spawn).collect();
+    let mut done = Vec::new();
+    for task in tasks {
+        done.push(within("a command", task).await.expect("no panic").expect("runs"));
+    }
+    done
+}
+
+#[tokio::test]
+async fn a_signed_token_opens_the_door() {
+    let output = walcast()
+        .args(["token", "--user", "ann", "--email", "ann@example.com", "--ttl", "5m", "--jwt-secret", SECRET])
+        .output()
+        .await
+        .expect("runs");
+    let token = String::from_utf8(output.stdout).expect("text");
+    let database = Database::new().await;
+    let server = Server::start(&database).await;
+    let sockets = Sockets::start().await;
+    let options = json!({ "transports": ["websocket"], "auth": { "token": token.trim() } });
+    let client = sockets.try_connect(&server, options).await.expect("connects");
+    let ack = client.subscribe(json!({ "componentId": "x" })).await;
+    assert_eq!(ack["users"], json!([{ "id": "ann", "email": "ann@example.com" }]));
+}
+
+/// A command that goes on, and its lines.
+fn running(command: &mut Command) -> (Child, tokio::io::Lines<BufReader<tokio::process::ChildStdout>>) {
+    let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("spawns");
+    let lines = BufReader::new(child.stdout.take().expect("piped")).lines();
+    (child, lines)
+}
+
+async fn interrupt(mut child: Child) -> Option<i32> {
+    let pid = child.id().expect("it runs").to_string();
+    Command::new("kill").args(["-INT", &pid]).status().await.expect("kill runs");
+    within("its end", child.wait()).await.expect("waits").code()
+}
+
+#[tokio::test]
+async fn tail_prints_changes_and_their_events_and_leaves_nothing_behind() {
+    let database = Database::new().await;
+    let _server = Server::start(&database).await;
+    for plugin in ["pgoutput", "wal2json"] {
+        let (mut child, mut lines) = running(walcast().args([
+            "tail",
+            "--table",
+            "components",
+            "--plugin",
+            plugin,
+            "--database-url",
+            &database.dsn(),
+        ]));
+        let mut notes = BufReader::new(child.stderr.take().expect("piped")).lines();
+        while !within("the start", notes.next_line()).await.expect("reads").expect("a line").contains("tailing from") {}
+        database.sql("SELECT walcast.broadcast_table('components', prefix => 'component', id => 'id')").await;
+        let id = database.component("shown", "[]").await;
+        let change = within("a change", lines.next_line()).await.expect("reads").expect("a line");
+        assert!(change.contains("INSERT public.components") && change.contains("name=shown"), "{change}");
+        let event = within("an event", lines.next_line()).await.expect("reads").expect("a line");
+        assert_eq!(event.trim(), format!("→ component:created to component:{id}"));
+        assert_eq!(interrupt(child).await, Some(0));
+        assert_eq!(
+            database
+                .value::<i64>("SELECT count(*) FROM pg_replication_slots WHERE slot_name LIKE 'walcast_tail%'")
+                .await,
+            0
+        );
+    }
+}
+
+#[tokio::test]
+async fn dev_serves_from_its_own_postgres_and_finds_its_data_again() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let port = TcpListener::bind("127.0.0.1:0").await.and_then(|l| l.local_addr()).expect("a port").port();
+    let listen = format!("127.0.0.1:{port}");
+    let dir = folder.path().join(".walcast");
+    let mut seen = Vec::new();
+    for start in ["first", "second"] {
+        let (mut child, mut lines) = running(
+            walcast()
+                .args(["dev", "--log-format", "json", "--listen", &listen, "--postgres-port", "0", "--dir"])
+                .arg(&dir),
+        );
+        let mut log = BufReader::new(child.stderr.take().expect("piped")).lines();
+        let mut printed = Vec::new();
+        loop {
+            let line = within("the addresses", lines.next_line()).await.expect("reads").expect("a line");
+            let done = line.contains("UPDATE components");
+            printed.push(line);
+            if done {
+                break;
+            }
+        }
+        while !within("readiness", log.next_line()).await.expect("reads").expect("a line").contains("\"to\":\"Ready\"")
+        {
+        }
+        let field = |name: &str| {
+            let line = printed.iter().find(|line| line.trim_start().starts_with(name)).expect(name);
+            line.split_whitespace().nth(1).expect("a value").to_owned()
+        };
+        let (dsn, component) = (field("database"), field("component"));
+        let (client, connection) = tokio_postgres::connect(&dsn, tokio_postgres::NoTls).await.expect("connects");
+        tokio::spawn(connection);
+        let name: String = client
+            .query_one("SELECT name FROM components WHERE id = $1::text::uuid", &[&component])
+            .await
+            .expect("reads")
+            .get(0);
+        seen.push(name);
+        client
+            .execute("UPDATE components SET name = $2 WHERE id = $1::text::uuid", &[&component, &start])
+            .await
+            .expect("updates");
+        assert!(field("token").split('.').count() == 3);
+        assert_eq!(interrupt(child).await, Some(0));
+        assert!(!dir.join("postgres/postmaster.pid").exists(), "Postgres still runs");
+    }
+    assert_eq!(seen, ["Welcome", "first"]);
+}
