@@ -18,7 +18,7 @@ use crate::{
     config::{ConfigError, ServeArgs},
     gateway,
     http::{self, Health, State},
-    hub::Dispatcher,
+    hub::{self, Dispatcher},
     replication::{self, Progress, ReplicationError},
     store::{self, Store, StoreError},
 };
@@ -81,10 +81,7 @@ pub async fn serve(args: ServeArgs, stop: CancellationToken) -> Result<(), Serve
     let address = listener.address().unwrap_or(address);
 
     let progress = Arc::new(Progress::default());
-    let (hub, dispatcher) = Dispatcher::new({
-        let progress = progress.clone();
-        move |end| progress.handed_on(end)
-    });
+    let (hub, dispatcher) = Dispatcher::new(args.hub(), reports(&progress));
     let health = Health::default();
     let (sockets, io) = gateway::build(gateway::Settings {
         hub: hub.clone(),
@@ -119,9 +116,9 @@ pub async fn serve(args: ServeArgs, stop: CancellationToken) -> Result<(), Serve
         // The stream first: the slot is free for the next server while this one still says goodbye.
         finish(streaming).await;
         finish(pipeline).await;
-        close_sockets(io).await;
         dispatching.cancel();
         finish(dispatcher).await;
+        close_sockets(io).await;
         closing.cancel();
         finish(serving).await;
     };
@@ -130,6 +127,15 @@ pub async fn serve(args: ServeArgs, stop: CancellationToken) -> Result<(), Serve
     }
     tracing::info!("stopped");
     outcome
+}
+
+/// What the dispatcher has handed on, Postgres may forget.
+fn reports(progress: &Arc<Progress>) -> hub::Reports {
+    let (handed_on, keep_from) = (progress.clone(), progress.clone());
+    hub::Reports {
+        handed_on: Box::new(move |end| handed_on.handed_on(end)),
+        keep_from: Box::new(move |start| keep_from.keep_from(start)),
+    }
 }
 
 async fn serve_http(listener: http::Listener, router: http::Router, closing: CancellationToken) -> std::io::Result<()> {

@@ -8,7 +8,7 @@ use crate::{
     change::{Entry, Lsn},
     events::{Epoch, Offset},
     http::{Health, State},
-    hub::{Batch, Hub, Position},
+    hub::{Batch, Events, Hub, Position},
     replication::{self, Connected, Feed},
     store::{Store, StoreError},
 };
@@ -23,6 +23,8 @@ pub struct Pipeline {
     health: Health,
     slot: String,
     mapping: Option<Mapping>,
+    /// Whether the last batch ended within a transaction.
+    is_open: bool,
     /// Until the stream has passed this position, it is catching up.
     catch_up: Option<Lsn>,
     stop: CancellationToken,
@@ -30,7 +32,7 @@ pub struct Pipeline {
 
 impl Pipeline {
     pub fn new(store: Store, hub: Hub, health: Health, slot: String, stop: CancellationToken) -> Self {
-        Pipeline { store, hub, health, slot, mapping: None, catch_up: None, stop }
+        Pipeline { store, hub, health, slot, mapping: None, is_open: false, catch_up: None, stop }
     }
 
     /// Runs until the stream ends.
@@ -53,7 +55,10 @@ impl Pipeline {
                         break;
                     }
                 }
-                Feed::Standby => self.health.set(State::Standby),
+                Feed::Standby => {
+                    self.health.set(State::Standby);
+                    let _ = self.hub.dispatch(Batch::Standby).await;
+                }
                 Feed::Lost(_) => {
                     self.catch_up = None;
                     self.health.set(State::Disconnected);
@@ -75,8 +80,9 @@ impl Pipeline {
             Some(mapping) if !connected.created => mapping.reset(),
             _ => self.mapping = Some(Mapping::begin(self.store.clone()).await?),
         }
+        self.is_open = false;
         self.catch_up = Some(connected.wal_end);
-        let position = Position { epoch: Epoch::new(epoch), offset: Offset { lsn: connected.confirmed, n: 0 } };
+        let position = Position { epoch: Epoch::new(epoch), offset: Offset::before(connected.confirmed) };
         // An error means that the dispatcher has ended: the server is stopping.
         let _ = self.hub.dispatch(Batch::Begin(position)).await;
         Ok(())
@@ -85,18 +91,23 @@ impl Pipeline {
     /// `None`: the server is stopping.
     async fn hand_on(&mut self, batch: replication::Batch) -> Option<()> {
         let mapping = self.mapping.as_mut()?;
-        let mut events = Vec::new();
-        let mut handed_on = None;
+        let mut mapped = Events { wal_end: batch.wal_end, is_open: self.is_open, ..Events::default() };
         for entry in batch.entries {
             while let Err(error) = mapping.prepare(&entry).await {
                 wait_out(&error, &self.stop).await?;
             }
-            if let Entry::Commit(commit) = &entry {
-                handed_on = Some(commit.end_lsn);
+            match &entry {
+                Entry::Begin(_) => mapped.is_open = true,
+                Entry::Commit(commit) => {
+                    mapped.is_open = false;
+                    mapped.handed_on = Some(commit.end_lsn);
+                }
+                Entry::Change(_) | Entry::Message(_) => {}
             }
-            mapping.map(entry, &mut events);
+            mapping.map(entry, &mut mapped.events);
         }
-        self.hub.dispatch(Batch::Events { events, handed_on }).await.ok()?;
+        self.is_open = mapped.is_open;
+        self.hub.dispatch(Batch::Events(mapped)).await.ok()?;
         if self.catch_up.is_some_and(|end| batch.wal_end >= end) {
             self.catch_up = None;
             self.health.set(State::Ready);

@@ -216,4 +216,8 @@ impl Outbox for SocketOutbox {
     fn send(&self, frame: &Frame) -> Result<(), OutboxClosed> {
         self.queue.send(&self.socket, Item::Event(frame.clone()))
     }
+
+    fn close(&self, reason: &'static str) {
+        self.queue.close(&self.socket, reason);
+    }
 }

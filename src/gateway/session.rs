@@ -13,7 +13,7 @@ use super::{
 use crate::{
     auth::Claims,
     events::Room,
-    hub::{Hub, Member, SocketId, User},
+    hub::{Hub, Member, Resume, SocketId, User},
 };
 
 /// One socket from its handshake to its end.
@@ -22,6 +22,8 @@ use crate::{
 pub struct Session {
     gateway: Arc<Gateway>,
     claims: Claims,
+    /// What the handshake asked to resume; taken when the socket is opened.
+    resume: Mutex<Option<Result<Option<Resume>, Failure>>>,
     queue: Arc<Queue>,
     stage: Mutex<Stage>,
 }
@@ -34,9 +36,15 @@ enum Stage {
 }
 
 impl Session {
-    pub fn new(gateway: Arc<Gateway>, claims: Claims) -> Self {
+    pub fn new(gateway: Arc<Gateway>, claims: Claims, resume: Result<Option<Resume>, Failure>) -> Self {
         let queue = Arc::new(Queue::new(gateway.limits));
-        Session { gateway, claims, queue, stage: Mutex::new(Stage::Waiting(Vec::new())) }
+        Session {
+            gateway,
+            claims,
+            resume: Mutex::new(Some(resume)),
+            queue,
+            stage: Mutex::new(Stage::Waiting(Vec::new())),
+        }
     }
 
     /// The client is connected: makes it known to the hub, in its user's room, and takes up what it sent meanwhile.
@@ -46,8 +54,9 @@ impl Session {
         let user =
             User { id: self.claims.user_id.as_str().into(), email: self.claims.email.as_deref().map(Into::into) };
         let outbox = SocketOutbox::new(socket.clone(), self.queue.clone());
-        let rooms = vec![Room::user(&self.claims.user_id)];
-        let waiting = match self.gateway.hub.connect(Member { user, outbox: Box::new(outbox) }, rooms) {
+        let own = Room::user(&self.claims.user_id);
+        let resume = self.take_resume(socket);
+        let waiting = match self.gateway.hub.connect(Member { user, outbox: Box::new(outbox) }, own, resume) {
             Ok(id) => std::mem::replace(&mut *stage, Stage::Open(id)),
             Err(error) => {
                 tracing::warn!(socket = %socket.id, %error, "a socket was turned away");
@@ -59,6 +68,17 @@ impl Session {
         if let (Stage::Waiting(waiting), Stage::Open(id)) = (waiting, &*stage) {
             for (socket, inbound, ack) in waiting {
                 self.handle(*id, socket, &inbound, ack);
+            }
+        }
+    }
+
+    /// A wish that cannot be read is told, and the socket begins anew.
+    fn take_resume(&self, socket: &SocketRef) -> Option<Resume> {
+        match self.resume.lock().unwrap_or_else(PoisonError::into_inner).take()? {
+            Ok(resume) => resume,
+            Err(failure) => {
+                Responder::new(socket.clone(), self.queue.clone(), None, "connect", &Map::new()).fail(failure);
+                None
             }
         }
     }

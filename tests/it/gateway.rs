@@ -128,7 +128,7 @@ async fn an_offset_from_elsewhere_is_answered_with_resync() {
     let lost = client.subscribe(json!({ "componentId": id, "since": "other/0000000000000001-00000000" })).await;
     assert_eq!(lost["resumed"], false);
     let resync = client.expect("component:resync").await;
-    assert_eq!((&resync["componentId"], &resync["reason"]), (&json!(id), &json!("history gap")));
+    assert_eq!((&resync["componentId"], &resync["reason"]), (&json!(id), &json!("another history")));
 }
 
 #[tokio::test]

@@ -209,7 +209,10 @@ async fn truncate_tells_every_room_of_the_table_to_fetch_again() {
 
 #[tokio::test]
 async fn a_transaction_larger_than_every_queue_arrives_whole_and_in_order() {
-    let (database, _server, _sockets, mut client) = road("pgoutput", "websocket").await;
+    let database = Database::new().await;
+    let server = Server::start_with(&database, &["--room-cap", "1000000"]).await;
+    let sockets = Sockets::start().await;
+    let mut client = sockets.connect(&server, "reader", "websocket").await;
     client.subscribe(json!({ "entityType": "page", "entityId": "big" })).await;
     const ROWS: usize = 3_000;
     database
@@ -221,6 +224,30 @@ async fn a_transaction_larger_than_every_queue_arrives_whole_and_in_order() {
     for n in 1..=ROWS {
         assert_eq!(client.expect("component:created").await["component"]["name"], n.to_string());
     }
+}
+
+#[tokio::test]
+async fn a_transaction_past_the_cap_of_a_room_ends_in_one_resync() {
+    let (database, _server, _sockets, mut client) = road("pgoutput", "websocket").await;
+    let kept = database.component("kept", "[]").await;
+    client.catch_up(&database).await;
+    client.subscribe(json!({ "entityType": "page", "entityId": "big" })).await;
+    client.subscribe(json!({ "componentId": kept })).await;
+    database
+        .sql(&format!(
+            "BEGIN; INSERT INTO components (entity_type, entity_id, type, name) \
+             SELECT 'page', 'big', 'text', n::text FROM generate_series(1, 1500) n; \
+             UPDATE components SET name = 'heard' WHERE id = '{kept}'; COMMIT"
+        ))
+        .await;
+    for n in 1..=1000 {
+        assert_eq!(client.expect("component:created").await["component"]["name"], n.to_string());
+    }
+    assert_eq!(client.expect("component:updated").await["updates"]["name"], "heard", "other rooms are not capped");
+    let resync = stripped(client.expect("component:resync").await);
+    assert_eq!(resync, json!({ "entityType": "page", "entityId": "big", "reason": "bulk" }));
+    database.sql("DELETE FROM components WHERE entity_id = 'big' AND name = '1'").await;
+    client.expect("component:deleted").await;
 }
 
 #[tokio::test]

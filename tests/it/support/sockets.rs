@@ -119,7 +119,7 @@ impl Client {
     pub async fn next(&mut self) -> (String, Value) {
         loop {
             let (event, args) = within("an event", self.events.recv()).await.expect("the driver lives");
-            if event != "connect" {
+            if event != "connect" && event != "walcast:position" {
                 return (event, args.into_iter().next().unwrap_or(Value::Null));
             }
         }
