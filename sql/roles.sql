@@ -1,5 +1,6 @@
--- The two roles, with the least privilege that works. Run as a superuser, after `walcast migrate`:
+-- The two roles, with the least privilege that works. Run as a superuser, after `walcast migrate`, once for each database:
 --   psql -v password="'…'" -f sql/roles.sql
+-- Roles are the whole cluster's: one that is there already is kept as it is, its password too.
 --
 -- walcast         what the server logs in as: replication, its own schema, and nothing of anybody else's tables
 -- walcast_client  what sockets act as; nobody logs in as it. Grant it what clients may see and write.
@@ -9,13 +10,16 @@
 DO $$ BEGIN RAISE EXCEPTION 'no password given' USING HINT = 'psql -v password="''…''" -f sql/roles.sql'; END $$;
 \endif
 
-CREATE ROLE walcast_client NOLOGIN;
-CREATE ROLE walcast LOGIN REPLICATION NOINHERIT PASSWORD :password IN ROLE walcast_client;
+SELECT 'CREATE ROLE walcast_client NOLOGIN'
+ WHERE NOT EXISTS (SELECT FROM pg_roles WHERE rolname = 'walcast_client') \gexec
+SELECT format('CREATE ROLE walcast LOGIN REPLICATION NOINHERIT PASSWORD %L IN ROLE walcast_client', :password)
+ WHERE NOT EXISTS (SELECT FROM pg_roles WHERE rolname = 'walcast') \gexec
 
 SELECT format('GRANT CONNECT ON DATABASE %I TO walcast', current_database()) \gexec
 GRANT USAGE ON SCHEMA walcast TO walcast;
+-- The last two: to see that the database is this version's.
 GRANT SELECT ON walcast.rules, walcast.schema_history, walcast.applied_sql TO walcast;
-GRANT SELECT, INSERT, UPDATE ON walcast.slots TO walcast;
+GRANT SELECT, INSERT, UPDATE, DELETE ON walcast.slots, walcast.slot_rules TO walcast;
 
 -- Your application names its users in its own transactions; publishing is a DBA's job:
 --   GRANT USAGE ON SCHEMA walcast TO app;
