@@ -21,8 +21,6 @@ pub enum StoreError {
          with --migrate"
     )]
     NotMigrated { found: i32, known: i32 },
-    #[error("walcast.rules holds a row that is no rule: {0}. Mend it with walcast.broadcast_table()")]
-    BadRule(String),
 }
 
 impl StoreError {

@@ -1,3 +1,5 @@
+use std::collections::HashMap;
+
 use refinery::Target;
 use sha2::{Digest, Sha256};
 
@@ -60,13 +62,22 @@ fn known_version() -> i32 {
 }
 
 async fn migrate_on(client: &mut tokio_postgres::Client) -> Result<Migrated, StoreError> {
+    // Asked first, by reading alone: the role that serves may not write the schema.
+    if is_current(client).await? {
+        return Ok(Migrated::default());
+    }
     client
         .execute("SELECT pg_advisory_lock($1)", &[&LOCK])
         .await
         .map_err(StoreError::sql("take the migration lock"))?;
+    // Another server may have migrated while this one waited.
+    if is_current(client).await? {
+        return Ok(Migrated::default());
+    }
     client
         .batch_execute(
-            "CREATE SCHEMA IF NOT EXISTS walcast; \
+            "SET client_min_messages = warning; \
+             CREATE SCHEMA IF NOT EXISTS walcast; \
              CREATE TABLE IF NOT EXISTS walcast.applied_sql (name text PRIMARY KEY, hash text NOT NULL); \
              COMMENT ON TABLE walcast.applied_sql IS 'Functions and views as walcast migrate last wrote them.'",
         )
@@ -75,12 +86,6 @@ async fn migrate_on(client: &mut tokio_postgres::Client) -> Result<Migrated, Sto
 
     let mut runner = embedded::migrations::runner();
     runner.set_migration_table_name("walcast.schema_history");
-    let known = known_version();
-    if let Some(found) = newest_applied(client).await?
-        && found > known
-    {
-        return Err(StoreError::TooNew { found, known });
-    }
     let report = runner
         .set_target(Target::Latest)
         .run_async(client)
@@ -97,6 +102,30 @@ async fn migrate_on(client: &mut tokio_postgres::Client) -> Result<Migrated, Sto
     Ok(migrated)
 }
 
+/// Whether the database is exactly at this version's schema; a newer one is an error. Only reads.
+async fn is_current(client: &tokio_postgres::Client) -> Result<bool, StoreError> {
+    let known = known_version();
+    match newest_applied(client).await? {
+        Some(found) if found == known => {}
+        Some(found) if found > known => return Err(StoreError::TooNew { found, known }),
+        _ => return Ok(false),
+    }
+    let migrations = hashes(client, "SELECT version::text, checksum FROM walcast.schema_history").await?;
+    let is_applied = |name: &str, hash: &str| migrations.get(name).is_some_and(|applied| applied == hash);
+    let runner = embedded::migrations::runner();
+    if !runner.get_migrations().iter().all(|m| is_applied(&m.version().to_string(), &m.checksum().to_string())) {
+        return Ok(false);
+    }
+    let repeatable = hashes(client, "SELECT name, hash FROM walcast.applied_sql").await?;
+    Ok(REPEATABLE.iter().all(|(name, sql)| repeatable.get(*name) == Some(&hash_of(sql))))
+}
+
+/// What was applied, by name.
+async fn hashes(client: &tokio_postgres::Client, query: &str) -> Result<HashMap<String, String>, StoreError> {
+    let rows = client.query(query, &[]).await.map_err(StoreError::sql("read which migrations were applied"))?;
+    Ok(rows.iter().map(|row| (row.get(0), row.get(1))).collect())
+}
+
 async fn newest_applied(client: &tokio_postgres::Client) -> Result<Option<i32>, StoreError> {
     let doing = || StoreError::sql("read walcast.schema_history");
     let exists =
@@ -108,8 +137,12 @@ async fn newest_applied(client: &tokio_postgres::Client) -> Result<Option<i32>, 
     Ok(row.get(0))
 }
 
+fn hash_of(sql: &str) -> String {
+    Sha256::digest(sql).iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
 async fn apply_if_changed(client: &mut tokio_postgres::Client, name: &str, sql: &str) -> Result<bool, StoreError> {
-    let hash = Sha256::digest(sql).iter().map(|byte| format!("{byte:02x}")).collect::<String>();
+    let hash = hash_of(sql);
     let doing = || StoreError::sql(format!("apply sql/{name}.sql"));
 
     let transaction = client.transaction().await.map_err(doing())?;

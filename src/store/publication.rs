@@ -1,8 +1,8 @@
 use super::{Store, StoreError};
 
 impl Store {
-    /// Creates the publication where it is missing, with the rules and the components table; true if it did. Once it is
-    /// there it is the DBA's, and only `walcast.rules` is asked for.
+    /// Creates the publication where it is missing, with the rules and, where it has its rule, the components table; true
+    /// if it did. Once it is there it is the DBA's, and only `walcast.rules` is asked for.
     pub async fn ensure_publication(&self, name: &str) -> Result<bool, StoreError> {
         let client = self.client().await?;
         let doing = || StoreError::sql(format!("look up publication \"{name}\""));
@@ -22,7 +22,11 @@ impl Store {
             Some(false) => format!("ALTER PUBLICATION {quoted} ADD TABLE walcast.rules"),
             None => {
                 let components = client
-                    .query_one("SELECT to_regclass('public.components') IS NOT NULL", &[])
+                    .query_one(
+                        "SELECT to_regclass('public.components') IS NOT NULL AND EXISTS (SELECT FROM walcast.rules r \
+                         WHERE r.schema_name = 'public' AND r.table_name = 'components')",
+                        &[],
+                    )
                     .await
                     .map_err(doing())?
                     .get::<_, bool>(0);
@@ -40,5 +44,20 @@ impl Store {
                 "set up publication \"{name}\" (have the owner of the tables run: {statement};)"
             ))(error)),
         }
+    }
+    /// The tables of a publication as (schema, name); `None` where there is no such publication.
+    pub async fn published_tables(&self, name: &str) -> Result<Option<Vec<(String, String)>>, StoreError> {
+        let rows = self
+            .client()
+            .await?
+            .query(
+                "SELECT t.schemaname::text, t.tablename::text FROM pg_publication p \
+                 LEFT JOIN pg_publication_tables t USING (pubname) WHERE p.pubname = $1::text::name ORDER BY 1, 2",
+                &[&name],
+            )
+            .await
+            .map_err(StoreError::sql(format!("look up publication \"{name}\"")))?;
+        let tables = rows.iter().filter_map(|row| row.get::<_, Option<String>>(0).zip(row.get(1)));
+        Ok((!rows.is_empty()).then(|| tables.collect()))
     }
 }

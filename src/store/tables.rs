@@ -1,10 +1,14 @@
+use std::collections::HashMap;
+
 use bytestring::ByteString;
+use serde_json::Value;
 
 use super::{Store, StoreError};
-use crate::events::RuleSpec;
+use crate::events::{Mapper, RuleError, RuleFault, RuleSpec};
 
 impl Store {
-    /// The rules as they are committed now.
+    /// The rules as they are committed now. One that cannot be followed is logged and left out: its table goes by its own
+    /// name, and the others are served.
     pub async fn rules(&self) -> Result<Vec<RuleSpec>, StoreError> {
         let rows = self
             .client()
@@ -12,9 +16,16 @@ impl Store {
             .query("SELECT to_jsonb(r) FROM walcast.rules r ORDER BY schema_name, table_name", &[])
             .await
             .map_err(StoreError::sql("read walcast.rules"))?;
-        rows.iter()
-            .map(|row| serde_json::from_value(row.get(0)).map_err(|error| StoreError::BadRule(error.to_string())))
-            .collect()
+        let mut prefixes = HashMap::new();
+        let mut rules = Vec::new();
+        for row in &rows {
+            let row: Value = row.get(0);
+            match read_rule(&row, &mut prefixes) {
+                Ok(rule) => rules.push(rule),
+                Err(error) => tracing::error!("{error}"),
+            }
+        }
+        Ok(rules)
     }
 
     /// The columns of a table's primary key, in its order; empty where it has none or the table is gone.
@@ -27,4 +38,28 @@ impl Store {
             .map_err(StoreError::sql("read a primary key"))?;
         Ok(rows.iter().map(|row| row.get::<_, &str>(0).into()).collect())
     }
+}
+
+/// A row of `walcast.rules` that is no rule, as its columns are read.
+#[derive(Debug, thiserror::Error)]
+enum BadRule {
+    #[error("the rule of table {table} cannot be read: {source}; mend it with walcast.broadcast_table()")]
+    Unreadable { table: String, source: serde_json::Error },
+    #[error(transparent)]
+    Refused(#[from] RuleError),
+}
+
+/// `prefixes`: who has which, of the rules read so far.
+fn read_rule(row: &Value, prefixes: &mut HashMap<String, String>) -> Result<RuleSpec, BadRule> {
+    let text = |column| row.get(column).and_then(Value::as_str).unwrap_or_default();
+    let table = format!("{}.{}", text("schema_name"), text("table_name"));
+    let rule: RuleSpec = serde_json::from_value(row.clone())
+        .map_err(|source| BadRule::Unreadable { table: table.clone(), source })?;
+    Mapper::new(vec![rule.clone()])?;
+    if let Some(other) = prefixes.get(&rule.prefix).cloned() {
+        let fault = RuleFault::PrefixTaken { prefix: rule.prefix, other };
+        return Err(RuleError { table, fault }.into());
+    }
+    prefixes.insert(rule.prefix.clone(), table);
+    Ok(rule)
 }

@@ -1,8 +1,10 @@
 //! What a DBA writes in SQL: rules that work are taken, and what would not work is refused with what to do instead.
 
+use serde_json::json;
+use tokio::process::Command;
 use walcast::events::{Mapper, RuleSpec};
 
-use crate::support::Database;
+use crate::support::{Cluster, Database, Server, Sockets, walcast};
 
 /// The error and the hint that statements end with.
 async fn refusal(database: &Database, statements: &str) -> String {
@@ -136,7 +138,7 @@ async fn the_database_and_the_server_refuse_the_same_prefixes() {
     let mut refused = 0;
     for name in &names {
         for nested in [None, Some(r#"{"column": "doc", "children": "parts"}"#)] {
-            let rule = serde_json::json!({
+            let rule = json!({
                 "schema_name": "public", "table_name": "orders", "prefix": name,
                 "nested": nested.map(|text| serde_json::from_str::<serde_json::Value>(text).expect("JSON")),
             });
@@ -166,4 +168,93 @@ async fn the_rule_of_a_dropped_table_can_be_taken_away_by_name() {
     assert!(!database.value::<bool>("SELECT walcast.unbroadcast_table('public', 'orders')").await);
     let left = "SELECT string_agg(table_name, ',') FROM walcast.rules";
     assert_eq!(database.value::<String>(left).await, "components");
+}
+
+#[tokio::test]
+async fn a_rule_that_cannot_be_followed_is_told_and_the_others_are_served() {
+    let database = orders().await;
+    database
+        .sql(
+            "ALTER TABLE walcast.rules DROP CONSTRAINT rules_nested_check, DROP CONSTRAINT rules_reserved_check, \
+             DROP CONSTRAINT rules_prefix_key; \
+             INSERT INTO walcast.rules (schema_name, table_name, prefix, nested) VALUES \
+             ('public', 'a_unreadable', 'a', '{}'), ('public', 'b_reserved', 'user', NULL), ('public', 'second', 'component', NULL)",
+        )
+        .await;
+    let server = Server::start(&database).await;
+    for (table, why) in [("a_unreadable", "cannot be read"), ("b_reserved", "reserved"), ("second", "public.components")] {
+        let line = server
+            .logged(table, |line| line["message"].as_str().is_some_and(|text| text.contains(&format!("public.{table} "))))
+            .await;
+        let text = line["message"].as_str().unwrap_or_default();
+        assert!(line["level"] == "ERROR" && text.contains(why) && text.contains("broadcast_table()"), "{line}");
+    }
+    let sockets = Sockets::start().await;
+    let mut client = sockets.connect(&server, "ann", "websocket").await;
+    client.subscribe(json!({ "entityType": "page", "entityId": "1" })).await;
+    let id = database.component("c", "[]").await;
+    assert_eq!(client.expect("component:created").await["componentId"], id);
+}
+
+#[tokio::test]
+async fn a_components_table_of_the_application_stays_its_own() {
+    let cluster = Cluster::start(&[]).await;
+    cluster.sql("CREATE TABLE components (uid int PRIMARY KEY, name text); INSERT INTO components VALUES (1, 'x')").await;
+    for said in ["applied V1__walcast_schema", "the database is up to date"] {
+        let output = walcast().args(["migrate", "--database-url", &cluster.dsn_text("")]).output().await.expect("runs");
+        assert!(String::from_utf8_lossy(&output.stdout).contains(said), "{output:?}");
+        assert_eq!(String::from_utf8_lossy(&output.stderr), "", "a migration has nothing to remark");
+    }
+    let columns = "SELECT string_agg(attname, ',' ORDER BY attnum) FROM pg_attribute \
+                   WHERE attrelid = 'components'::regclass AND attnum > 0";
+    assert_eq!(cluster.value(columns).await.as_deref(), Some("uid,name"));
+    let identity = "SELECT relreplident FROM pg_class WHERE oid = 'components'::regclass";
+    assert_eq!(cluster.value(identity).await.as_deref(), Some("d"));
+    assert_eq!(cluster.value("SELECT count(*) FROM walcast.rules").await.as_deref(), Some("0"));
+
+    let mut server = Server::start_on(&cluster.dsn_text(""), "walcast", &[]).await;
+    assert_eq!(server.stop().await, Some(0));
+    let published = "SELECT string_agg(tablename, ',') FROM pg_publication_tables WHERE pubname = 'walcast'";
+    assert_eq!(cluster.value(published).await.as_deref(), Some("rules"));
+
+    cluster.sql("DROP PUBLICATION walcast").await;
+    psql(&cluster, "postgres", &["-f", concat!(env!("CARGO_MANIFEST_DIR"), "/sql/publication.sql")]).await;
+    assert_eq!(cluster.value(published).await.as_deref(), Some("rules"));
+}
+
+/// Runs psql as the superuser of a cluster's database.
+async fn psql(cluster: &Cluster, database: &str, arguments: &[&str]) -> String {
+    let psql = std::env::var_os("PG_BIN").map(|bin| std::path::Path::new(&bin).join("psql"));
+    let output = Command::new(psql.unwrap_or_else(|| "psql".into()))
+        .args(["-X", "-q", "-d", &cluster.dsn_text(&format!("dbname={database}"))])
+        .args(arguments)
+        .output()
+        .await
+        .expect("psql runs");
+    let said = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert!(output.status.success(), "{arguments:?}: {said}");
+    said
+}
+
+#[tokio::test]
+async fn the_role_of_sql_roles_migrates_nothing_and_serves_in_each_database_of_a_cluster() {
+    let cluster = Cluster::start(&[]).await;
+    cluster.sql("CREATE DATABASE second").await;
+    let script = |name| format!("{}/sql/{name}.sql", env!("CARGO_MANIFEST_DIR"));
+    for database in ["postgres", "second"] {
+        let owner = cluster.dsn_text(&format!("dbname={database}"));
+        let output = walcast().args(["migrate", "--database-url", &owner]).output().await.expect("runs");
+        assert!(output.status.success(), "{output:?}");
+        psql(&cluster, database, &["-f", &script("publication")]).await;
+        // Twice: a script that fails half-way is run again.
+        for _ in 0..2 {
+            assert_eq!(psql(&cluster, database, &["-v", "password='it''s'", "-f", &script("roles")]).await, "");
+        }
+
+        let role = cluster.dsn_text(&format!("user=walcast dbname={database}"));
+        let output = walcast().args(["migrate", "--database-url", &role]).output().await.expect("runs");
+        assert_eq!(String::from_utf8_lossy(&output.stdout), "the database is up to date\n", "{output:?}");
+        let mut server = Server::start_on(&role, &format!("walcast_{database}"), &["--migrate"]).await;
+        assert_eq!(server.stop().await, Some(0));
+    }
 }
