@@ -2,7 +2,10 @@
 
 use std::{net::SocketAddr, path::PathBuf, time::Duration};
 
-use clap::{Args, ValueEnum};
+use clap::{
+    Args, ValueEnum,
+    builder::{BoolishValueParser, OsStringValueParser, TypedValueParser},
+};
 
 use crate::{
     auth::{KeyError, KeySource, Verifier},
@@ -18,7 +21,7 @@ pub enum ConfigError {
         "DATABASE_URL is not set: give the database to read from, as in postgres://walcast:secret@localhost:5432/app"
     )]
     NoDatabase,
-    #[error("DATABASE_URL cannot be used: {0}")]
+    #[error(transparent)]
     Database(#[from] DsnError),
     #[error(
         "no key to check tokens with: set JWT_SECRET (HS256/384/512), JWT_PUBLIC_KEY or JWT_JWKS_FILE (RS, PS, ES, EdDSA)"
@@ -60,23 +63,25 @@ pub struct StreamArgs {
 
 #[derive(Args, Clone)]
 pub struct KeyArgs {
-    /// The secret that tokens are signed with: HS256, HS384, HS512
+    /// The secret that tokens are signed with, at least 32 bytes: HS256, HS384, HS512
     #[arg(long, env = "JWT_SECRET", value_name = "SECRET", hide_env_values = true)]
     pub jwt_secret: Option<String>,
     /// A PEM file with the public key that tokens are checked with: RS, PS, ES, EdDSA
-    #[arg(long, env = "JWT_PUBLIC_KEY", value_name = "FILE")]
+    #[arg(long, env = "JWT_PUBLIC_KEY", value_parser = file(), value_name = "FILE")]
     pub jwt_public_key: Option<PathBuf>,
     /// A file with a JSON Web Key Set that tokens are checked with
-    #[arg(long, env = "JWT_JWKS_FILE", value_name = "FILE")]
+    #[arg(long, env = "JWT_JWKS_FILE", value_parser = file(), value_name = "FILE")]
     pub jwt_jwks_file: Option<PathBuf>,
 }
 
 impl KeyArgs {
     pub fn verifier(&self) -> Result<Verifier, ConfigError> {
+        // A line of an .env file that was left empty sets nothing.
+        let named = |path: &Option<PathBuf>| path.clone().filter(|path| !path.as_os_str().is_empty());
         let sources: Vec<KeySource> = [
-            self.jwt_secret.clone().map(KeySource::Secret),
-            self.jwt_public_key.clone().map(KeySource::PublicKey),
-            self.jwt_jwks_file.clone().map(KeySource::JwksFile),
+            self.jwt_secret.clone().filter(|secret| !secret.is_empty()).map(KeySource::Secret),
+            named(&self.jwt_public_key).map(KeySource::PublicKey),
+            named(&self.jwt_jwks_file).map(KeySource::JwksFile),
         ]
         .into_iter()
         .flatten()
@@ -91,19 +96,20 @@ impl KeyArgs {
 /// Where and how sockets are served.
 #[derive(Args, Clone)]
 pub struct GatewayArgs {
-    /// Address and port to listen on
-    #[arg(long, env = "WALCAST_LISTEN", default_value = "127.0.0.1:4000", value_name = "ADDRESS:PORT")]
+    /// IP address and port to listen on; port 0 takes a free one
+    #[arg(long, env = "WALCAST_LISTEN", default_value = "127.0.0.1:4000", value_parser = parse_address,
+          value_name = "ADDRESS:PORT")]
     pub listen: SocketAddr,
-    /// The origins that browsers may come from, separated by commas
+    /// The origins that browsers may come from, such as https://app.example.com, separated by commas
     #[arg(long, env = "FRONTEND_URL", default_value = "http://localhost:5173", value_name = "ORIGINS")]
     pub frontend_url: String,
-    /// The largest inbound payload
+    /// The largest payload that a socket may send (kB, KiB, MB, MiB, GB, GiB)
     #[arg(long, env = "WALCAST_MAX_PAYLOAD", default_value = "1MiB", value_parser = parse_bytes, value_name = "BYTES")]
     pub max_payload: usize,
-    /// How much may wait for one socket before it is disconnected as too slow
+    /// How much may wait for one socket before it is disconnected as too slow (kB, KiB, MB, MiB, GB, GiB)
     #[arg(long, env = "WALCAST_OUTBOX_BYTES", default_value = "1MiB", value_parser = parse_bytes, value_name = "BYTES")]
     pub outbox_bytes: usize,
-    /// How long a socket may take nothing before it is disconnected as too slow
+    /// How long a socket may take nothing before it is disconnected as too slow (ms, s, m, h, d)
     #[arg(long, env = "WALCAST_STALL_TIMEOUT", default_value = "10s", value_parser = parse_duration, value_name = "TIME")]
     pub stall_timeout: Duration,
 }
@@ -129,14 +135,14 @@ impl GatewayArgs {
 /// How much of the past is kept for those who come back.
 #[derive(Args, Clone)]
 pub struct ReplayArgs {
-    /// How long events are kept for clients that come back, also over a restart
+    /// How long events are kept for clients that come back, also over a restart (ms, s, m, h, d)
     #[arg(long, env = "WALCAST_REPLAY_WINDOW", default_value = "2m", value_parser = parse_duration, value_name = "TIME")]
     pub replay_window: Duration,
-    /// The most memory that kept events take, and the most log that Postgres holds for them
+    /// The most memory that kept events take, and the most log that Postgres holds for them (kB, KiB, MB, MiB, GB, GiB)
     #[arg(long, env = "WALCAST_REPLAY_BYTES", default_value = "64MiB", value_parser = parse_bytes, value_name = "BYTES")]
     pub replay_bytes: usize,
     /// How many events of one transaction a room is sent; the rest becomes one resync
-    #[arg(long, env = "WALCAST_ROOM_CAP", default_value = "1000", value_name = "EVENTS")]
+    #[arg(long, env = "WALCAST_ROOM_CAP", default_value = "1000", value_parser = parse_count, value_name = "EVENTS")]
     pub room_cap: u32,
 }
 
@@ -147,7 +153,7 @@ pub struct ServeArgs {
     pub database: DatabaseArgs,
     #[command(flatten)]
     pub stream: StreamArgs,
-    /// The replication slot; one server streams from it, others wait to take over
+    /// The replication slot; one server streams from it, others wait to take over. Each database of a cluster needs its own
     #[arg(long, env = "WALCAST_SLOT", default_value = "walcast", value_name = "NAME")]
     pub slot: String,
     #[command(flatten)]
@@ -156,8 +162,8 @@ pub struct ServeArgs {
     pub gateway: GatewayArgs,
     #[command(flatten)]
     pub replay: ReplayArgs,
-    /// Apply the migrations before serving
-    #[arg(long, env = "WALCAST_MIGRATE")]
+    /// Apply the migrations before serving; in the environment true, yes, on, 1 or false, no, off, 0
+    #[arg(long, env = "WALCAST_MIGRATE", value_parser = BoolishValueParser::new())]
     pub migrate: bool,
 }
 
@@ -185,10 +191,12 @@ impl ServeArgs {
 /// How much is logged, and in which form.
 #[derive(Args, Clone)]
 pub struct LogArgs {
-    /// What is logged: a level, or tracing directives such as `info,walcast::replication=debug`
-    #[arg(long = "log", env = "WALCAST_LOG", default_value = "info", global = true, value_name = "LEVEL")]
-    pub filter: String,
-    #[arg(long, env = "WALCAST_LOG_FORMAT", default_value = "pretty", global = true)]
+    /// What is logged: error, warn, info, debug or trace, or tracing directives such as `info,walcast::replication=debug`
+    /// [default: info; of tail: warn]
+    #[arg(long = "log", env = "WALCAST_LOG", global = true, value_name = "LEVEL")]
+    pub filter: Option<String>,
+    /// How it is logged, on standard error
+    #[arg(long, env = "WALCAST_LOG_FORMAT", default_value = "pretty", global = true, value_name = "FORMAT")]
     pub log_format: LogFormat,
 }
 
@@ -196,6 +204,27 @@ pub struct LogArgs {
 pub enum LogFormat {
     Pretty,
     Json,
+}
+
+// What these say comes after clap's "invalid value '…' for '--…'".
+
+/// A path that may be empty: a line of an .env file that was left so.
+fn file() -> impl TypedValueParser<Value = PathBuf> {
+    OsStringValueParser::new().map(PathBuf::from)
+}
+
+fn parse_address(text: &str) -> Result<SocketAddr, String> {
+    text.trim().parse().map_err(|_| "give an IP address and a port, as in 127.0.0.1:4000".to_owned())
+}
+
+fn parse_count(text: &str) -> Result<u32, String> {
+    let count = text.trim().parse().ok().filter(|count| *count > 0);
+    count.ok_or_else(|| "give a whole number above 0, as in 1000".to_owned())
+}
+
+/// A port; 0: any free one.
+pub fn parse_port(text: &str) -> Result<u16, String> {
+    text.trim().parse().map_err(|_| "give a port, as in 54320".to_owned())
 }
 
 /// `250ms`, `10s`, `2m`, `1h`, `7d`.
@@ -207,11 +236,13 @@ pub fn parse_duration(text: &str) -> Result<Duration, String> {
         "m" => 60_000,
         "h" => 3_600_000,
         "d" => 86_400_000,
-        _ => return Err(format!("`{text}` is no time: give a number and ms, s, m, h or d, as in 10s")),
+        _ => return Err("give a whole number and ms, s, m, h or d, as in 10s".to_owned()),
     };
-    let number: u64 =
-        number.parse().map_err(|_| format!("`{text}` is no time: give a whole number and a unit, as in 10s"))?;
-    number.checked_mul(millis).map(Duration::from_millis).ok_or_else(|| format!("`{text}` is too long"))
+    let number: u64 = number.parse().map_err(|_| "give a whole number and a unit, as in 10s".to_owned())?;
+    number
+        .checked_mul(millis)
+        .map(Duration::from_millis)
+        .ok_or_else(|| "it is too long: give less, as in 7d".to_owned())
 }
 
 /// `4096`, `64kB`, `1MiB`, `1GiB`.
@@ -225,10 +256,11 @@ fn parse_bytes(text: &str) -> Result<usize, String> {
         "mib" | "m" => 1 << 20,
         "gb" => 1_000_000_000,
         "gib" | "g" => 1 << 30,
-        _ => return Err(format!("`{text}` is no size: give a number and kB, KiB, MB, MiB or GiB, as in 1MiB")),
+        _ => return Err("give a whole number and kB, KiB, MB, MiB, GB or GiB, as in 1MiB".to_owned()),
     };
-    let number: usize = number.parse().map_err(|_| format!("`{text}` is no size: give a whole number, as in 1MiB"))?;
-    number.checked_mul(factor).filter(|bytes| *bytes > 0).ok_or_else(|| format!("`{text}` is not a usable size"))
+    let number: usize = number.parse().map_err(|_| "give a whole number and a unit, as in 1MiB".to_owned())?;
+    let bytes = number.checked_mul(factor).filter(|bytes| *bytes > 0);
+    bytes.ok_or_else(|| "it is nothing or too much: give a size such as 1MiB".to_owned())
 }
 
 fn split_unit(text: &str) -> (&str, &str) {

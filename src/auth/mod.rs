@@ -6,4 +6,4 @@ mod verify;
 
 pub use claims::Claims;
 pub use sign::{SignError, sign};
-pub use verify::{KeyError, KeySource, TokenError, Verifier};
+pub use verify::{KeyError, KeySource, SHORTEST_SECRET, TokenError, Verifier};

@@ -21,8 +21,11 @@ pub enum KeySource {
 /// A key that cannot be used, told with its setting.
 #[derive(Debug, thiserror::Error)]
 pub enum KeyError {
-    #[error("JWT_SECRET is empty: give it at least 32 random characters (openssl rand -base64 48)")]
-    EmptySecret,
+    #[error(
+        "JWT_SECRET has {0} bytes, and with fewer than {SHORTEST_SECRET} tokens can be forged by guessing: make one with \
+         openssl rand -base64 48"
+    )]
+    ShortSecret(usize),
     #[error("{setting} names {path}, which cannot be read: {source}")]
     Unreadable { setting: &'static str, path: PathBuf, source: std::io::Error },
     #[error("JWT_PUBLIC_KEY names {0}, which holds no PEM public key of kind RSA, EC (P-256, P-384) or Ed25519")]
@@ -41,6 +44,9 @@ pub enum TokenError {
     #[error("the token is signed with {0:?}, for which there is no key")]
     NoKey(Algorithm),
 }
+
+/// The fewest bytes that a shared secret may have: those of the shortest signature (RFC 7518, section 3.2).
+pub const SHORTEST_SECRET: usize = 32;
 
 /// Seconds by which the clocks of signer and verifier may differ.
 const LEEWAY: u64 = 5;
@@ -100,8 +106,8 @@ fn validation(algorithm: Algorithm) -> Validation {
 }
 
 fn secret_key(secret: &str) -> Result<Key, KeyError> {
-    if secret.is_empty() {
-        return Err(KeyError::EmptySecret);
+    if secret.len() < SHORTEST_SECRET {
+        return Err(KeyError::ShortSecret(secret.len()));
     }
     Ok(Key {
         id: None,
@@ -155,7 +161,7 @@ fn signature_algorithm(algorithm: KeyAlgorithm) -> Option<Algorithm> {
 mod tests {
     use super::*;
 
-    const SECRET: &str = "a secret of the tests";
+    const SECRET: &str = "the secret that tokens of these tests are signed with";
 
     fn claims(exp: Option<u64>) -> Claims {
         Claims { user_id: "u1".into(), email: Some("u1@example.com".into()), role: None, exp }
@@ -211,7 +217,8 @@ mod tests {
         let empty = folder.path().join("empty.json");
         std::fs::write(&empty, r#"{"keys":[]}"#).expect("writes");
         for (source, word) in [
-            (KeySource::Secret(String::new()), "JWT_SECRET"),
+            (KeySource::Secret(String::new()), "JWT_SECRET has 0 bytes"),
+            (KeySource::Secret("x".repeat(31)), "openssl rand"),
             (KeySource::PublicKey(folder.path().join("absent")), "JWT_PUBLIC_KEY"),
             (KeySource::PublicKey(junk.clone()), "JWT_PUBLIC_KEY"),
             (KeySource::JwksFile(junk), "JWT_JWKS_FILE"),

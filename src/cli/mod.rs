@@ -1,16 +1,22 @@
 //! The command line: arguments in, exit code out. One file a subcommand.
 
 mod dev;
+mod logging;
 mod migrate;
 mod serve;
 mod tail;
 mod token;
+mod usage;
 
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 
-use crate::config::{DatabaseArgs, LogArgs, LogFormat, ServeArgs};
+use crate::{
+    app::ServeError,
+    config::{DatabaseArgs, LogArgs, ServeArgs},
+    postgres::advised,
+};
 
 #[derive(Parser)]
 #[command(name = "walcast", version, about, max_term_width = 110)]
@@ -40,8 +46,12 @@ type Failure = Box<dyn std::error::Error>;
 
 /// Runs the command line. A failure is one line on standard error and exit code 2.
 pub fn run() -> ExitCode {
-    let cli = Cli::parse();
-    if let Err(error) = start_logging(&cli.log) {
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(error) => return usage::end(&error),
+    };
+    let level = if matches!(cli.command, Command::Tail(_)) { "warn" } else { "info" };
+    if let Err(error) = logging::start(&cli.log, level) {
         return fail(&*error);
     }
     let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
@@ -65,20 +75,16 @@ pub fn run() -> ExitCode {
     }
 }
 
+/// A server's end as a failure: what happened and what mends it, as two sentences.
+fn ended(error: ServeError) -> Failure {
+    match error {
+        ServeError::Replication(error) => advised(&error.to_string(), error.remedy().as_deref()).into(),
+        other => other.into(),
+    }
+}
+
 fn fail(error: &dyn std::error::Error) -> ExitCode {
     let line = error.to_string().split_whitespace().collect::<Vec<_>>().join(" ");
     eprintln!("walcast: {line}");
     ExitCode::from(2)
-}
-
-fn start_logging(args: &LogArgs) -> Result<(), Failure> {
-    let filter = tracing_subscriber::EnvFilter::builder()
-        .parse(&args.filter)
-        .map_err(|error| format!("WALCAST_LOG holds `{}`, which is no level or directive: {error}", args.filter))?;
-    let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
-    match args.log_format {
-        LogFormat::Json => builder.json().flatten_event(true).init(),
-        LogFormat::Pretty => builder.with_target(false).init(),
-    }
-    Ok(())
 }

@@ -1,11 +1,10 @@
 use tokio_util::sync::CancellationToken;
 
-use super::Failure;
+use super::{Failure, ended};
 use crate::{app, config::ServeArgs};
 
 pub async fn run(args: ServeArgs) -> Result<(), Failure> {
     let stop = CancellationToken::new();
     tokio::spawn(app::stop_on_signal(stop.clone()));
-    app::serve(args, stop).await?;
-    Ok(())
+    app::serve(args, stop).await.map_err(ended)
 }

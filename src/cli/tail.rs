@@ -8,9 +8,9 @@ use clap::Args;
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
-use super::Failure;
+use super::{Failure, ended};
 use crate::{
-    app::{self, Mapping, ServeError},
+    app::{self, Mapping},
     change::{Change, Entry, Operation, Row, Table, Timestamp},
     config::{DatabaseArgs, StreamArgs},
     events::{Epoch, Event, Room, Target},
@@ -34,6 +34,9 @@ pub async fn run(args: TailArgs) -> Result<(), Failure> {
     let dsn = args.database.dsn()?;
     let store = Store::connect(&dsn).await?;
     store.require_migrated().await?;
+    if let Some(wanted) = &args.table {
+        require_published(&store, &args.stream.publication, wanted).await?;
+    }
     let settings = replication::Settings {
         dsn,
         slot: format!("walcast_tail_{}", uuid::Uuid::new_v4().simple()),
@@ -55,8 +58,23 @@ pub async fn run(args: TailArgs) -> Result<(), Failure> {
             Ok(())
         }
         Err(error) => Err(error),
-        Ok(()) => Ok(streamed.map_err(ServeError::from)?),
+        Ok(()) => streamed.map_err(|error| ended(error.into())),
     }
+}
+
+/// What is not published would be waited for in vain. That there is no such publication is told by the stream.
+async fn require_published(store: &Store, publication: &str, wanted: &str) -> Result<(), Failure> {
+    let Some(tables) = store.published_tables(publication).await? else { return Ok(()) };
+    if tables.iter().any(|(schema, name)| is_named(wanted, schema, name)) {
+        return Ok(());
+    }
+    let published: Vec<String> = tables.iter().map(|(schema, name)| format!("{schema}.{name}")).collect();
+    Err(format!(
+        "table `{wanted}` is not published by `{publication}`, which has {}: name one of these, or publish it \
+         (ALTER PUBLICATION … ADD TABLE …)",
+        if published.is_empty() { "no tables".to_owned() } else { published.join(", ") }
+    )
+    .into())
 }
 
 async fn print(
@@ -106,7 +124,11 @@ async fn print(
 }
 
 fn is_wanted(wanted: Option<&str>, table: &Table) -> bool {
-    wanted.is_none_or(|wanted| wanted == &*table.name || wanted == table.to_string())
+    wanted.is_none_or(|wanted| is_named(wanted, &table.schema, &table.name))
+}
+
+fn is_named(wanted: &str, schema: &str, name: &str) -> bool {
+    wanted == name || wanted.strip_suffix(name).and_then(|rest| rest.strip_suffix('.')) == Some(schema)
 }
 
 fn show(change: &str, events: &[Event]) -> io::Result<()> {

@@ -4,32 +4,38 @@ use clap::Args;
 
 use super::Failure;
 use crate::{
-    auth::{Claims, sign},
+    auth::{Claims, SHORTEST_SECRET, sign},
     config::parse_duration,
 };
 
 #[derive(Args)]
 pub struct TokenArgs {
     /// The user: claim userId
-    #[arg(long)]
+    #[arg(long, value_name = "ID")]
     user: String,
-    /// Claim email
-    #[arg(long)]
+    /// The user's address: claim email
+    #[arg(long, value_name = "ADDRESS")]
     email: Option<String>,
-    /// Claim role
-    #[arg(long)]
+    /// The user's role: claim role
+    #[arg(long, value_name = "ROLE")]
     role: Option<String>,
-    /// How long the token holds
-    #[arg(long, default_value = "1h", value_parser = parse_duration)]
+    /// How long the token holds (ms, s, m, h, d)
+    #[arg(long, default_value = "1h", value_parser = parse_duration, value_name = "TIME")]
     ttl: Duration,
-    /// The secret to sign with (HS256)
-    #[arg(long, env = "JWT_SECRET", hide_env_values = true)]
+    /// The secret to sign with (HS256): the server's
+    #[arg(long, env = "JWT_SECRET", value_name = "SECRET", hide_env_values = true)]
     jwt_secret: Option<String>,
 }
 
 pub fn run(args: &TokenArgs) -> Result<(), Failure> {
     let secret = args.jwt_secret.as_deref().filter(|secret| !secret.is_empty());
     let secret = secret.ok_or("JWT_SECRET is not set: give the secret that the server checks tokens with")?;
+    if secret.len() < SHORTEST_SECRET {
+        eprintln!(
+            "walcast: warning: JWT_SECRET has {} bytes; walcast serve takes none of fewer than {SHORTEST_SECRET}",
+            secret.len()
+        );
+    }
     println!("{}", token(&args.user, args.email.as_deref(), args.role.as_deref(), args.ttl, secret)?);
     Ok(())
 }

@@ -9,6 +9,7 @@ pub(super) fn parameters(text: &str) -> Result<BTreeMap<String, String>, &'stati
     match ["postgres://", "postgresql://"].iter().find_map(|scheme| text.strip_prefix(scheme)) {
         Some(rest) => from_url(rest),
         None if text.contains("://") => Err("its scheme is not postgres:// or postgresql://"),
+        None if !text.is_empty() && !text.contains('=') => Err("it is neither a URL nor key=value pairs"),
         None => from_pairs(text),
     }
 }

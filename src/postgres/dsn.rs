@@ -44,24 +44,26 @@ pub enum RootCertificates {
     File(PathBuf),
 }
 
-/// A connection string that cannot be used. Never quotes it: it holds a password.
+const FORM: &str = "postgres://user:password@host:5432/database, or host=… port=… user=… password=… dbname=…";
+
+/// A connection string that cannot be used, by the name of its setting. Never quotes it: it holds a password.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum DsnError {
-    #[error("the database URL cannot be read: {0}")]
+    #[error("DATABASE_URL cannot be read: {0}; write {FORM}")]
     Syntax(&'static str),
-    #[error("the database URL cannot be used: {0}")]
+    #[error("DATABASE_URL cannot be used: {0}")]
     Parameter(String),
-    #[error("the database URL names no {0}: write postgres://user:password@host:5432/database")]
+    #[error("DATABASE_URL names no {0}: write {FORM}")]
     Missing(&'static str),
-    #[error("sslmode `{0}` is unknown: use disable, allow, prefer, require, verify-ca or verify-full")]
+    #[error("sslmode `{0}` in DATABASE_URL is unknown: use disable, allow, prefer, require, verify-ca or verify-full")]
     SslMode(String),
-    #[error("sslrootcert=system trusts every public authority, so it needs sslmode=verify-full")]
+    #[error("sslrootcert=system in DATABASE_URL trusts every public authority, so it needs sslmode=verify-full")]
     WeakSystemRoots,
-    #[error("sslnegotiation=direct needs sslmode=require, verify-ca or verify-full")]
+    #[error("sslnegotiation=direct in DATABASE_URL needs sslmode=require, verify-ca or verify-full")]
     WeakDirect,
-    #[error("the database URL gives {0} without {1}: a client certificate needs both")]
+    #[error("DATABASE_URL gives {0} without {1}: a client certificate needs both")]
     HalfIdentity(&'static str, &'static str),
-    #[error("the database URL gives {hosts} hosts but {given} {what}: give one for each")]
+    #[error("DATABASE_URL gives {hosts} hosts but {given} {what}: give one for each")]
     Count { hosts: usize, given: usize, what: &'static str },
 }
 
@@ -127,6 +129,20 @@ impl Dsn {
 
     pub fn database(&self) -> &str {
         self.config.get_dbname().unwrap_or_default()
+    }
+
+    /// `host:port`, several separated by commas: whom to name where nobody answers.
+    pub fn address(&self) -> String {
+        let (hosts, addresses, ports) = (self.config.get_hosts(), self.config.get_hostaddrs(), self.config.get_ports());
+        let places = (0..hosts.len().max(addresses.len())).map(|at| {
+            let host = match (hosts.get(at), addresses.get(at)) {
+                (Some(Host::Tcp(name)), _) => name.clone(),
+                (Some(Host::Unix(path)), _) => path.display().to_string(),
+                (None, address) => address.map(ToString::to_string).unwrap_or_default(),
+            };
+            format!("{host}:{}", ports.get(at).or(ports.first()).unwrap_or(&5432))
+        });
+        places.collect::<Vec<_>>().join(",")
     }
 
     pub fn ssl_mode(&self) -> SslMode {
@@ -203,19 +219,7 @@ impl fmt::Display for SslMode {
 /// For logs: `postgres://user@host:5432,other:5433/database?sslmode=require`, without the password.
 impl fmt::Display for Dsn {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "postgres://{}@", self.user())?;
-        let (hosts, addresses, ports) = (self.config.get_hosts(), self.config.get_hostaddrs(), self.config.get_ports());
-        for at in 0..hosts.len().max(addresses.len()) {
-            f.write_str(if at == 0 { "" } else { "," })?;
-            match (hosts.get(at), addresses.get(at)) {
-                (Some(Host::Tcp(name)), _) => f.write_str(name)?,
-                (Some(Host::Unix(path)), _) => write!(f, "{}", path.display())?,
-                (None, Some(address)) => write!(f, "{address}")?,
-                (None, None) => {}
-            }
-            write!(f, ":{}", ports.get(at).or(ports.first()).unwrap_or(&5432))?;
-        }
-        write!(f, "/{}?sslmode={}", self.database(), self.ssl_mode)
+        write!(f, "postgres://{}@{}/{}?sslmode={}", self.user(), self.address(), self.database(), self.ssl_mode)
     }
 }
 

@@ -24,7 +24,7 @@ pub fn remedy(sqlstate: &str, message: &str) -> Option<String> {
             "let the role replicate: ALTER ROLE … REPLICATION (on RDS: GRANT rds_replication TO …)".to_owned()
         }
         "42501" if says("for database") => {
-            format!("create the publication as the database's owner, or: GRANT CREATE ON DATABASE \"{0}\" TO …", {
+            format!("do it as the database's owner, or: GRANT CREATE ON DATABASE \"{0}\" TO …", {
                 message.rsplit(' ').next().unwrap_or("…").trim_matches('"')
             })
         }
@@ -47,9 +47,11 @@ pub fn remedy(sqlstate: &str, message: &str) -> Option<String> {
         }
         "55000" if says("max_replication_slots") => "set max_replication_slots above 0 and restart Postgres".to_owned(),
         "55000" if says("can no longer get changes") || says("can no longer access replication slot") => {
-            "the slot was left behind and its log is gone: SELECT pg_drop_replication_slot('…'), and raise \
-             max_slot_wal_keep_size"
-                .to_owned()
+            format!(
+                "the slot was left behind and its log is gone: SELECT pg_drop_replication_slot('{}'), and raise \
+                 max_slot_wal_keep_size",
+                name()
+            )
         }
         "58P01" if says("could not access file") => {
             format!("install the plugin on the server (Debian: postgresql-<major>-{}), or use pgoutput", name())
@@ -69,7 +71,29 @@ pub fn remedy(sqlstate: &str, message: &str) -> Option<String> {
         "53100" => "free space on the server's disk".to_owned(),
         _ => return None,
     };
-    Some(text)
+    Some(capital(&text))
+}
+
+/// What mends it where nobody answers, or not Postgres.
+pub const UNREACHABLE: &str = "Check host and port in DATABASE_URL, and that Postgres runs and listens there";
+/// What mends it where the server offers no TLS and `sslmode` asks for it.
+pub const NO_TLS: &str = "Turn TLS on in the server (ssl = on), or use sslmode=prefer in DATABASE_URL";
+/// What mends it where the two sides cannot agree on TLS, or one does not trust the other.
+pub const DISTRUSTED: &str =
+    "Check sslmode, sslrootcert, sslcert and the host name in DATABASE_URL against the server's certificate";
+
+/// What happened, and what mends it: two sentences without a full stop at the end.
+pub fn advised(what: &str, remedy: Option<&str>) -> String {
+    let what = what.trim_end().trim_end_matches('.');
+    match remedy.map(|remedy| remedy.trim().trim_end_matches('.')) {
+        Some(remedy) if !remedy.is_empty() => format!("{what}. {}", capital(remedy)),
+        _ => what.to_owned(),
+    }
+}
+
+fn capital(text: &str) -> String {
+    let mut characters = text.chars();
+    characters.next().map(|first| first.to_uppercase().chain(characters).collect()).unwrap_or_default()
 }
 
 /// The first name in double quotes.
@@ -79,7 +103,7 @@ fn quoted(message: &str) -> Option<&str> {
 
 #[cfg(test)]
 mod tests {
-    use super::remedy;
+    use super::{advised, remedy};
 
     /// Messages as Postgres 15 (and 18, where it says it otherwise) sends them.
     #[test]
@@ -105,7 +129,7 @@ mod tests {
             ("53400", "all replication slots are in use", "max_replication_slots"),
             ("55000", "logical decoding requires wal_level >= logical", "wal_level = logical"),
             ("55000", "logical decoding cannot be used while in recovery", "primary"),
-            ("55000", "can no longer get changes from replication slot \"w\"", "max_slot_wal_keep_size"),
+            ("55000", "can no longer get changes from replication slot \"w\"", "pg_drop_replication_slot('w')"),
             ("58P01", "could not access file \"wal2json\": No such file or directory", "-wal2json"),
             ("42704", "publication \"walcast\" does not exist", "pg_replication_slot_advance"),
             ("42602", "replication slot name \"Bad\" contains invalid character", "lower case"),
@@ -113,6 +137,14 @@ mod tests {
             let text = remedy(sqlstate, message).unwrap_or_default();
             assert!(text.contains(part), "{sqlstate} {message}: {text:?} lacks {part:?}");
         }
+    }
+
+    #[test]
+    fn what_happened_and_its_remedy_are_two_sentences() {
+        assert_eq!(advised("It broke.", Some("mend it.")), "It broke. Mend it");
+        assert_eq!(advised("it broke", Some("ALTER ROLE x")), "it broke. ALTER ROLE x");
+        assert_eq!(advised("it broke.", None), "it broke");
+        assert_eq!(advised("it broke", Some("")), "it broke");
     }
 
     #[test]

@@ -1,10 +1,14 @@
-use crate::postgres::{TlsError, remedy};
+use std::time::Duration;
+
+use crate::postgres::{ConnectError, Dsn, TlsError, advised, remedy};
 
 /// What went wrong on the SQL side: what was being done, what the server said, and what to do.
 #[derive(Debug, thiserror::Error)]
 pub enum StoreError {
     #[error("cannot {doing}: {}", explain(source))]
     Sql { doing: String, source: tokio_postgres::Error },
+    #[error(transparent)]
+    Connect(#[from] ConnectError),
     #[error("cannot get a connection to the database: {0}")]
     Pool(String),
     #[error(transparent)]
@@ -29,6 +33,14 @@ impl StoreError {
         let doing = doing.into();
         move |source| StoreError::Sql { doing, source }
     }
+
+    /// For an error of connecting to a database that was given so long.
+    pub(super) fn connecting(source: tokio_postgres::Error, dsn: &Dsn, after: Duration) -> StoreError {
+        match ConnectError::read(&source, dsn, after) {
+            Some(error) => error.into(),
+            None => StoreError::Sql { doing: format!("connect to Postgres at {}", dsn.address()), source },
+        }
+    }
 }
 
 /// The server's own words, and the remedy where one is known.
@@ -39,7 +51,7 @@ fn explain(error: &tokio_postgres::Error) -> String {
             .map_or_else(|| error.to_string(), |source| format!("{error}: {source}"));
     };
     match remedy(db.code().code(), db.message()) {
-        Some(remedy) => format!("{}. {remedy}", db.message()),
+        Some(remedy) => advised(db.message(), Some(&remedy)),
         None => format!("{} (SQLSTATE {})", db.message(), db.code().code()),
     }
 }

@@ -3,7 +3,7 @@ use std::collections::HashMap;
 use refinery::Target;
 use sha2::{Digest, Sha256};
 
-use super::{Store, StoreError};
+use super::{Store, StoreError, pool::CONNECT_TIMEOUT};
 use crate::postgres::{Dsn, tls};
 
 mod embedded {
@@ -33,8 +33,10 @@ pub struct Migrated {
 /// Brings the database to this version's schema. Does nothing where it is there already; servers that start at once
 /// wait for each other; a database of a newer version is refused.
 pub async fn migrate(dsn: &Dsn) -> Result<Migrated, StoreError> {
+    let mut config = dsn.config().clone();
+    config.application_name("walcast migrate").connect_timeout(CONNECT_TIMEOUT);
     let (mut client, connection) =
-        dsn.config().connect(tls(dsn)?).await.map_err(StoreError::sql("connect to the database"))?;
+        config.connect(tls(dsn)?).await.map_err(|error| StoreError::connecting(error, dsn, CONNECT_TIMEOUT))?;
     let connection = tokio::spawn(connection);
     let migrated = migrate_on(&mut client).await;
     // Closing the session gives the advisory lock back.

@@ -1,17 +1,20 @@
-use deadpool_postgres::{Manager, ManagerConfig, Object, Pool, RecyclingMethod, Runtime};
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
+
+use deadpool_postgres::{Manager, ManagerConfig, Object, Pool, PoolError, RecyclingMethod, Runtime, TimeoutType};
 
 use super::StoreError;
-use crate::postgres::{Dsn, tls};
+use crate::postgres::{ConnectError, Dsn, tls};
 
 /// Connections kept for SQL; replication has its own.
 const POOL_SIZE: usize = 8;
-const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
+/// How long a connection may take to come about.
+pub(super) const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// The database, for SQL. Cheap to clone.
 #[derive(Clone)]
 pub struct Store {
     pool: Pool,
+    dsn: Arc<Dsn>,
 }
 
 impl Store {
@@ -29,18 +32,19 @@ impl Store {
             .create_timeout(Some(CONNECT_TIMEOUT))
             .build()
             .map_err(|error| StoreError::Pool(error.to_string()))?;
-        let store = Store { pool };
+        let store = Store { pool, dsn: Arc::new(dsn.clone()) };
         drop(store.client().await?);
         Ok(store)
     }
 
     pub(super) async fn client(&self) -> Result<Object, StoreError> {
-        use deadpool_postgres::PoolError;
         self.pool.get().await.map_err(|error| match error {
-            PoolError::Backend(source) => StoreError::sql("connect to the database")(source),
-            PoolError::Timeout(_) => {
-                StoreError::Pool(format!("none came free or answered within {} s", CONNECT_TIMEOUT.as_secs()))
-            }
+            PoolError::Backend(source) => StoreError::connecting(source, &self.dsn, CONNECT_TIMEOUT),
+            PoolError::Timeout(TimeoutType::Wait) => StoreError::Pool(format!(
+                "all {POOL_SIZE} were busy for {} s; look for what blocks them in pg_stat_activity",
+                CONNECT_TIMEOUT.as_secs()
+            )),
+            PoolError::Timeout(_) => ConnectError::Timeout { at: self.dsn.address(), after: CONNECT_TIMEOUT }.into(),
             other => StoreError::Pool(other.to_string()),
         })
     }

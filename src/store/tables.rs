@@ -53,8 +53,8 @@ enum BadRule {
 fn read_rule(row: &Value, prefixes: &mut HashMap<String, String>) -> Result<RuleSpec, BadRule> {
     let text = |column| row.get(column).and_then(Value::as_str).unwrap_or_default();
     let table = format!("{}.{}", text("schema_name"), text("table_name"));
-    let rule: RuleSpec = serde_json::from_value(row.clone())
-        .map_err(|source| BadRule::Unreadable { table: table.clone(), source })?;
+    let rule: RuleSpec =
+        serde_json::from_value(row.clone()).map_err(|source| BadRule::Unreadable { table: table.clone(), source })?;
     Mapper::new(vec![rule.clone()])?;
     if let Some(other) = prefixes.get(&rule.prefix).cloned() {
         let fault = RuleFault::PrefixTaken { prefix: rule.prefix, other };

@@ -2,19 +2,24 @@
 
 use std::process::Stdio;
 
-use tokio::net::TcpListener;
+use tokio::{net::TcpListener, process::Command};
 
 use crate::support::{Cluster, Database, SECRET, walcast, within};
 
 /// Runs `walcast` with arguments that cannot work; its one line.
 async fn refusal(arguments: &[&str]) -> String {
-    let child = walcast().args(arguments).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("spawns");
+    refusal_of(walcast().args(arguments)).await
+}
+
+async fn refusal_of(command: &mut Command) -> String {
+    let child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("spawns");
     let output = within("the end of walcast", child.wait_with_output()).await.expect("waits");
     let said = String::from_utf8_lossy(&output.stderr).into_owned();
     assert_eq!(output.status.code(), Some(2), "{said}");
     let lines: Vec<&str> = said.lines().filter(|line| line.starts_with("walcast: ")).collect();
     assert_eq!(lines.len(), 1, "{said}");
     assert!(!said.contains("panicked") && !said.contains("backtrace"), "{said}");
+    assert!(!said.contains("..") && !said.contains('\u{1b}'), "{said}");
     lines[0].to_owned()
 }
 
@@ -60,6 +65,7 @@ async fn an_unreadable_database_url() {
     let line = serve_refusal("postgres://user:hunter2@host:notaport/db", &[]).await;
     says(&line, &["DATABASE_URL"]);
     assert!(!line.contains("hunter2"), "a secret is told: {line}");
+    says(&serve_refusal("not a url", &[]).await, &["DATABASE_URL", "neither", "postgres://user:password@host:5432/"]);
 }
 
 #[tokio::test]
@@ -68,8 +74,32 @@ async fn an_unreachable_database() {
     let port = free.local_addr().expect("an address").port();
     drop(free);
     let line = serve_refusal(&format!("postgres://u:hunter2@127.0.0.1:{port}/db"), &[]).await;
-    says(&line, &["refused"]);
+    says(&line, &["refused", &format!("127.0.0.1:{port}"), ". Check host and port in DATABASE_URL"]);
     assert!(!line.contains("hunter2"), "a secret is told: {line}");
+    let migrate = refusal(&["migrate", "--database-url", &format!("postgres://u@127.0.0.1:{port}/db")]).await;
+    assert_eq!(migrate, line, "it is told alike wherever it is met");
+}
+
+#[tokio::test]
+async fn a_host_that_nobody_knows() {
+    let line = serve_refusal("postgres://u:hunter2@nosuch.invalid:5433/db", &[]).await;
+    says(&line, &["nosuch.invalid:5433", ". Check host and port in DATABASE_URL"]);
+    assert!(!line.contains("hunter2"), "a secret is told: {line}");
+}
+
+#[tokio::test]
+async fn a_server_without_tls() {
+    let cluster = cluster(&[], "host all all 127.0.0.1/32 trust").await;
+    let dsn = format!("postgres://postgres@127.0.0.1:{}/postgres?sslmode=require", cluster.port);
+    let line = serve_refusal(&dsn, &[]).await;
+    says(&line, &[&format!("127.0.0.1:{}", cluster.port), "no TLS", "sslmode is require. Turn TLS on"]);
+}
+
+#[tokio::test]
+async fn a_password_that_is_asked_for_and_not_given() {
+    let cluster = cluster(&[], "host all all 127.0.0.1/32 scram-sha-256").await;
+    let line = serve_refusal(&format!("postgres://postgres@127.0.0.1:{}/postgres", cluster.port), &[]).await;
+    says(&line, &[&format!("127.0.0.1:{}", cluster.port), "`postgres`", "password", "DATABASE_URL"]);
 }
 
 #[tokio::test]
@@ -144,7 +174,7 @@ async fn no_free_slot() {
 #[tokio::test]
 async fn a_plugin_that_is_not_installed() {
     let cluster = cluster(&["dynamic_library_path = '/nowhere'"], "").await;
-    says(&serve_refusal(&cluster.dsn_text(""), &["--plugin", "wal2json"]).await, &["wal2json", "install"]);
+    says(&serve_refusal(&cluster.dsn_text(""), &["--plugin", "wal2json"]).await, &["wal2json", "nstall the plugin"]);
 }
 
 #[tokio::test]
@@ -179,10 +209,77 @@ async fn settings_that_say_nothing_sensible() {
         let fixed = ["serve", "--database-url", "postgres://u@localhost/x", "--jwt-secret", SECRET];
         says(&refusal(&[&fixed[..], arguments].concat()).await, &[word]);
     }
-    for arguments in [["--listen", "nowhere"], ["--plugin", "test_decoding"], ["--stall-timeout", "soon"]] {
-        let output = walcast().arg("serve").args(arguments).output().await.expect("runs");
-        let said = String::from_utf8_lossy(&output.stderr).into_owned();
-        assert_eq!(output.status.code(), Some(2), "{said}");
-        assert!(said.contains(arguments[0]) && said.contains(arguments[1]), "{said}");
+}
+
+#[tokio::test]
+async fn a_wrong_argument_is_one_line_with_an_example() {
+    for (arguments, words) in [
+        (&["serve", "--listen", "4000"][..], &["--listen", "4000", "127.0.0.1:4000", "walcast serve --help"][..]),
+        (&["serve", "--plugin", "test_decoding"], &["--plugin", "test_decoding", "wal2json"]),
+        (&["serve", "--stall-timeout", "soon"], &["--stall-timeout", "soon", "as in 10s"]),
+        (&["serve", "--outbox-bytes", "lots"], &["--outbox-bytes", "lots", "as in 1MiB"]),
+        (&["serve", "--room-cap", "0"], &["--room-cap", "above 0"]),
+        (&["dev", "--postgres-port", "70000"], &["--postgres-port", "as in 54320", "walcast dev --help"]),
+        (&["token"], &["--user", "walcast token --help"]),
+        (&["serve", "--lisen", "x"], &["--lisen", "--listen"]),
+        (&["--log-format", "xml", "serve"], &["pretty", "json"]),
+        (&["sevre"], &["sevre", "serve", "see walcast --help"]),
+    ] {
+        let line = refusal(arguments).await;
+        says(&line, words);
+        assert!(!line.contains("error:") && !line.contains("Usage"), "{line}");
     }
+    let output = walcast().arg("serve").env("WALCAST_MIGRATE", "perhaps").output().await.expect("runs");
+    assert_eq!(output.status.code(), Some(2), "{output:?}");
+    says(&refusal_of(walcast().arg("serve").env("WALCAST_MIGRATE", "yes")).await, &["DATABASE_URL is not set"]);
+}
+
+#[tokio::test]
+async fn help_and_version_are_no_failure() {
+    for argument in ["--help", "--version"] {
+        let output = walcast().arg(argument).output().await.expect("runs");
+        assert!(output.status.success() && output.stderr.is_empty(), "{output:?}");
+        assert!(String::from_utf8_lossy(&output.stdout).contains("walcast"), "{output:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_secret_that_can_be_guessed() {
+    let short = "x".repeat(31);
+    let line = refusal(&["serve", "--database-url", "postgres://u@localhost/x", "--jwt-secret", &short]).await;
+    says(&line, &["JWT_SECRET has 31 bytes", "openssl rand -base64 48"]);
+    let output = walcast().args(["token", "--user", "ann", "--jwt-secret", &short]).output().await.expect("runs");
+    assert!(output.status.success(), "{output:?}");
+    says(&String::from_utf8_lossy(&output.stderr), &["warning", "JWT_SECRET has 31 bytes"]);
+}
+
+#[tokio::test]
+async fn a_key_that_is_empty_in_the_environment_is_none() {
+    let mut command = walcast();
+    command.args(["serve", "--database-url", "postgres://u@localhost/x"]);
+    for name in ["JWT_SECRET", "JWT_PUBLIC_KEY", "JWT_JWKS_FILE"] {
+        command.env(name, "");
+    }
+    says(&refusal_of(&mut command).await, &["no key to check tokens with"]);
+}
+
+#[tokio::test]
+async fn a_table_that_is_not_published_has_no_tail() {
+    let database = Database::new().await;
+    database.sql("CREATE TABLE orders (id int PRIMARY KEY); CREATE PUBLICATION walcast FOR TABLE walcast.rules").await;
+    for table in ["orders", "public.orders", "nosuch"] {
+        let line = refusal(&["tail", "--table", table, "--database-url", &database.dsn()]).await;
+        says(&line, &["not published", table, "walcast.rules", "ADD TABLE"]);
+    }
+}
+
+#[tokio::test]
+async fn dev_on_a_port_that_is_taken_starts_no_postgres() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let taken = TcpListener::bind("127.0.0.1:0").await.expect("binds");
+    let address = taken.local_addr().expect("an address").to_string();
+    let dir = folder.path().join("dev");
+    let line = refusal(&["dev", "--listen", &address, "--dir", dir.to_str().expect("UTF-8")]).await;
+    says(&line, &["WALCAST_LISTEN", &address]);
+    assert!(!dir.exists());
 }

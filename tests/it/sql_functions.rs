@@ -182,9 +182,13 @@ async fn a_rule_that_cannot_be_followed_is_told_and_the_others_are_served() {
         )
         .await;
     let server = Server::start(&database).await;
-    for (table, why) in [("a_unreadable", "cannot be read"), ("b_reserved", "reserved"), ("second", "public.components")] {
+    for (table, why) in
+        [("a_unreadable", "cannot be read"), ("b_reserved", "reserved"), ("second", "public.components")]
+    {
         let line = server
-            .logged(table, |line| line["message"].as_str().is_some_and(|text| text.contains(&format!("public.{table} "))))
+            .logged(table, |line| {
+                line["message"].as_str().is_some_and(|text| text.contains(&format!("public.{table} ")))
+            })
             .await;
         let text = line["message"].as_str().unwrap_or_default();
         assert!(line["level"] == "ERROR" && text.contains(why) && text.contains("broadcast_table()"), "{line}");
@@ -199,7 +203,9 @@ async fn a_rule_that_cannot_be_followed_is_told_and_the_others_are_served() {
 #[tokio::test]
 async fn a_components_table_of_the_application_stays_its_own() {
     let cluster = Cluster::start(&[]).await;
-    cluster.sql("CREATE TABLE components (uid int PRIMARY KEY, name text); INSERT INTO components VALUES (1, 'x')").await;
+    cluster
+        .sql("CREATE TABLE components (uid int PRIMARY KEY, name text); INSERT INTO components VALUES (1, 'x')")
+        .await;
     for said in ["applied V1__walcast_schema", "the database is up to date"] {
         let output = walcast().args(["migrate", "--database-url", &cluster.dsn_text("")]).output().await.expect("runs");
         assert!(String::from_utf8_lossy(&output.stdout).contains(said), "{output:?}");

@@ -1,15 +1,17 @@
 use std::{
-    fs::{self, File},
-    hash::{DefaultHasher, Hash, Hasher},
-    io,
+    fs::{self, DirBuilder, File},
+    io::{self, Write},
     net::TcpListener,
     os::unix::{
-        fs::{MetadataExt, chown},
+        ffi::OsStrExt,
+        fs::{DirBuilderExt, MetadataExt, OpenOptionsExt, PermissionsExt, chown, fchown},
         process::CommandExt,
     },
     path::{Path, PathBuf},
     process::{Command, Stdio},
 };
+
+use sha2::{Digest, Sha256};
 
 use super::{binaries, secret_in};
 
@@ -41,7 +43,7 @@ impl Cluster {
         let dir = dir.canonicalize().map_err(told("resolve", dir))?;
         let password = secret_in(&dir.join("postgres_password")).map_err(told("write a password in", &dir))?;
 
-        let user = system_user().map_err(|error| format!("cannot tell which user to run Postgres as: {error}"))?;
+        let user = system_user(&dir).map_err(|error| format!("cannot tell which user to run Postgres as: {error}"))?;
         let data = data_folder(&dir, user).map_err(told("create the data folder in", &dir))?;
         let mut cluster = Cluster { bin, data, user, url: String::new() };
         if !cluster.data.join("PG_VERSION").is_file() {
@@ -74,10 +76,7 @@ impl Cluster {
         // initdb reads it as the user it runs as, so it must not stay where only we may look.
         let handed = self.data.with_extension("pwfile");
         let told = |error: io::Error| format!("cannot write {}: {error}", handed.display());
-        fs::write(&handed, password).map_err(told)?;
-        if let Some(user) = self.user {
-            chown(&handed, Some(user.uid), Some(user.gid)).map_err(told)?;
-        }
+        self.hand_over(&handed, password).map_err(told)?;
         let outcome = self
             .command("initdb")
             .args(["-U", "postgres", "-A", "scram-sha-256", "-E", "UTF8", "--locale=C", "-D"])
@@ -89,12 +88,23 @@ impl Cluster {
         outcome
     }
 
+    /// A file that is new, so that nobody has it open, and that only Postgres's user may read.
+    fn hand_over(&self, path: &Path, password: &str) -> io::Result<()> {
+        match fs::remove_file(path) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+            _ => {}
+        }
+        let mut file = File::options().write(true).create_new(true).mode(0o600).open(path)?;
+        file.write_all(password.as_bytes())?;
+        self.user.map_or(Ok(()), |user| fchown(&file, Some(user.uid), Some(user.gid)))
+    }
+
     fn launch(&self, dir: &Path, port: u16) -> Result<(), String> {
         let log = dir.join("postgres.log");
         let file = File::create(&log).map_err(|error| format!("cannot write {}: {error}", log.display()))?;
         let options = format!(
             "-c wal_level=logical -c listen_addresses=127.0.0.1 -c port={port} -c unix_socket_directories= \
-             -c max_replication_slots=20 -c max_wal_senders=20 -c timezone=UTC"
+             -c max_replication_slots=20 -c max_wal_senders=20 -c max_slot_wal_keep_size=1GB -c timezone=UTC"
         );
         self.command("pg_ctl")
             .args(["start", "-w", "-t", "60", "-o", &options, "-D"])
@@ -149,22 +159,37 @@ fn data_folder(dir: &Path, user: Option<SystemUser>) -> io::Result<PathBuf> {
         .gid(user.gid)
         .status()
         .is_ok_and(|status| status.success());
-    let data = if may_enter {
-        dir.join("postgres")
-    } else {
-        let mut hasher = DefaultHasher::new();
-        dir.hash(&mut hasher);
-        PathBuf::from(format!("/var/tmp/walcast-dev-{:016x}", hasher.finish())).join("postgres")
-    };
-    // Its parent too: the password is handed over beside it.
+    let data = if may_enter { dir.join("postgres") } else { fallback(dir, user)?.join("postgres") };
     fs::create_dir_all(&data)?;
     chown(&data, Some(user.uid), Some(user.gid))?;
     Ok(data)
 }
 
+/// Our own folder in a place where everybody may make one: whoever made it first would hold our data and password.
+fn fallback(dir: &Path, user: SystemUser) -> io::Result<PathBuf> {
+    let name: String = Sha256::digest(dir.as_os_str().as_bytes()).iter().take(8).map(|b| format!("{b:02x}")).collect();
+    let folder = PathBuf::from(format!("/var/tmp/walcast-dev-{name}"));
+    match DirBuilder::new().mode(0o700).create(&folder) {
+        Err(error) if error.kind() != io::ErrorKind::AlreadyExists => return Err(error),
+        _ => {}
+    }
+    let found = fs::symlink_metadata(&folder)?;
+    if !found.is_dir() || ![0, user.uid].contains(&found.uid()) {
+        return Err(io::Error::other(format!("{} is somebody else's: remove it", folder.display())));
+    }
+    chown(&folder, Some(user.uid), Some(user.gid))?;
+    fs::set_permissions(&folder, fs::Permissions::from_mode(0o700))?;
+    Ok(folder)
+}
+
 /// `None`: we are no root, so Postgres runs as we do.
-fn system_user() -> io::Result<Option<SystemUser>> {
-    if fs::metadata("/proc/self")?.uid() != 0 {
+fn system_user(dir: &Path) -> io::Result<Option<SystemUser>> {
+    // What we make is ours, on every system.
+    let made = dir.join(format!("owner-{}", std::process::id()));
+    fs::create_dir(&made)?;
+    let owner = fs::metadata(&made).map(|made| made.uid());
+    fs::remove_dir(&made)?;
+    if owner? != 0 {
         return Ok(None);
     }
     let users = fs::read_to_string("/etc/passwd")?;

@@ -5,6 +5,7 @@ mod cluster;
 
 use std::{
     fs, io,
+    net::{SocketAddr, TcpListener},
     path::{Path, PathBuf},
     time::Duration,
 };
@@ -13,11 +14,12 @@ use clap::Args;
 use tokio_util::sync::CancellationToken;
 
 use self::cluster::Cluster;
-use super::{Failure, token::token};
+use super::{Failure, ended, token::token};
 use crate::{
-    app,
-    config::{DatabaseArgs, GatewayArgs, KeyArgs, ReplayArgs, ServeArgs, StreamArgs},
+    app::{self, ServeError},
+    config::{DatabaseArgs, GatewayArgs, KeyArgs, ReplayArgs, ServeArgs, StreamArgs, parse_port},
     postgres::Dsn,
+    replication::Plugin,
     store::{self, Store},
 };
 
@@ -26,8 +28,9 @@ pub struct DevArgs {
     /// The folder that holds the private Postgres and its secrets
     #[arg(long, env = "WALCAST_DEV_DIR", default_value = ".walcast", value_name = "FOLDER")]
     dir: PathBuf,
-    /// The port that the private Postgres prefers; a free one is taken where it is in use
-    #[arg(long, env = "WALCAST_DEV_POSTGRES_PORT", default_value = "54320", value_name = "PORT")]
+    /// The port that the private Postgres prefers; another one is taken where it is in use
+    #[arg(long, env = "WALCAST_DEV_POSTGRES_PORT", default_value = "54320", value_parser = parse_port,
+          value_name = "PORT")]
     postgres_port: u16,
     #[command(flatten)]
     stream: StreamArgs,
@@ -42,24 +45,78 @@ const TOKEN_TTL: Duration = Duration::from_secs(30 * 24 * 3600);
 pub async fn run(args: DevArgs) -> Result<(), Failure> {
     let stop = CancellationToken::new();
     tokio::spawn(app::stop_on_signal(stop.clone()));
+    // Before a Postgres is started for nothing.
+    let address = free_address(args.gateway.listen)?;
     let cluster = Cluster::start(&args.dir, args.postgres_port)?;
-    let outcome = serve(&args, &cluster, stop).await;
+    let outcome = serve(&args, address, &cluster, stop).await;
     // The data stays for the next start; the server does not.
-    cluster.stop()?;
-    outcome
+    let stopped = cluster.stop();
+    match (outcome, stopped) {
+        (Ok(()), stopped) => Ok(stopped?),
+        (Err(error), Ok(())) => Err(error),
+        // Why serving failed is what has to be mended first.
+        (Err(error), Err(also)) => Err(format!("{error}; besides, {also}").into()),
+    }
 }
 
-async fn serve(args: &DevArgs, cluster: &Cluster, stop: CancellationToken) -> Result<(), Failure> {
+async fn serve(args: &DevArgs, address: SocketAddr, cluster: &Cluster, stop: CancellationToken) -> Result<(), Failure> {
     let secret = secret_in(&args.dir.join("jwt_secret"))?;
     let dsn = Dsn::parse(&cluster.url)?;
     store::migrate(&dsn).await?;
-    let component = Store::connect(&dsn).await?.seed_components().await?;
+    let store = Store::connect(&dsn).await?;
+    let component = store.seed_components().await?;
+    // The slot of the plugin that an earlier start used would hold the log back for nobody.
+    for plugin in [Plugin::PgOutput, Plugin::Wal2Json].into_iter().filter(|plugin| *plugin != args.stream.plugin) {
+        store.drop_idle_slot(&slot(plugin)).await?;
+    }
 
-    let listen = args.gateway.listen;
+    let mut gateway = args.gateway.clone();
+    gateway.listen = address;
+    let serving = app::serve(
+        ServeArgs {
+            database: DatabaseArgs { database_url: Some(cluster.url.clone()) },
+            stream: args.stream.clone(),
+            slot: slot(args.stream.plugin),
+            keys: KeyArgs { jwt_secret: Some(secret.clone()), jwt_public_key: None, jwt_jwks_file: None },
+            gateway,
+            replay: args.replay.clone(),
+            migrate: false,
+        },
+        stop,
+    );
+    tokio::pin!(serving);
+    tokio::select! {
+        outcome = &mut serving => return outcome.map_err(ended),
+        () = answered(address) => {}
+    }
+    welcome(address, cluster, &component, &secret)?;
+    serving.await.map_err(ended)
+}
+
+fn slot(plugin: Plugin) -> String {
+    format!("walcast_dev_{plugin}")
+}
+
+/// The address, with a free port in place of port 0; an error where somebody listens there.
+fn free_address(wanted: SocketAddr) -> Result<SocketAddr, ServeError> {
+    TcpListener::bind(wanted)
+        .and_then(|listener| listener.local_addr())
+        .map_err(|source| ServeError::Listen { address: wanted, source })
+}
+
+/// Waits until somebody listens at an address.
+async fn answered(address: SocketAddr) {
+    while tokio::net::TcpStream::connect(address).await.is_err() {
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+}
+
+/// What there is now, and what to try.
+fn welcome(address: SocketAddr, cluster: &Cluster, component: &str, secret: &str) -> Result<(), Failure> {
     println!("walcast dev\n");
-    println!("  server     http://{listen}");
+    println!("  server     http://{address}");
     println!("  database   {}", cluster.url);
-    println!("  token      {}", token("dev", Some("dev@example.com"), None, TOKEN_TTL, &secret)?);
+    println!("  token      {}", token("dev", Some("dev@example.com"), None, TOKEN_TTL, secret)?);
     println!("  component  {component}  (of entity page 1)");
     println!("\nSubscribe to the component, then change it in a second terminal:\n");
     println!(
@@ -67,17 +124,7 @@ async fn serve(args: &DevArgs, cluster: &Cluster, stop: CancellationToken) -> Re
         cluster.psql().display(),
         cluster.url
     );
-
-    let serve = ServeArgs {
-        database: DatabaseArgs { database_url: Some(cluster.url.clone()) },
-        stream: args.stream.clone(),
-        slot: format!("walcast_dev_{}", args.stream.plugin),
-        keys: KeyArgs { jwt_secret: Some(secret), jwt_public_key: None, jwt_jwks_file: None },
-        gateway: args.gateway.clone(),
-        replay: args.replay.clone(),
-        migrate: false,
-    };
-    Ok(app::serve(serve, stop).await?)
+    Ok(())
 }
 
 /// The random text in a file that only its owner reads; made at the first call.

@@ -1,0 +1,57 @@
+use std::io::{self, IsTerminal};
+
+use tracing::level_filters::LevelFilter;
+use tracing_subscriber::{EnvFilter, filter::Targets, layer::SubscriberExt, util::SubscriberInitExt};
+
+use super::Failure;
+use crate::config::{LogArgs, LogFormat};
+
+/// Libraries that tell of their own affairs, some of them whole messages with the tokens in them.
+const CHATTY: [&str; 7] =
+    ["deadpool", "deadpool_postgres", "engineioxide", "refinery", "refinery_core", "socketioxide", "tokio_postgres"];
+
+/// Logs to standard error from here on; `level` is what is logged where nothing else is said.
+pub fn start(args: &LogArgs, level: &str) -> Result<(), Failure> {
+    let directives = args.filter.as_deref().filter(|text| !text.trim().is_empty()).unwrap_or(level);
+    let filter = EnvFilter::builder()
+        .parse(directives)
+        .map_err(|error| format!("WALCAST_LOG holds `{directives}`, which is no level or directive: {error}"))?;
+    let has_colours = io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty());
+    let builder = tracing_subscriber::fmt().with_env_filter(filter).with_ansi(has_colours).with_writer(io::stderr);
+    match args.log_format {
+        LogFormat::Json => builder.json().flatten_event(true).finish().with(caps(directives)).init(),
+        LogFormat::Pretty => builder.with_target(false).finish().with(caps(directives)).init(),
+    }
+    Ok(())
+}
+
+/// Chatty libraries are heard from warnings upward, whatever the level, unless a directive names them.
+fn caps(directives: &str) -> Targets {
+    let is_named = |library: &str| {
+        directives.split(',').any(|directive| {
+            let target = directive.split(['=', '[', ':']).next().unwrap_or_default();
+            target.trim() == library
+        })
+    };
+    let capped = CHATTY.into_iter().filter(|library| !is_named(library));
+    Targets::new().with_default(LevelFilter::TRACE).with_targets(capped.map(|library| (library, LevelFilter::WARN)))
+}
+
+#[cfg(test)]
+mod tests {
+    use tracing::Level;
+
+    use super::caps;
+
+    #[test]
+    fn a_library_is_chatty_only_where_it_is_named() {
+        let debug = Level::DEBUG;
+        assert!(!caps("debug").would_enable("engineioxide::socket", &debug));
+        assert!(caps("debug").would_enable("engineioxide::socket", &Level::WARN));
+        assert!(caps("debug").would_enable("walcast::hub", &debug));
+        for directives in ["info,engineioxide=debug", "engineioxide::socket=debug", "engineioxide"] {
+            assert!(caps(directives).would_enable("engineioxide::socket", &debug), "{directives}");
+            assert!(!caps(directives).would_enable("socketioxide", &debug), "{directives}");
+        }
+    }
+}
