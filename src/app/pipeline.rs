@@ -7,7 +7,7 @@ use super::{Mapping, MappingError};
 use crate::{
     change::{Entry, Lsn},
     events::{Epoch, Offset},
-    http::{Health, State},
+    http::Health,
     hub::{Batch, Events, Hub, Position},
     replication::{self, Connected, Feed},
     store::{Store, StoreError},
@@ -35,9 +35,10 @@ impl Pipeline {
         Pipeline { store, hub, health, slot, mapping: None, is_open: false, catch_up: None, stop }
     }
 
-    /// Runs until the stream ends.
-    pub async fn run(mut self, mut feed: mpsc::Receiver<Feed>) -> Result<(), MappingError> {
-        while let Some(news) = feed.recv().await {
+    /// Runs until the stream ends. `first` is what the feed brought already.
+    pub async fn run(mut self, first: Feed, mut feed: mpsc::Receiver<Feed>) -> Result<(), MappingError> {
+        let mut next = Some(first);
+        while let Some(news) = next {
             match news {
                 Feed::Connected(connected) => loop {
                     match self.begin(&connected).await {
@@ -56,25 +57,21 @@ impl Pipeline {
                     }
                 }
                 Feed::Standby => {
-                    self.health.set(State::Standby);
+                    self.health.standby();
                     let _ = self.hub.dispatch(Batch::Standby).await;
                 }
                 Feed::Lost(_) => {
                     self.catch_up = None;
-                    self.health.set(State::Disconnected);
+                    self.health.lost();
                 }
             }
+            next = feed.recv().await;
         }
         Ok(())
     }
 
     async fn begin(&mut self, connected: &Connected) -> Result<(), MappingError> {
-        let system = &connected.system_identifier;
-        let epoch = if connected.created {
-            self.store.new_epoch(&self.slot, system).await?
-        } else {
-            self.store.epoch(&self.slot, system).await?
-        };
+        let epoch = self.store.epoch(&self.slot, &connected.system_identifier, connected.created).await?;
         match &mut self.mapping {
             // Through a new slot come no rules that were changed before it was made.
             Some(mapping) if !connected.created => mapping.reset(),
@@ -85,6 +82,7 @@ impl Pipeline {
         let position = Position { epoch: Epoch::new(epoch), offset: Offset::before(connected.confirmed) };
         // An error means that the dispatcher has ended: the server is stopping.
         let _ = self.hub.dispatch(Batch::Begin(position)).await;
+        self.catch_up_to(connected.confirmed);
         Ok(())
     }
 
@@ -108,11 +106,16 @@ impl Pipeline {
         }
         self.is_open = mapped.is_open;
         self.hub.dispatch(Batch::Events(mapped)).await.ok()?;
-        if self.catch_up.is_some_and(|end| batch.wal_end >= end) {
-            self.catch_up = None;
-            self.health.set(State::Ready);
-        }
+        self.catch_up_to(batch.wal_end);
         Some(())
+    }
+
+    /// Everything that commits before here is with the hub.
+    fn catch_up_to(&mut self, here: Lsn) {
+        if self.catch_up.is_some_and(|end| here >= end) {
+            self.catch_up = None;
+            self.health.ready();
+        }
     }
 }
 

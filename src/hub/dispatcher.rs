@@ -185,7 +185,7 @@ impl Dispatcher {
     /// rooms are quiet.
     async fn tell_position(&mut self) {
         self.told_position = Instant::now();
-        let Some(frame) = self.position.as_ref().and_then(|position| super::delivery::position_frame(position)) else {
+        let Some(frame) = self.position.as_ref().and_then(super::delivery::position_frame) else {
             return;
         };
         let sockets: Vec<_> = self.rooms.sockets().filter(|socket| self.rooms.has_subscribed(*socket)).collect();
