@@ -16,7 +16,7 @@ pub use signal::stop_on_signal;
 
 use crate::{
     config::{ConfigError, ServeArgs},
-    gateway::{self, Connections},
+    gateway::{self, Connections, Cut},
     http::{self, Health},
     hub::{self, Dispatcher},
     postgres::Dsn,
@@ -164,7 +164,8 @@ fn reports(progress: &Arc<Progress>) -> hub::Reports {
 }
 
 async fn serve_http(listener: http::Listener, router: http::Router, closing: CancellationToken) -> std::io::Result<()> {
-    axum::serve(listener, router).with_graceful_shutdown(closing.cancelled_owned()).await
+    let service = router.into_make_service_with_connect_info::<Cut>();
+    axum::serve(listener, service).with_graceful_shutdown(closing.cancelled_owned()).await
 }
 
 async fn close_sockets(io: SocketIo) {
