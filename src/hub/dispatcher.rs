@@ -1,6 +1,7 @@
 use std::sync::Arc;
 
-use indexmap::IndexSet;
+use bytestring::ByteString;
+use indexmap::{IndexMap, IndexSet};
 use serde_json::{Value, value::RawValue};
 use tokio_util::sync::CancellationToken;
 
@@ -142,29 +143,38 @@ impl Dispatcher {
             Target::Rooms(rooms) => {
                 let sockets = recipients(&self.rooms, rooms);
                 if let (Some(room), false) = (rooms.first(), sockets.is_empty()) {
-                    self.send_all(event, room, &sockets);
+                    self.send_all(event, event.name(), room, &sockets);
                 }
             }
             target @ Target::Table { .. } => {
                 let rooms: Vec<Room> = self.rooms.occupied().filter(|room| target.matches(room)).cloned().collect();
                 for room in rooms {
                     let sockets: Vec<SocketId> = self.rooms.in_room(&room).into_iter().flatten().copied().collect();
-                    self.send_all(event, &room, &sockets);
+                    self.send_all(event, event.name(), &room, &sockets);
+                }
+            }
+            Target::Everyone => {
+                let mut audience: IndexMap<(Room, ByteString), Vec<SocketId>> = IndexMap::new();
+                for (socket, room, prefix) in self.rooms.subscriptions() {
+                    audience.entry((room.clone(), prefix.clone())).or_default().push(socket);
+                }
+                for ((room, prefix), sockets) in audience {
+                    self.send_all(event, &event.name_for(&prefix), &room, &sockets);
                 }
             }
         }
     }
 
-    fn send_all(&mut self, event: &Event, room: &Room, sockets: &[SocketId]) {
+    fn send_all(&mut self, event: &Event, name: &str, room: &Room, sockets: &[SocketId]) {
         let Some(position) = &self.position else { return };
         let payload = match RawValue::from_string(event.encode(&position.epoch, room)) {
             Ok(payload) => Arc::from(payload),
             Err(error) => {
-                tracing::error!(event = event.name(), offset = ?event.offset(), %error, "an event was not encoded as JSON");
+                tracing::error!(event = name, offset = ?event.offset(), %error, "an event was not encoded as JSON");
                 return;
             }
         };
-        let frame = Frame { event: event.name().into(), payload };
+        let frame = Frame { event: name.into(), payload };
         for socket in sockets {
             self.send(*socket, &frame);
         }

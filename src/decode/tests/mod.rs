@@ -4,6 +4,7 @@ mod damage;
 mod meaning;
 mod order;
 mod pgoutput;
+mod poison;
 mod same_writes;
 mod wal2json;
 
@@ -13,7 +14,7 @@ use bytes::Bytes;
 use serde_json::Value;
 
 use super::{DecodeError, Decoder, PgOutput, Published, PublishedTable, Wal2Json};
-use crate::change::{Cell, Change, Entry, LogicalMessage, Lsn, OldRow, Operation, Row};
+use crate::change::{Cell, Change, Entry, LogicalMessage, Lsn, OldRow, Operation, Row, Unreadable};
 
 /// A frame: where it starts, and its payload.
 type Frame = (Lsn, Bytes);
