@@ -8,18 +8,19 @@ use crate::change::{Lsn, Table, TableName};
 pub struct DecodeError {
     plugin: &'static str,
     lsn: Lsn,
-    table: Option<TableName>,
+    // Boxed, since every result on the way holds the room for it.
+    table: Option<Box<TableName>>,
     fault: Fault,
     harm: Harm,
 }
 
-fn of(table: &Option<TableName>) -> String {
-    table.as_ref().map(|(schema, name)| format!(" (table {schema}.{name})")).unwrap_or_default()
+fn of(table: &Option<Box<TableName>>) -> String {
+    table.as_deref().map(|(schema, name)| format!(" (table {schema}.{name})")).unwrap_or_default()
 }
 
 impl DecodeError {
     pub(super) fn new(plugin: &'static str, lsn: Lsn, Failure { table, fault, harm }: Failure) -> Self {
-        DecodeError { plugin, lsn, table, fault, harm }
+        DecodeError { plugin, lsn, table: table.map(Box::new), fault, harm }
     }
 
     /// The output plugin, as Postgres names it: `pgoutput` or `wal2json`.
@@ -34,7 +35,7 @@ impl DecodeError {
 
     /// The table that the frame is about, where the frame could be read so far.
     pub fn table(&self) -> Option<&TableName> {
-        self.table.as_ref()
+        self.table.as_deref()
     }
 
     pub fn fault(&self) -> &Fault {
