@@ -72,11 +72,9 @@ impl Pipeline {
 
     async fn begin(&mut self, connected: &Connected) -> Result<(), MappingError> {
         let epoch = self.store.epoch(&self.slot, &connected.system_identifier, connected.created).await?;
-        match &mut self.mapping {
-            // Through a new slot come no rules that were changed before it was made.
-            Some(mapping) if !connected.created => mapping.reset(),
-            _ => self.mapping = Some(Mapping::begin(self.store.clone()).await?),
-        }
+        // The stream begins in the past: it is told as the rules stood there, so that what it repeats is the same.
+        let rules = self.store.rules_at(&self.slot, connected.confirmed, connected.created).await?;
+        self.mapping = Some(Mapping::new(self.store.clone(), rules)?);
         self.is_open = false;
         self.catch_up = Some(connected.wal_end);
         let position = Position { epoch: Epoch::new(epoch), offset: Offset::before(connected.confirmed) };
@@ -100,9 +98,15 @@ impl Pipeline {
                     mapped.is_open = false;
                     mapped.handed_on = Some(commit.end_lsn);
                 }
-                Entry::Change(_) | Entry::Message(_) => {}
+                Entry::Change(_) | Entry::Message(_) | Entry::Unreadable(_) => {}
             }
             mapping.map(entry, &mut mapped.events);
+            if let (Some(rules), Some(end)) = (mapping.take_rules_change(), mapped.handed_on) {
+                // Before the commit is confirmed, or a restart would not find them.
+                while let Err(error) = self.store.save_rules(&self.slot, end, &rules).await {
+                    wait_out(&error, &self.stop).await?;
+                }
+            }
         }
         self.is_open = mapped.is_open;
         self.hub.dispatch(Batch::Events(mapped)).await.ok()?;

@@ -4,6 +4,7 @@ use super::{
     Batch, Connected, Feed, Progress, ReplicationError,
     message::Message,
     stream::put_status,
+    unreadable::Unreadable,
     wire::{Frame, Writer, server_error},
 };
 use crate::{
@@ -18,6 +19,7 @@ const BATCH_BYTES: usize = 1024 * 1024;
 /// What came in and has not gone out yet.
 pub(super) struct Inbox<'a> {
     decoder: Box<dyn Decoder>,
+    unreadable: Unreadable,
     pub(super) progress: &'a Progress,
     /// Goes out first. Through here, so that a consumer that is behind does not keep us from reporting.
     connected: Option<Connected>,
@@ -32,7 +34,8 @@ pub(super) struct Inbox<'a> {
 impl<'a> Inbox<'a> {
     pub(super) fn new(decoder: Box<dyn Decoder>, progress: &'a Progress, connected: Connected) -> Inbox<'a> {
         let (connected, batch) = (Some(connected), Batch::default());
-        Inbox { decoder, progress, connected, batch, bytes: 0, fresh: false, open: false }
+        let unreadable = Unreadable::default();
+        Inbox { decoder, unreadable, progress, connected, batch, bytes: 0, fresh: false, open: false }
     }
 
     pub(super) fn is_full(&self) -> bool {
@@ -80,8 +83,11 @@ impl<'a> Inbox<'a> {
         self.bytes = self.bytes.saturating_add(payload.len());
         let before = self.batch.entries.len();
         if let Err(error) = self.decoder.decode(start, payload, &mut self.batch.entries) {
-            self.batch.entries.truncate(before);
-            return Err(error.into());
+            if !error.is_skippable() {
+                self.batch.entries.truncate(before);
+                return Err(error.into());
+            }
+            self.unreadable.note(&error);
         }
         let new = self.batch.entries.get(before..).unwrap_or_default();
         self.fresh |= !new.is_empty();
@@ -94,7 +100,7 @@ impl<'a> Inbox<'a> {
                     self.batch.wal_end = self.batch.wal_end.max(commit.end_lsn);
                     self.progress.committed(commit.end_lsn);
                 }
-                Entry::Change(_) | Entry::Message(_) => {}
+                Entry::Change(_) | Entry::Message(_) | Entry::Unreadable(_) => {}
             }
         }
         Ok(())

@@ -13,6 +13,7 @@ mod session;
 mod shutdown;
 mod slot;
 mod stream;
+mod unreadable;
 mod wire;
 
 pub use error::{Action, ReplicationError, ServerError};
