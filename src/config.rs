@@ -125,6 +125,9 @@ impl GatewayArgs {
     }
 }
 
+/// The most log that is held back on the server so that it can be read again after a restart.
+const REPLAY_BYTES: u64 = 64 * 1024 * 1024;
+
 /// The settings of `walcast serve`.
 #[derive(Args, Clone)]
 pub struct ServeArgs {
@@ -152,6 +155,7 @@ impl ServeArgs {
             publication: self.stream.publication.clone(),
             plugin: self.stream.plugin,
             temporary: false,
+            replay_bytes: REPLAY_BYTES,
         }
     }
 }

@@ -11,7 +11,7 @@ use tokio::{sync::mpsc, task::JoinHandle};
 use tokio_util::sync::CancellationToken;
 
 pub use mapping::{Mapping, MappingError};
-use pipeline::Pipeline;
+use pipeline::{BEGUN, Pipeline};
 pub use signal::stop_on_signal;
 
 use crate::{
@@ -71,7 +71,7 @@ pub async fn serve(args: ServeArgs, stop: CancellationToken) -> Result<(), Serve
         tracing::info!(publication = settings.publication, "publication created");
     }
     let prepared = replication::prepare(&settings).await?;
-    if prepared.created {
+    if prepared.fresh.is_some() {
         store.new_epoch(&settings.slot, &prepared.system_identifier).await?;
     }
     let address = args.gateway.listen;
@@ -83,7 +83,7 @@ pub async fn serve(args: ServeArgs, stop: CancellationToken) -> Result<(), Serve
     let progress = Arc::new(Progress::default());
     let (hub, dispatcher) = Dispatcher::new({
         let progress = progress.clone();
-        move |end| progress.handed_on(end)
+        move |end| if end == BEGUN { progress.begin() } else { progress.handed_on(end) }
     });
     let health = Health::default();
     let (sockets, io) = gateway::build(gateway::Settings {

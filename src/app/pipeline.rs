@@ -13,6 +13,9 @@ use crate::{
     store::{Store, StoreError},
 };
 
+/// In place of a position: the dispatcher has taken up a connection, and all that it hands on from now on is of that one.
+pub const BEGUN: Lsn = Lsn::ZERO;
+
 /// How long to wait before the database is asked again.
 const ASK_AGAIN: Duration = Duration::from_millis(500);
 
@@ -65,20 +68,22 @@ impl Pipeline {
 
     async fn begin(&mut self, connected: &Connected) -> Result<(), MappingError> {
         let system = &connected.system_identifier;
-        let epoch = if connected.created {
+        let anew = connected.fresh.is_some();
+        let epoch = if anew {
             self.store.new_epoch(&self.slot, system).await?
         } else {
             self.store.epoch(&self.slot, system).await?
         };
         match &mut self.mapping {
             // Through a new slot come no rules that were changed before it was made.
-            Some(mapping) if !connected.created => mapping.reset(),
+            Some(mapping) if !anew => mapping.reset(),
             _ => self.mapping = Some(Mapping::begin(self.store.clone()).await?),
         }
         self.catch_up = Some(connected.wal_end);
         let position = Position { epoch: Epoch::new(epoch), offset: Offset { lsn: connected.confirmed, n: 0 } };
         // An error means that the dispatcher has ended: the server is stopping.
         let _ = self.hub.dispatch(Batch::Begin(position)).await;
+        let _ = self.hub.dispatch(Batch::Events { events: Vec::new(), handed_on: Some(BEGUN) }).await;
         Ok(())
     }
 

@@ -91,6 +91,9 @@ async fn pump(
                 None => break,
             }
         }
+        if let Some(read) = progress.went_back() {
+            return Err(ReplicationError::WentBack { read });
+        }
         if inbox.is_full() {
             stalled.get_or_insert_with(|| Box::pin(shutdown::noticed(dsn, status_interval)));
         } else {

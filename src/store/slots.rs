@@ -3,14 +3,17 @@ use rand::RngExt;
 use super::{Store, StoreError};
 
 impl Store {
-    /// The epoch of a slot's history; made where the slot has none yet.
+    /// The epoch of a slot's history; made where the slot has none yet, or one in another database cluster: a dump carries
+    /// the table from one to another, and `pg_upgrade` the slot as well.
     pub async fn epoch(&self, slot: &str, system_identifier: &str) -> Result<String, StoreError> {
         let client = self.client().await?;
         // Two servers may start at once: the first to commit names the epoch, and both read it.
         client
             .execute(
                 "INSERT INTO walcast.slots (slot_name, epoch, system_identifier) VALUES ($1::text::name, $2, $3) \
-                 ON CONFLICT (slot_name) DO NOTHING",
+                 ON CONFLICT (slot_name) DO UPDATE SET epoch = excluded.epoch, \
+                 system_identifier = excluded.system_identifier, created_at = now() \
+                 WHERE slots.system_identifier <> excluded.system_identifier",
                 &[&slot, &new_epoch(), &system_identifier],
             )
             .await

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use walcast::{
     change::{Cell, Entry, Operation},
-    replication::{Action, Feed, Plugin, ReplicationError, prepare},
+    replication::{Action, Feed, Fresh, Plugin, ReplicationError, prepare},
 };
 
 use crate::support::{Cluster, Reader, plugins, within};
@@ -34,7 +34,7 @@ async fn a_commit_is_delivered_once_and_whole() {
     for plugin in plugins() {
         let cluster = published(&[]).await;
         let (mut reader, connected) = Reader::connected(cluster.settings(plugin)).await;
-        assert!(connected.created, "{plugin}");
+        assert_eq!(connected.fresh, Some(Fresh::Created), "{plugin}");
         cluster.sql("BEGIN; INSERT INTO t VALUES (1, 'a'); INSERT INTO t VALUES (2, NULL); COMMIT").await;
         cluster.sql("INSERT INTO t VALUES (3, 'c')").await;
         let (first, commit) = reader.transaction().await;
@@ -131,7 +131,7 @@ async fn what_was_not_handed_on_comes_again() {
     reader.progress.handed_on(first.end_lsn);
     reader.stop().await.expect("stops");
     let (mut again, connected) = Reader::connected(cluster.settings(Plugin::PgOutput)).await;
-    assert_eq!((connected.created, connected.confirmed), (false, first.end_lsn));
+    assert_eq!((connected.fresh, connected.confirmed), (None, first.end_lsn));
     for id in ["2", "3"] {
         assert_eq!(inserted(&again.transaction().await.0), [(id.into(), "a".into())]);
     }
@@ -235,7 +235,8 @@ async fn a_second_server_stands_by_and_takes_over() {
     let (mut first, _) = Reader::connected(cluster.settings(Plugin::PgOutput)).await;
     let mut second = Reader::start(cluster.settings(Plugin::PgOutput));
     assert!(matches!(second.next().await, Feed::Standby));
-    assert!(!prepare(&cluster.settings(Plugin::PgOutput)).await.expect("an active slot is no error").created);
+    let prepared = prepare(&cluster.settings(Plugin::PgOutput)).await.expect("an active slot is no error");
+    assert_eq!(prepared.fresh, None);
     cluster.sql("INSERT INTO t VALUES (1, 'a')").await;
     let (_, commit) = first.transaction().await;
     first.progress.handed_on(commit.end_lsn);
@@ -306,25 +307,12 @@ async fn what_came_before_an_error_gets_through() {
 }
 
 #[tokio::test]
-async fn a_slot_that_is_dropped_is_made_anew_and_told() {
-    let cluster = published(&[]).await;
-    let (mut reader, first) = Reader::connected(cluster.settings(Plugin::PgOutput)).await;
-    let drop = "DO $$ BEGIN PERFORM pg_terminate_backend(active_pid, 5000) FROM pg_replication_slots; \
-         PERFORM pg_drop_replication_slot('walcast'); END $$";
-    // Should the reader be back in between, once more.
-    while cluster.client.batch_execute(drop).await.is_err() {}
-    assert!(first.created);
-    while !reader.next_connected().await.created {}
-    reader.stop().await.expect("stops");
-}
-
-#[tokio::test]
 async fn a_temporary_slot_goes_with_its_connection() {
     let cluster = published(&[]).await;
     let mut settings = cluster.settings(Plugin::PgOutput);
     settings.temporary = true;
     let (mut reader, connected) = Reader::connected(settings).await;
-    assert!(connected.created);
+    assert_eq!(connected.fresh, Some(Fresh::Created));
     cluster.sql("INSERT INTO t VALUES (1, 'a')").await;
     reader.transaction().await;
     reader.stop().await.expect("stops");
@@ -337,13 +325,13 @@ async fn prepare_makes_a_missing_slot_and_leaves_it_free() {
     cluster.sql("CREATE PUBLICATION walcast").await;
     let settings = cluster.settings(Plugin::PgOutput);
     let made = prepare(&settings).await.expect("prepares");
-    assert!(made.created);
+    assert_eq!(made.fresh, Some(Fresh::Created));
     assert_eq!(
         made.system_identifier,
         cluster.value("SELECT system_identifier FROM pg_control_system()").await.unwrap()
     );
     let again = prepare(&settings).await.expect("prepares");
-    assert_eq!((again.created, again.confirmed), (false, made.confirmed));
+    assert_eq!((again.fresh, again.confirmed), (None, made.confirmed));
     // A publication that is changed after the slot was made is obeyed from that place on.
     let (mut reader, _) = Reader::connected(settings).await;
     cluster.sql("CREATE TABLE t (id int PRIMARY KEY, name text); INSERT INTO t VALUES (1, 'unseen')").await;

@@ -86,6 +86,7 @@ impl Cluster {
             publication: "walcast".to_owned(),
             plugin,
             temporary: false,
+            replay_bytes: 0,
         }
     }
 
@@ -255,6 +256,7 @@ impl Reader {
         loop {
             if let Feed::Connected(connected) = self.next().await {
                 self.entries.clear();
+                self.progress.begin();
                 return connected;
             }
         }
