@@ -7,7 +7,7 @@ use super::{Mapping, MappingError};
 use crate::{
     change::{Entry, Lsn},
     events::{Epoch, Offset},
-    http::{Health, State},
+    http::Health,
     hub::{Batch, Events, Hub, Position},
     replication::{self, Connected, Feed},
     store::{Store, StoreError},
@@ -35,9 +35,10 @@ impl Pipeline {
         Pipeline { store, hub, health, slot, mapping: None, is_open: false, catch_up: None, stop }
     }
 
-    /// Runs until the stream ends.
-    pub async fn run(mut self, mut feed: mpsc::Receiver<Feed>) -> Result<(), MappingError> {
-        while let Some(news) = feed.recv().await {
+    /// Runs until the stream ends. `first` is what the feed brought already.
+    pub async fn run(mut self, first: Feed, mut feed: mpsc::Receiver<Feed>) -> Result<(), MappingError> {
+        let mut next = Some(first);
+        while let Some(news) = next {
             match news {
                 Feed::Connected(connected) => loop {
                     match self.begin(&connected).await {
@@ -56,35 +57,30 @@ impl Pipeline {
                     }
                 }
                 Feed::Standby => {
-                    self.health.set(State::Standby);
+                    self.health.standby();
                     let _ = self.hub.dispatch(Batch::Standby).await;
                 }
                 Feed::Lost(_) => {
                     self.catch_up = None;
-                    self.health.set(State::Disconnected);
+                    self.health.lost();
                 }
             }
+            next = feed.recv().await;
         }
         Ok(())
     }
 
     async fn begin(&mut self, connected: &Connected) -> Result<(), MappingError> {
-        let system = &connected.system_identifier;
-        let epoch = if connected.created {
-            self.store.new_epoch(&self.slot, system).await?
-        } else {
-            self.store.epoch(&self.slot, system).await?
-        };
-        match &mut self.mapping {
-            // Through a new slot come no rules that were changed before it was made.
-            Some(mapping) if !connected.created => mapping.reset(),
-            _ => self.mapping = Some(Mapping::begin(self.store.clone()).await?),
-        }
+        let epoch = self.store.epoch(&self.slot, &connected.system_identifier, connected.fresh.is_some()).await?;
+        // The stream begins in the past: it is told as the rules stood there, so that what it repeats is the same.
+        let rules = self.store.rules_at(&self.slot, connected.confirmed, connected.fresh.is_some()).await?;
+        self.mapping = Some(Mapping::new(self.store.clone(), rules)?);
         self.is_open = false;
         self.catch_up = Some(connected.wal_end);
         let position = Position { epoch: Epoch::new(epoch), offset: Offset::before(connected.confirmed) };
         // An error means that the dispatcher has ended: the server is stopping.
         let _ = self.hub.dispatch(Batch::Begin(position)).await;
+        self.catch_up_to(connected.confirmed);
         Ok(())
     }
 
@@ -102,17 +98,28 @@ impl Pipeline {
                     mapped.is_open = false;
                     mapped.handed_on = Some(commit.end_lsn);
                 }
-                Entry::Change(_) | Entry::Message(_) => {}
+                Entry::Change(_) | Entry::Message(_) | Entry::Unreadable(_) => {}
             }
             mapping.map(entry, &mut mapped.events);
+            if let (Some(rules), Some(end)) = (mapping.take_rules_change(), mapped.handed_on) {
+                // Before the commit is confirmed, or a restart would not find them.
+                while let Err(error) = self.store.save_rules(&self.slot, end, &rules).await {
+                    wait_out(&error, &self.stop).await?;
+                }
+            }
         }
         self.is_open = mapped.is_open;
         self.hub.dispatch(Batch::Events(mapped)).await.ok()?;
-        if self.catch_up.is_some_and(|end| batch.wal_end >= end) {
-            self.catch_up = None;
-            self.health.set(State::Ready);
-        }
+        self.catch_up_to(batch.wal_end);
         Some(())
+    }
+
+    /// Everything that commits before here is with the hub.
+    fn catch_up_to(&mut self, here: Lsn) {
+        if self.catch_up.is_some_and(|end| here >= end) {
+            self.catch_up = None;
+            self.health.ready();
+        }
     }
 }
 

@@ -3,18 +3,19 @@ use std::sync::Arc;
 use bytes::Bytes;
 use bytestring::ByteString;
 
-use super::{Lsn, Row, Table, Timestamp};
+use super::{Lsn, Row, Table, TableName, Timestamp};
 
 /// One entry of the stream of committed transactions.
 ///
-/// A transaction is `Begin`, then its changes and transactional messages in the order they were made, then
-/// `Commit`; transactions follow each other in commit order and never interleave. Nothing of a transaction that
-/// rolled back is ever seen.
+/// A transaction is `Begin`, then its changes and transactional messages in the order they were made (with an
+/// `Unreadable` in the place of each that could not be decoded), then `Commit`; transactions follow each other in commit
+/// order and never interleave. Nothing of a transaction that rolled back is ever seen.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Entry {
     Begin(Begin),
     Change(Change),
     Message(LogicalMessage),
+    Unreadable(Unreadable),
     Commit(Commit),
 }
 
@@ -75,6 +76,14 @@ impl OldRow {
             OldRow::Full(row) | OldRow::Key(row) => row,
         }
     }
+}
+
+/// Something was told here that nobody could read: a row's change, a TRUNCATE, a message. What followed it could be.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Unreadable {
+    pub lsn: Lsn,
+    /// A name that is not UTF-8 has U+FFFD where it cannot be read. `None`: it may be about any table.
+    pub table: Option<TableName>,
 }
 
 /// What `pg_logical_emit_message` wrote.

@@ -7,7 +7,7 @@ mod table;
 mod timestamp;
 
 pub use cell::{Cell, Row};
-pub use entry::{Begin, Change, Commit, Entry, LogicalMessage, OldRow, Operation};
+pub use entry::{Begin, Change, Commit, Entry, LogicalMessage, OldRow, Operation, Unreadable};
 pub use lsn::{Lsn, ParseLsnError};
-pub use table::{Column, Table};
+pub use table::{Column, Table, TableName};
 pub use timestamp::{ParseTimestampError, Timestamp};

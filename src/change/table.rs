@@ -9,6 +9,9 @@ pub struct Table {
     pub columns: Vec<Column>,
 }
 
+/// Schema and name of a table.
+pub type TableName = (ByteString, ByteString);
+
 /// A column of a [`Table`].
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Column {
@@ -18,6 +21,10 @@ pub struct Column {
 }
 
 impl Table {
+    pub fn full_name(&self) -> TableName {
+        (self.schema.clone(), self.name.clone())
+    }
+
     /// The index of a column by its exact name.
     pub fn column(&self, name: &str) -> Option<usize> {
         self.columns.iter().position(|column| column.name == name)

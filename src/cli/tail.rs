@@ -43,6 +43,7 @@ pub async fn run(args: TailArgs) -> Result<(), Failure> {
         publication: args.stream.publication.clone(),
         plugin: args.stream.plugin,
         temporary: true,
+        replay_bytes: 0,
     };
     let stop = CancellationToken::new();
     tokio::spawn(app::stop_on_signal(stop.clone()));
@@ -91,6 +92,7 @@ async fn print(
             Feed::Connected(connected) => {
                 eprintln!("tailing from {}; Ctrl-C ends it", connected.confirmed);
                 mapping = Mapping::begin(store.clone()).await?;
+                progress.begin();
                 continue;
             }
             Feed::Standby => continue,
@@ -108,14 +110,21 @@ async fn print(
                 }
                 Entry::Commit(commit) => {
                     progress.handed_on(commit.end_lsn);
-                    None
+                    // What is told of the transaction as a whole may be of any table.
+                    table.is_none().then(|| format!("{committed_at} {} COMMIT", commit.commit_lsn))
                 }
                 Entry::Change(change) if is_wanted(table, &change.table) => Some(describe(change, committed_at)),
+                Entry::Unreadable(unreadable) => {
+                    let table = unreadable.table.as_ref().map(|(schema, name)| format!("{schema}.{name}"));
+                    let table = table.as_deref().unwrap_or("of an unknown table");
+                    Some(format!("{committed_at} {} UNREADABLE {table}", unreadable.lsn))
+                }
                 Entry::Change(_) | Entry::Message(_) => None,
             };
+            let is_commit = matches!(entry, Entry::Commit(_));
             let mut events = Vec::new();
             mapping.map(entry, &mut events);
-            if let Some(change) = shown {
+            if let Some(change) = shown.filter(|_| !is_commit || !events.is_empty()) {
                 show(&change, &events)?;
             }
         }
@@ -142,6 +151,7 @@ fn show(change: &str, events: &[Event]) -> io::Result<()> {
                 (rooms.iter().map(Room::as_str).collect::<Vec<_>>().join(" "), rooms.first().unwrap_or(&everyone))
             }
             Target::Table { prefix, .. } => (format!("{prefix}:*"), &everyone),
+            Target::Everyone => ("*".to_owned(), &everyone),
         };
         writeln!(out, "  → {} to {rooms}\n    {}", event.name(), event.encode(&epoch, room))?;
     }

@@ -14,7 +14,12 @@ pub trait Decoder: Send {
     /// Texts are slices of `payload`: a cell that is kept keeps its whole frame in memory.
     ///
     /// # Errors
-    /// Whatever the plugin's format does not allow, a frame out of order included. The decoder is then of no further
-    /// use, and neither is what this call appended: the frame's transaction has to be read again from its start.
+    /// Whatever the plugin's format does not allow, a frame out of order included.
+    ///
+    /// After one that [`is_skippable`](DecodeError::is_skippable) the decoder can go on with the next frame. An
+    /// [`Entry::Unreadable`] was appended for what was lost, where anything was.
+    ///
+    /// After any other the decoder is of no further use, and neither is what this call appended: the frame's transaction
+    /// has to be read again from its start.
     fn decode(&mut self, lsn: Lsn, payload: Bytes, out: &mut Vec<Entry>) -> Result<(), DecodeError>;
 }

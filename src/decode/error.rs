@@ -1,4 +1,6 @@
-use crate::change::{Lsn, Table};
+use bytestring::ByteString;
+
+use crate::change::{Lsn, Table, TableName};
 
 /// A frame that cannot be decoded: which one, of which plugin, about which table where that is known, and why.
 #[derive(Debug, thiserror::Error)]
@@ -6,17 +8,19 @@ use crate::change::{Lsn, Table};
 pub struct DecodeError {
     plugin: &'static str,
     lsn: Lsn,
-    table: Option<String>,
+    // Boxed, since every result on the way holds the room for it.
+    table: Option<Box<TableName>>,
     fault: Fault,
+    harm: Harm,
 }
 
-fn of(table: &Option<String>) -> String {
-    table.as_ref().map(|table| format!(" (table {table})")).unwrap_or_default()
+fn of(table: &Option<Box<TableName>>) -> String {
+    table.as_deref().map(|(schema, name)| format!(" (table {schema}.{name})")).unwrap_or_default()
 }
 
 impl DecodeError {
-    pub(super) fn new(plugin: &'static str, lsn: Lsn, Failure { table, fault }: Failure) -> Self {
-        DecodeError { plugin, lsn, table, fault }
+    pub(super) fn new(plugin: &'static str, lsn: Lsn, Failure { table, fault, harm }: Failure) -> Self {
+        DecodeError { plugin, lsn, table: table.map(Box::new), fault, harm }
     }
 
     /// The output plugin, as Postgres names it: `pgoutput` or `wal2json`.
@@ -29,18 +33,28 @@ impl DecodeError {
         self.lsn
     }
 
-    /// `schema.name` of the table that the frame is about, where the frame could be read so far.
-    pub fn table(&self) -> Option<&str> {
+    /// The table that the frame is about, where the frame could be read so far.
+    pub fn table(&self) -> Option<&TableName> {
         self.table.as_deref()
     }
 
     pub fn fault(&self) -> &Fault {
         &self.fault
     }
+
+    /// Whether the fault is the frame's own, so that those after it can be read without it.
+    ///
+    /// It is where the frame is known to be a change, a message, a relation, a type or an origin, and stands in its order:
+    /// each frame says itself where it ends, and none of these moves the transaction. A relation's fault makes all changes of
+    /// it unreadable until it is announced again. It is not where the frame may have begun or ended a transaction (a
+    /// Begin, a Commit, an unknown tag, a frame out of order), nor where nothing tells which relation is void.
+    pub fn is_skippable(&self) -> bool {
+        self.harm != Harm::Stream
+    }
 }
 
-/// What is wrong with a frame. A frame that is damaged or out of order is best read again: reconnect, and Postgres sends
-/// its whole transaction anew. The same fault at the same position again means that sender and decoder disagree.
+/// What is wrong with a frame. Where it cannot be [skipped](DecodeError::is_skippable), it is best read again: reconnect,
+/// and Postgres sends its whole transaction anew. The same fault at the same position again means that sender and decoder disagree.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum Fault {
@@ -52,13 +66,17 @@ pub enum Fault {
     LeftOver(usize),
     #[error("{what} has the unknown value {value:#04x}; ask for pgoutput protocol 1 without streaming or two_phase")]
     Unknown { what: &'static str, value: u8 },
-    #[error("{what} is not UTF-8; walcast needs a database whose encoding is UTF8")]
+    #[error("{what} is not UTF-8; mend it in the database, and use one whose encoding is UTF8")]
     NotUtf8 { what: &'static str },
+    #[error("column {column} holds a text that is not UTF-8; mend the row, and use a database whose encoding is UTF8")]
+    CellNotUtf8 { column: String },
     #[error("column {column} comes in binary; ask pgoutput for text (binary 'false')")]
     BinaryCell { column: String },
     #[error("column {column} comes as unchanged in a row where that cannot be; reconnect to read it again")]
     UnchangedCell { column: String },
-    #[error("no relation frame has announced oid {0}; reconnect, and Postgres announces every relation again")]
+    #[error(
+        "no relation frame that could be read has announced oid {0}; restart, and Postgres announces every relation again"
+    )]
     UnknownRelation(u32),
     #[error("its row has {cells} cells where the relation has {columns} columns; reconnect to read both again")]
     CellCount { columns: usize, cells: usize },
@@ -90,21 +108,58 @@ pub enum Fault {
     DuplicateColumn { column: String },
 }
 
-/// A [`Fault`], and the table it was found in, on the way to a [`DecodeError`].
+/// A [`Fault`], the table it was found in, and how much is lost by it, on the way to a [`DecodeError`].
 #[derive(Debug)]
 pub(super) struct Failure {
-    table: Option<String>,
-    fault: Fault,
+    pub table: Option<TableName>,
+    pub fault: Fault,
+    pub harm: Harm,
+}
+
+/// How much is lost with a frame.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Harm {
+    /// What follows means nothing without it.
+    Stream,
+    /// What it would have told.
+    Told,
+    /// Nothing: it would have told nothing, or what it told is accounted for.
+    Nothing,
 }
 
 impl From<Fault> for Failure {
     fn from(fault: Fault) -> Self {
-        Failure { table: None, fault }
+        Failure { table: None, fault, harm: Harm::Stream }
     }
 }
 
 impl Fault {
     pub(super) fn of(self, table: &Table) -> Failure {
-        Failure { table: Some(table.to_string()), fault: self }
+        self.of_name(table.full_name())
     }
+
+    /// Found in something that is told of the table.
+    pub(super) fn of_name(self, table: TableName) -> Failure {
+        Failure { table: Some(table), ..self.told() }
+    }
+
+    /// Found in something that is told, of a table that is not known.
+    pub(super) fn told(self) -> Failure {
+        Failure { table: None, fault: self, harm: Harm::Told }
+    }
+
+    /// Found in something that is not told.
+    pub(super) fn untold(self) -> Failure {
+        Failure { table: None, fault: self, harm: Harm::Nothing }
+    }
+
+    /// Found in a logical message. One whose prefix is not UTF-8 is none of ours: it says nothing to walcast.
+    pub(super) fn of_message(self) -> Failure {
+        if matches!(self, Fault::NotUtf8 { .. }) { self.untold() } else { self.told() }
+    }
+}
+
+/// The name of a table for those who are told of it: nobody follows one whose name is not UTF-8, so it need only differ.
+pub(super) fn readable(name: &[u8]) -> ByteString {
+    String::from_utf8_lossy(name).as_ref().into()
 }

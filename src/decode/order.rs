@@ -1,5 +1,8 @@
-use super::Fault;
-use crate::change::{Begin, Commit, Entry, LogicalMessage};
+use super::{
+    Fault,
+    error::{Failure, Harm},
+};
+use crate::change::{Begin, Commit, Entry, LogicalMessage, Lsn, Unreadable};
 
 /// Holds the frames to their order: `Begin`, what belongs to the transaction, `Commit`. Only a message that is not
 /// transactional may stand outside.
@@ -38,6 +41,14 @@ impl Order {
         }
         out.push(entry);
         Ok(())
+    }
+
+    /// Tells that something of the open transaction was lost with a frame. Outside of one nothing is: what may stand there
+    /// (a message that outlives a rollback) is no change.
+    pub fn tell_lost(&mut self, lsn: Lsn, failure: &Failure, out: &mut Vec<Entry>) {
+        if failure.harm == Harm::Told {
+            let _ = self.tell(Entry::Unreadable(Unreadable { lsn, table: failure.table.clone() }), out);
+        }
     }
 
     pub fn message(&mut self, message: LogicalMessage, out: &mut Vec<Entry>) -> Result<(), Fault> {

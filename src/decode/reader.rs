@@ -40,16 +40,17 @@ impl Reader {
         }
     }
 
-    pub fn text(&mut self, len: u32, what: &'static str) -> Result<ByteString, Fault> {
-        utf8(self.bytes(len, what)?, what)
-    }
-
     /// The text up to the next NUL, which is taken too.
     pub fn c_string(&mut self, what: &'static str) -> Result<ByteString, Fault> {
+        utf8(self.c_bytes(what)?, what)
+    }
+
+    /// The same, in whatever encoding.
+    pub fn c_bytes(&mut self, what: &'static str) -> Result<Bytes, Fault> {
         let len = self.0.iter().position(|byte| *byte == 0).ok_or(Fault::Truncated { what })?;
         let text = self.0.split_to(len);
         self.0.advance(1);
-        utf8(text, what)
+        Ok(text)
     }
 
     /// Ends the frame: a byte that nobody asked for is an error.
@@ -61,7 +62,7 @@ impl Reader {
     }
 }
 
-fn utf8(bytes: Bytes, what: &'static str) -> Result<ByteString, Fault> {
+pub(super) fn utf8(bytes: Bytes, what: &'static str) -> Result<ByteString, Fault> {
     ByteString::try_from(bytes).map_err(|_| Fault::NotUtf8 { what })
 }
 
@@ -100,8 +101,8 @@ mod tests {
 
     #[test]
     fn a_text_shares_the_frames_memory() {
-        let frame = Bytes::from(b"hello".to_vec());
-        let text = Reader::new(frame.clone()).text(5, "x").expect("a text");
+        let frame = Bytes::from(b"hello\0".to_vec());
+        let text = Reader::new(frame.clone()).c_string("x").expect("a text");
         assert_eq!(text.as_bytes().as_ptr(), frame.as_ptr());
     }
 }

@@ -1,4 +1,4 @@
-use std::sync::Arc;
+use std::{borrow::Cow, sync::Arc};
 
 use bytestring::ByteString;
 use smallvec::SmallVec;
@@ -36,12 +36,16 @@ pub enum Target {
         prefix: Arc<str>,
         entities: bool,
     },
+    /// The room of every row and of every entity: nobody knows what was lost. Its name differs with whom it is told, see
+    /// [`Event::name_for`].
+    Everyone,
 }
 
 impl Target {
     pub fn matches(&self, room: &Room) -> bool {
         match self {
             Target::Rooms(rooms) => rooms.contains(room),
+            Target::Everyone => !room.is_user(),
             Target::Table { prefix, entities } => room.is_row_of(prefix) || *entities && room.is_entity(),
         }
     }
@@ -50,8 +54,17 @@ impl Target {
 /// What an event tells, and from what.
 #[derive(Debug)]
 pub(super) enum Origin {
-    Row { scene: Arc<Scene>, body: Body },
-    Truncate { naming: Box<Naming>, actor: Option<Actor>, committed_at: Timestamp },
+    Row {
+        scene: Arc<Scene>,
+        body: Body,
+    },
+    /// What somebody holds of a table is stale; without `naming`, of anything.
+    Wide {
+        naming: Option<Box<Naming>>,
+        reason: Reason,
+        actor: Option<Actor>,
+        committed_at: Timestamp,
+    },
 }
 
 /// One change of a row, shared by the events that tell it.
@@ -98,6 +111,8 @@ pub(super) enum Reason {
     /// The log did not repeat an unchanged value that the event would have had to carry.
     Incomplete,
     Truncate,
+    /// Something could not be read, or not be told.
+    Unreadable,
 }
 
 impl Reason {
@@ -106,6 +121,7 @@ impl Reason {
             Reason::Moved => "moved",
             Reason::Incomplete => "incomplete",
             Reason::Truncate => "truncate",
+            Reason::Unreadable => "unreadable",
         }
     }
 }
@@ -153,11 +169,21 @@ impl Event {
         self.0.offset
     }
 
+    /// The name under which it is told to those who subscribed to a room by the prefix: its [`name`](Self::name), but for
+    /// [`Target::Everyone`], which each hears under the prefix they listen to.
+    pub fn name_for(&self, prefix: &str) -> Cow<'_, str> {
+        match &self.0.target {
+            Target::Everyone => format!("{prefix}:resync").into(),
+            Target::Rooms(_) | Target::Table { .. } => self.name().into(),
+        }
+    }
+
     /// `component:updated`
     pub fn name(&self) -> &str {
         let (naming, body) = match &self.0.origin {
             Origin::Row { scene, body } => (&scene.binding.naming, body),
-            Origin::Truncate { naming, .. } => return &naming.resync,
+            Origin::Wide { naming: Some(naming), .. } => return &naming.resync,
+            Origin::Wide { naming: None, .. } => return "component:resync",
         };
         match body {
             Body::Created => &naming.created,
@@ -178,7 +204,7 @@ impl Event {
     pub fn actor(&self) -> Option<&Actor> {
         match &self.0.origin {
             Origin::Row { scene, .. } => scene.actor.as_ref(),
-            Origin::Truncate { actor, .. } => actor.as_ref(),
+            Origin::Wide { actor, .. } => actor.as_ref(),
         }
     }
 
@@ -197,7 +223,7 @@ impl Event {
     pub fn committed_at(&self) -> Timestamp {
         match &self.0.origin {
             Origin::Row { scene, .. } => scene.committed_at,
-            Origin::Truncate { committed_at, .. } => *committed_at,
+            Origin::Wide { committed_at, .. } => *committed_at,
         }
     }
 }

@@ -4,13 +4,15 @@ use bytestring::ByteString;
 use serde::Deserialize;
 
 use super::{
-    Actor, Event, MapError, RuleError, RuleSpec, Target,
+    Actor, Event, MapError, RuleError, RuleSpec,
     binding::{Binding, Unbound},
-    event::{Naming, Origin},
-    rules::{self, Rules},
+    event::{Naming, Reason},
+    fault::Fault,
+    losses::{Losses, LostRow},
+    rules::{self, RULES_SCHEMA, Rules},
     telling::{self, Transaction, Untold},
 };
-use crate::change::{Change, Entry, LogicalMessage, Lsn, Operation, Table};
+use crate::change::{Change, Entry, LogicalMessage, Lsn, Operation, Table, TableName, Unreadable};
 
 /// The prefix of the logical message that names who makes a transaction's changes (`walcast.set_actor`). Its content is
 /// `{"actor": "user-42", "socket": "…"}`, without or with a null `socket`; a null `actor` takes the name back.
@@ -23,6 +25,18 @@ pub struct Mapper {
     /// By the address of the table, which stays its own for as long as the table is held here.
     layouts: HashMap<usize, Layout>,
     transaction: Option<Transaction>,
+    counts: Counts,
+}
+
+/// What came by that could not be told, since the start.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Counts {
+    /// Entries that could not be decoded.
+    pub unreadable: u64,
+    /// Changes that were decoded and could not be told, or not in full.
+    pub untold: u64,
+    /// Events that say so: at most one a table and transaction.
+    pub resyncs: u64,
 }
 
 /// What is known of one layout of a table.
@@ -37,20 +51,10 @@ struct Layout {
     said: Vec<Fault>,
 }
 
-/// What is wrong with a layout of a table, whatever the row.
-#[derive(Clone, Debug, PartialEq, Eq)]
-enum Fault {
-    Unbound(Unbound),
-    PrefixTaken(String),
-    MissingColumn(String),
-    RowWithoutKey,
-    RowWithoutPlace,
-}
-
 impl Mapper {
     /// `rules` are the rows of `walcast.rules` as they stand where the stream begins.
     pub fn new(rules: Vec<RuleSpec>) -> Result<Self, RuleError> {
-        Ok(Mapper { rules: Rules::new(rules)?, layouts: HashMap::new(), transaction: None })
+        Ok(Mapper { rules: Rules::new(rules)?, layouts: HashMap::new(), transaction: None, counts: Counts::default() })
     }
 
     /// The table whose primary key has to be learned before [`Mapper::map`] can take this entry: its rule does not name
@@ -61,8 +65,8 @@ impl Mapper {
         let is_known = |layout: &Layout| layout.primary_key.is_some() || layout.binding.is_some();
         let needs_key = !self.layouts.get(&address(table)).is_some_and(is_known)
             && change.operation != Operation::Truncate
-            && !rules::is_rules_table(table)
-            && self.rules.get(table).is_none_or(|rule| rule.id_column.is_none());
+            && table.schema != RULES_SCHEMA
+            && self.rules.get(&table.full_name()).is_none_or(|rule| rule.id_column.is_none());
         needs_key.then_some(table)
     }
 
@@ -73,7 +77,29 @@ impl Mapper {
         layout.binding = None;
     }
 
+    /// The rules in force, by the names of their tables: what [`Mapper::new`] takes to go on from here.
+    pub fn rules(&self) -> Vec<RuleSpec> {
+        self.rules.standing()
+    }
+
+    /// The rules in force, if a commit has changed them since the last call. Ask after each commit: who begins anew behind
+    /// it must begin with these, and who begins before it with those that were in force until then.
+    pub fn take_rules_change(&mut self) -> Option<Vec<RuleSpec>> {
+        self.rules.take_changed().then(|| self.rules())
+    }
+
+    pub fn counts(&self) -> Counts {
+        self.counts
+    }
+
     /// Appends the events of this entry, in order.
+    ///
+    /// What cannot be told does not stop what follows. Who may have missed something hears so at the end of the
+    /// transaction, in one `resync`: those in the rooms of the row, if it is one row that tells them; else all that follow
+    /// the table; else, where not even the table is known, everyone. This depends on the log and the rules alone.
+    ///
+    /// # Errors
+    /// What is wrong and how to mend it, for the log: once a layout of a table.
     pub fn map(&mut self, entry: Entry, out: &mut Vec<Event>) -> Result<(), MapError> {
         match entry {
             Entry::Begin(begin) => {
@@ -83,14 +109,22 @@ impl Mapper {
                     committed_at: begin.committed_at,
                     actor: None,
                     next: 0,
+                    losses: Losses::default(),
                 });
                 Ok(())
             }
             Entry::Message(message) => self.take_message(&message),
             Entry::Change(change) if rules::is_rules_table(&change.table) => self.rules.collect(&change),
+            // A publication FOR ALL TABLES also holds what walcast keeps for itself.
+            Entry::Change(change) if change.table.schema == RULES_SCHEMA => Ok(()),
             Entry::Change(change) => self.tell(change, out),
+            Entry::Unreadable(unreadable) => self.take_unreadable(unreadable),
             Entry::Commit(_) => {
-                self.transaction = None;
+                let before = out.len();
+                if let Some(transaction) = self.transaction.take() {
+                    transaction.tell_losses(out);
+                }
+                self.counts.resyncs += count(out.len() - before);
                 self.follow_rules()
             }
         }
@@ -152,8 +186,9 @@ impl Mapper {
         }
         let binding = match self.binding(&table) {
             Some(Ok(binding)) => binding,
-            Some(Err(fault)) => return self.complain(lsn, &table, fault),
+            Some(Err(fault)) => return self.lose(lsn, &table, fault, None),
             None => {
+                self.lose_table(table.full_name());
                 return Err(MapError::of(
                     &table,
                     lsn,
@@ -162,38 +197,65 @@ impl Mapper {
                 ));
             }
         };
-        // A row of which the log gives the key alone says enough for its deletion.
-        if let (Some(missing), false) = (&binding.missing, is_deletion_by_key(&operation)) {
-            return self.complain(lsn, &table, Fault::MissingColumn(missing.clone()));
-        }
         let Some(transaction) = &mut self.transaction else { return Ok(()) };
         match telling::tell(&binding, &table, operation, transaction, out) {
             Ok(()) => Ok(()),
-            Err(Untold::NoKey) => self.complain(lsn, &table, Fault::RowWithoutKey),
-            Err(Untold::NoPlace) => self.complain(lsn, &table, Fault::RowWithoutPlace),
-            Err(Untold::Corrupt(column)) => Err(MapError::of(
-                &table,
-                lsn,
-                format!("the value of column {column} is not of its type, so the change is not told"),
-                format!("read the row in SQL; if {column} is sound there, report it with this position"),
-            )),
+            Err(Untold { fault, row }) => self.lose(lsn, &table, fault, row),
         }
     }
 
     fn tell_truncate(&mut self, lsn: Lsn, table: &Arc<Table>, out: &mut Vec<Event>) -> Result<(), MapError> {
-        let rule = self.rules.get(table);
-        let has_rule = rule.is_some();
-        let entities = rule.is_some_and(|rule| rule.entity_id_column.is_some());
-        let naming = match self.rules.prefix(table) {
-            Ok(prefix) => Box::new(Naming::new(&prefix, has_rule)),
+        let audience = match self.rules.audience(&table.full_name()) {
+            Ok(audience) => audience,
             Err(prefix) => return self.complain(lsn, table, Fault::PrefixTaken(prefix)),
         };
         if let Some(transaction) = &mut self.transaction {
-            let target = Target::Table { prefix: Arc::clone(&naming.prefix), entities };
-            let (actor, committed_at) = (transaction.actor.clone(), transaction.committed_at);
-            transaction.tell(target, Origin::Truncate { naming, actor, committed_at }, out);
+            transaction.tell_all(Some(audience), Reason::Truncate, out);
         }
         Ok(())
+    }
+
+    fn take_unreadable(&mut self, Unreadable { lsn, table }: Unreadable) -> Result<(), MapError> {
+        self.counts.unreadable += 1;
+        let error = |what: &str, remedy: &str| {
+            let table = table.as_ref().map(|(schema, name)| format!("{schema}.{name}"));
+            Err(MapError { table, lsn, what: what.to_owned(), remedy: remedy.to_owned() })
+        };
+        let Some(transaction) = &mut self.transaction else {
+            return error("a change stands outside a transaction", OUTSIDE);
+        };
+        match table {
+            Some((ref schema, ref name)) if rules::are_named(schema, name) => {
+                return error("a change of the rules cannot be read", rules::REMEDY);
+            }
+            Some(table) => self.lose_table(table),
+            None => transaction.losses.add_everything(),
+        }
+        Ok(())
+    }
+
+    /// Takes note of a change that could not be told. A table whose rows nobody can name has nobody to be told.
+    fn lose(&mut self, lsn: Lsn, table: &Arc<Table>, fault: Fault, row: Option<LostRow>) -> Result<(), MapError> {
+        self.counts.untold += 1;
+        let name = table.full_name();
+        let is_heard = fault != Fault::Unbound(Unbound::NoKey) || self.rules.get(&name).is_some();
+        match (row, &mut self.transaction) {
+            (Some(row), Some(transaction)) if transaction.losses.takes(&name, &row) => {
+                transaction.losses.add_row(name, row)
+            }
+            _ if is_heard => self.lose_table(name),
+            _ => {}
+        }
+        self.complain(lsn, table, fault)
+    }
+
+    fn lose_table(&mut self, table: TableName) {
+        if let Some(transaction) = &mut self.transaction
+            && !transaction.losses.has_table(&table)
+            && let Ok(audience) = self.rules.audience(&table)
+        {
+            transaction.losses.add_table(table, audience);
+        }
     }
 
     /// The rule bound to the layout; `None` where the primary key has to be learned first.
@@ -201,8 +263,9 @@ impl Mapper {
         if let Some(bound) = self.layouts.get(&address(table)).and_then(|layout| layout.binding.clone()) {
             return Some(bound);
         }
-        let rule = self.rules.get(table).cloned();
-        let prefix = self.rules.prefix(table);
+        let name = table.full_name();
+        let rule = self.rules.get(&name).cloned();
+        let prefix = self.rules.prefix(&name);
         let layout = self.layout(table);
         let key = match &layout.primary_key {
             Some(key) => key.as_slice(),
@@ -250,49 +313,6 @@ fn address(table: &Arc<Table>) -> usize {
     Arc::as_ptr(table).addr()
 }
 
-fn is_deletion_by_key(operation: &Operation) -> bool {
-    matches!(operation, Operation::Delete { old: crate::change::OldRow::Key(_) })
-}
-
-impl Fault {
-    /// What is wrong, and what to do.
-    fn explain(&self) -> (String, String) {
-        let (what, remedy) = match self {
-            Fault::Unbound(Unbound::NoKey) => (
-                "it has neither a primary key nor a rule that names an id, so its changes are not told".to_owned(),
-                "add a primary key, or name a unique column with walcast.broadcast_table(…, id => '…')",
-            ),
-            Fault::Unbound(Unbound::MissingId(column)) => (
-                format!("its id is in column {column}, which is not published, so its changes are not told"),
-                "add the column to the table's list in the publication, or name another id with walcast.broadcast_table()",
-            ),
-            Fault::Unbound(Unbound::NotJson(column)) => (
-                format!("its rule looks for nested components in column {column}, which is neither json nor jsonb, so its changes are not told"),
-                "name a jsonb column in nested, with walcast.broadcast_table()",
-            ),
-            Fault::Unbound(Unbound::CompositeParent) => (
-                "its rows nest in rows that several columns identify, which one parent column cannot name, so its changes are not told"
-                    .to_owned(),
-                "name a single unique column with walcast.broadcast_table(…, id => '…')",
-            ),
-            Fault::PrefixTaken(prefix) => (
-                format!("its name `{prefix}` is the prefix of another table's rule, so its changes are not told"),
-                "give it a rule with a prefix of its own with walcast.broadcast_table()",
-            ),
-            Fault::MissingColumn(column) => (
-                format!("its rule names column {column}, which is not published or does not exist, so its changes are not told"),
-                "publish the column, or mend the rule with walcast.broadcast_table()",
-            ),
-            Fault::RowWithoutKey => (
-                "a row does not say its id (NULL, or left out of the log), so such changes are not told".to_owned(),
-                "make the id column NOT NULL and part of the replica identity: ALTER TABLE … REPLICA IDENTITY FULL",
-            ),
-            Fault::RowWithoutPlace => (
-                "the log does not say where a nested row stood before a change, so who follows its parent may miss it"
-                    .to_owned(),
-                "ALTER TABLE … REPLICA IDENTITY FULL",
-            ),
-        };
-        (what, remedy.to_owned())
-    }
+fn count(events: usize) -> u64 {
+    u64::try_from(events).unwrap_or(u64::MAX)
 }

@@ -4,7 +4,9 @@ mod array;
 mod binding;
 mod error;
 mod event;
+mod fault;
 mod json;
+mod losses;
 mod mapper;
 mod nested;
 mod offset;
@@ -19,7 +21,7 @@ mod tests;
 
 pub use error::MapError;
 pub use event::{Actor, Event, Target};
-pub use mapper::{ACTOR_PREFIX, Mapper};
+pub use mapper::{ACTOR_PREFIX, Counts, Mapper};
 pub use offset::{Epoch, Offset, ParseOffsetError};
 pub use room::{Room, RoomParts, join_key, split_key};
 pub use rule::{NestedSpec, RuleError, RuleFault, RuleSpec, is_reserved};

@@ -10,22 +10,27 @@ use crate::change::{Cell, Row, Table};
 
 impl Event {
     /// The JSON object sent to sockets. It is the same for every room, so encode it once for all of them; only the ids
-    /// of an event with a [`Target::Table`](super::Target::Table) are those of `room`, as strings.
+    /// of an event whose [`Target`](super::Target) names no rooms are those of `room`, as strings.
     pub fn encode(&self, epoch: &Epoch, room: &Room) -> String {
         let mut out = String::with_capacity(256);
         let mut object = Object::open(&mut out);
         match &self.0.origin {
             Origin::Row { scene, body } => scene.write(&mut object, body),
-            Origin::Truncate { naming, .. } => {
-                match room.parts() {
-                    RoomParts::Row { key, .. } => object.string(&naming.id, key),
-                    RoomParts::Entity { entity_type, id } => {
+            Origin::Wide { naming, reason, .. } => {
+                match (room.parts(), naming) {
+                    (RoomParts::Row { key, .. }, Some(naming)) => object.string(&naming.id, key),
+                    // Whether the prefix is a rule's, and its record so called, is not known.
+                    (RoomParts::Row { prefix, key }, None) => {
+                        object.string(&format!("{prefix}Id"), key);
+                        object.string("id", key);
+                    }
+                    (RoomParts::Entity { entity_type, id }, _) => {
                         object.string("entityType", &entity_type);
                         object.string("entityId", id);
                     }
-                    RoomParts::User { .. } => {}
+                    (RoomParts::User { .. }, _) => {}
                 }
-                object.string("reason", Reason::Truncate.as_str());
+                object.string("reason", reason.as_str());
             }
         }
         object.string("offset", &self.offset().to_wire(epoch));
@@ -73,9 +78,10 @@ impl Scene {
             }
             Body::Nested(change) => self.write_nested(object, change),
             Body::Resync(reason) => {
+                let row = self.latest();
                 match self.binding.place_columns() {
-                    Some((parent, _)) if self.new.cell(parent).text().is_some() => self.write_place(object, &self.new),
-                    _ => self.write_ids(object, &self.new),
+                    Some((parent, _)) if row.cell(parent).text().is_some() => self.write_place(object, row),
+                    _ => self.write_ids(object, row),
                 }
                 write_reason(object, Some(*reason));
             }

@@ -69,6 +69,10 @@ impl Room {
         self.0.strip_prefix(prefix).is_some_and(|rest| rest.starts_with(':'))
     }
 
+    pub(super) fn is_user(&self) -> bool {
+        self.0.starts_with("user:")
+    }
+
     pub(super) fn is_entity(&self) -> bool {
         self.0.starts_with("entity:")
     }

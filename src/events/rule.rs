@@ -1,7 +1,7 @@
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 
 /// How a table is broadcast: a row of `walcast.rules`, as JSON with the columns for keys.
-#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct RuleSpec {
     pub schema_name: String,
     pub table_name: String,
@@ -28,7 +28,7 @@ pub struct RuleSpec {
 }
 
 /// Where the nested components of a table are.
-#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(untagged)]
 pub enum NestedSpec {
     /// In a json or jsonb column: `[{"id": …, "<children>": [{"id": …}]}]`.

@@ -2,22 +2,22 @@ use std::collections::BTreeMap;
 
 use bytestring::ByteString;
 
-use super::{MapError, RuleError, RuleFault, RuleSpec, payload, room, rule};
-use crate::change::{Cell, Change, Lsn, Operation, Row, Table};
+use super::{MapError, RuleError, RuleFault, RuleSpec, event::Naming, losses::Audience, payload, room, rule};
+use crate::change::{Cell, Change, Lsn, Operation, Row, Table, TableName};
 
 /// The table that holds the rules. It is published itself: its changes are no events, they are followed.
 pub const RULES_SCHEMA: &str = "walcast";
 pub const RULES_TABLE: &str = "rules";
 
-const REMEDY: &str = "the rule that stood before stays; write the rule anew with walcast.broadcast_table()";
-
-type TableName = (ByteString, ByteString);
+pub(super) const REMEDY: &str = "the rule that stood before stays; write the rule anew with walcast.broadcast_table()";
 
 /// The rules in force, and those of the transaction under way, which come into force at its commit.
 #[derive(Debug, Default)]
 pub(super) struct Rules {
     standing: BTreeMap<TableName, RuleSpec>,
     pending: Vec<Edit>,
+    /// Whether `standing` is another than it was when somebody last asked.
+    has_changed: bool,
 }
 
 #[derive(Debug)]
@@ -40,17 +40,33 @@ impl Rules {
         Ok(rules)
     }
 
-    pub fn get(&self, table: &Table) -> Option<&RuleSpec> {
-        self.standing.get(&(table.schema.clone(), table.name.clone()))
+    pub fn get(&self, table: &TableName) -> Option<&RuleSpec> {
+        self.standing.get(table)
+    }
+
+    pub fn standing(&self) -> Vec<RuleSpec> {
+        self.standing.values().cloned().collect()
+    }
+
+    /// Whether the rules in force have changed since the last call.
+    pub fn take_changed(&mut self) -> bool {
+        std::mem::take(&mut self.has_changed)
     }
 
     /// The prefix under which a table is broadcast: its rule's or [`plain_prefix`]; `Err` is the prefix it may not have.
-    pub fn prefix(&self, table: &Table) -> Result<String, String> {
+    pub fn prefix(&self, table: &TableName) -> Result<String, String> {
         if let Some(rule) = self.get(table) {
             return Ok(rule.prefix.clone());
         }
         let is_taken = |prefix: &str| self.standing.values().any(|rule| rule.prefix == prefix);
-        plain_prefix(&table.schema, &table.name, is_taken)
+        plain_prefix(&table.0, &table.1, is_taken)
+    }
+
+    /// All that follow a table; `Err` is the prefix it may not have.
+    pub fn audience(&self, table: &TableName) -> Result<Audience, String> {
+        let rule = self.get(table);
+        let entities = rule.is_some_and(|rule| rule.entity_id_column.is_some());
+        Ok(Audience { naming: Box::new(Naming::new(&self.prefix(table)?, rule.is_some())), entities })
     }
 
     /// Takes in a change of the table of rules.
@@ -119,6 +135,7 @@ impl Rules {
                 let _ = put(&mut next, before.clone());
             }
         }
+        self.has_changed |= next != self.standing;
         self.standing = next;
         match refused.first() {
             None => Ok(()),
@@ -134,7 +151,12 @@ impl Rules {
 
 /// Whether a table is the table of rules.
 pub(super) fn is_rules_table(table: &Table) -> bool {
-    table.name == RULES_TABLE && table.schema == RULES_SCHEMA
+    are_named(&table.schema, &table.name)
+}
+
+/// Whether the table of rules has this name.
+pub(super) fn are_named(schema: &str, name: &str) -> bool {
+    name == RULES_TABLE && schema == RULES_SCHEMA
 }
 
 /// The prefix of a table without a rule: `orders` in schema public, else `sales.orders`.

@@ -8,18 +8,22 @@ use super::{
     Actor, Event, Offset, Room, Target,
     binding::{Binding, Place, Spot},
     event::{Body, Origin, Reason, Scene},
-    json, nested,
+    fault::Fault,
+    json,
+    losses::{Audience, Loss, Losses, LostRow},
+    nested,
 };
 use crate::change::{Cell, Lsn, OldRow, Operation, Row, Table, Timestamp};
 
 /// The transaction under way.
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 pub(super) struct Transaction {
     pub commit_lsn: Lsn,
     pub committed_at: Timestamp,
     pub actor: Option<Actor>,
     /// The number of its next event.
     pub next: u32,
+    pub losses: Losses,
 }
 
 impl Transaction {
@@ -28,29 +32,52 @@ impl Transaction {
         // Four billion events of one transaction do not come to be: it would have to change as many rows.
         self.next = self.next.saturating_add(1);
     }
+
+    /// Tells everyone who follows a table to fetch again; without one, everyone.
+    pub fn tell_all(&mut self, audience: Option<Audience>, reason: Reason, out: &mut Vec<Event>) {
+        let (target, naming) = match audience {
+            Some(Audience { naming, entities }) => {
+                (Target::Table { prefix: Arc::clone(&naming.prefix), entities }, Some(naming))
+            }
+            None => (Target::Everyone, None),
+        };
+        let (actor, committed_at) = (self.actor.clone(), self.committed_at);
+        self.tell(target, Origin::Wide { naming, reason, actor, committed_at }, out);
+    }
+
+    /// The transaction is over: tells of what was lost in it.
+    pub fn tell_losses(mut self, out: &mut Vec<Event>) {
+        for loss in std::mem::take(&mut self.losses).told() {
+            match loss {
+                Loss::Row(LostRow { scene, rooms }) => {
+                    let origin = Origin::Row { scene, body: Body::Resync(Reason::Unreadable) };
+                    self.tell(Target::Rooms(rooms), origin, out);
+                }
+                Loss::Table(audience) => self.tell_all(Some(audience), Reason::Unreadable, out),
+                Loss::Everyone => self.tell_all(None, Reason::Unreadable, out),
+            }
+        }
+    }
 }
 
 /// What could not be told of a change.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum Untold {
-    /// The row has no key: NULL, or the log does not say it.
-    NoKey,
-    /// The change was told, but whether the row was nested elsewhere the log did not say.
-    NoPlace,
-    /// The text of the named column is not of its type.
-    Corrupt(String),
+#[derive(Debug)]
+pub(super) struct Untold {
+    pub fault: Fault,
+    /// The row that it concerns; `None` where the log does not say whom else it concerns.
+    pub row: Option<LostRow>,
 }
 
-type Told = Result<(), Untold>;
+type Told = Result<(), Fault>;
 
-/// Tells a change of a row. After an error other than [`Untold::NoPlace`] nothing of it was told.
+/// Tells a change of a row. After an error other than [`Fault::RowWithoutPlace`] nothing of it was told.
 pub(super) fn tell(
     binding: &Arc<Binding>,
     table: &Arc<Table>,
     operation: Operation,
     transaction: &mut Transaction,
     out: &mut Vec<Event>,
-) -> Told {
+) -> Result<(), Untold> {
     let is_delete = matches!(operation, Operation::Delete { .. });
     let (old, new) = match operation {
         Operation::Insert { new } => (None, Some(new)),
@@ -76,11 +103,35 @@ pub(super) fn tell(
         committed_at: transaction.committed_at,
     });
     let mut teller = Teller { scene: &scene, transaction, out };
-    match (is_insert, is_delete) {
-        (true, _) => teller.insert(),
-        (_, true) => teller.delete(),
+    let told = match (&binding.missing, is_insert, is_delete) {
+        // A row of which the log gives the key alone says enough for its deletion.
+        (Some(missing), ..) if !is_delete || is_full => Err(Fault::MissingColumn(missing.clone())),
+        (_, true, _) => teller.insert(),
+        (_, _, true) => teller.delete(),
         _ => teller.update(is_full),
+    };
+    told.map_err(|fault| {
+        let is_elsewhere = matches!(fault, Fault::RowWithoutKey | Fault::RowWithoutPlace)
+            || binding.place_columns().is_some() && !is_insert && !is_full;
+        let rooms = if is_elsewhere { None } else { rooms_of(&scene) };
+        Untold { fault, row: rooms.map(|rooms| LostRow { scene, rooms }) }
+    })
+}
+
+/// The rooms in which a row was heard and those in which it is; `None` where the log does not say all of these.
+fn rooms_of(scene: &Scene) -> Option<SmallVec<[Room; 2]>> {
+    let binding = &scene.binding;
+    let spot = binding.spot(scene.latest())?;
+    if spot.place == Place::Unknown || !binding.knows_entity(scene.latest()) {
+        return None;
     }
+    let mut rooms = spot.rooms();
+    for room in binding.spot(&scene.old).into_iter().flat_map(|before| before.rooms()) {
+        if !rooms.contains(&room) {
+            rooms.push(room);
+        }
+    }
+    Some(rooms)
 }
 
 /// The old row repeats what an UPDATE left unchanged out of line.
@@ -100,9 +151,9 @@ struct Teller<'a> {
 
 impl Teller<'_> {
     fn insert(&mut self) -> Told {
-        let spot = self.scene.binding.spot(&self.scene.new).ok_or(Untold::NoKey)?;
+        let spot = self.scene.binding.spot(&self.scene.new).ok_or(Fault::RowWithoutKey)?;
         if spot.place == Place::Unknown {
-            return Err(Untold::NoPlace);
+            return Err(Fault::RowWithoutPlace);
         }
         self.check(0..self.scene.table.columns.len())?;
         self.appear(&spot, spot.rooms());
@@ -110,16 +161,16 @@ impl Teller<'_> {
     }
 
     fn delete(&mut self) -> Told {
-        let spot = self.scene.binding.spot(&self.scene.old).ok_or(Untold::NoKey)?;
+        let spot = self.scene.binding.spot(&self.scene.old).ok_or(Fault::RowWithoutKey)?;
         self.vanish(&spot, spot.rooms(), None);
-        if spot.place == Place::Unknown { Err(Untold::NoPlace) } else { Ok(()) }
+        if spot.place == Place::Unknown { Err(Fault::RowWithoutPlace) } else { Ok(()) }
     }
 
     fn update(&mut self, is_full: bool) -> Told {
         let Scene { binding, table, old, new, .. } = &**self.scene;
-        let after = binding.spot(new).ok_or(Untold::NoKey)?;
+        let after = binding.spot(new).ok_or(Fault::RowWithoutKey)?;
         if after.place == Place::Unknown {
-            return Err(Untold::NoPlace);
+            return Err(Fault::RowWithoutPlace);
         }
         // An old row that the log does not give has the same key; of its place and entity nothing else is known.
         let mut before = binding.spot(old).unwrap_or_else(|| after.clone());
@@ -151,7 +202,7 @@ impl Teller<'_> {
                 self.change(&after, after.rooms(), columns, is_full);
             }
         }
-        if !is_full && binding.place_columns().is_some() { Err(Untold::NoPlace) } else { Ok(()) }
+        if !is_full && binding.place_columns().is_some() { Err(Fault::RowWithoutPlace) } else { Ok(()) }
     }
 
     /// The columns to tell of an UPDATE: those whose value changed; without an old row to compare, all but the key's.
@@ -215,7 +266,7 @@ impl Teller<'_> {
             if let (Some(column), Cell::Text(text)) = (table.columns.get(index), new.cell(index))
                 && json::check(column.type_oid, text).is_err()
             {
-                return Err(Untold::Corrupt(column.name.to_string()));
+                return Err(Fault::Corrupt(column.name.to_string()));
             }
         }
         Ok(())

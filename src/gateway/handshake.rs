@@ -3,7 +3,7 @@ use std::{future, sync::Arc};
 use serde_json::Value;
 use socketioxide::{
     SocketIo,
-    extract::{AckSender, SocketRef, TryData},
+    extract::{SocketRef, TryData},
     handler::ConnectHandler,
     socket::DisconnectReason,
 };
@@ -61,13 +61,13 @@ fn listen(socket: &SocketRef, session: Arc<Session>) {
     socket.extensions.insert(session.clone());
     socket.on_fallback({
         let session = session.clone();
-        move |socket: SocketRef, inbound: Inbound, ack: AckSender| {
-            session.receive(socket, inbound, ack);
+        move |socket: SocketRef, inbound: Inbound| {
+            session.receive(socket, inbound);
             future::ready(())
         }
     });
     socket.on_disconnect(move |socket: SocketRef, reason: DisconnectReason| async move {
         tracing::debug!(socket = %socket.id, ?reason, "socket disconnected");
-        session.close().await;
+        session.close(socket.id.as_str()).await;
     });
 }

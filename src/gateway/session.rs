@@ -1,7 +1,7 @@
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use serde_json::Map;
-use socketioxide::extract::{AckSender, SocketRef};
+use socketioxide::{TransportType, extract::SocketRef};
 
 use super::{
     Gateway,
@@ -30,14 +30,14 @@ pub struct Session {
 
 enum Stage {
     /// The token was accepted, and the hub does not know the socket yet. What comes now is kept in order.
-    Waiting(Vec<(SocketRef, Inbound, AckSender)>),
+    Waiting(Vec<(SocketRef, Inbound)>),
     Open(SocketId),
     Closed,
 }
 
 impl Session {
     pub fn new(gateway: Arc<Gateway>, claims: Claims, resume: Result<Option<Resume>, Failure>) -> Self {
-        let queue = Arc::new(Queue::new(gateway.limits));
+        let queue = Arc::new(Queue::new(gateway.limits, gateway.connections.clone()));
         Session {
             gateway,
             claims,
@@ -54,6 +54,8 @@ impl Session {
         let user =
             User { id: self.claims.user_id.as_str().into(), email: self.claims.email.as_deref().map(Into::into) };
         let outbox = SocketOutbox::new(socket.clone(), self.queue.clone());
+        let is_websocket = socket.transport_type() == TransportType::Websocket;
+        self.gateway.connections.opened(socket.id.as_str(), is_websocket, &socket.req_parts().extensions);
         let own = Room::user(&self.claims.user_id);
         let resume = self.take_resume(socket);
         let waiting = match self.gateway.hub.connect(Member { user, outbox: Box::new(outbox) }, own, resume) {
@@ -66,8 +68,8 @@ impl Session {
             }
         };
         if let (Stage::Waiting(waiting), Stage::Open(id)) = (waiting, &*stage) {
-            for (socket, inbound, ack) in waiting {
-                self.handle(*id, socket, &inbound, ack);
+            for (socket, inbound) in waiting {
+                self.handle(*id, socket, inbound);
             }
         }
     }
@@ -83,26 +85,29 @@ impl Session {
         }
     }
 
-    pub fn receive(&self, socket: SocketRef, inbound: Inbound, ack: AckSender) {
+    pub fn receive(&self, socket: SocketRef, inbound: Inbound) {
         // Held while the request is handed on: two requests of one socket stay in order.
         let mut stage = self.stage();
         match &mut *stage {
-            Stage::Waiting(waiting) => waiting.push((socket, inbound, ack)),
-            Stage::Open(id) => self.handle(*id, socket, &inbound, ack),
+            Stage::Waiting(waiting) => waiting.push((socket, inbound)),
+            Stage::Open(id) => self.handle(*id, socket, inbound),
             Stage::Closed => {}
         }
     }
 
-    pub async fn close(&self) {
+    /// The socket is gone.
+    pub async fn close(&self, sid: &str) {
+        self.gateway.connections.closed(sid);
         let stage = std::mem::replace(&mut *self.stage(), Stage::Closed);
         if let Stage::Open(id) = stage {
             self.gateway.hub.disconnect(id).await;
         }
     }
 
-    fn handle(&self, id: SocketId, socket: SocketRef, inbound: &Inbound, ack: AckSender) {
-        let ack = inbound.wants_ack.then_some(ack);
-        match inbound.read(self.gateway.max_payload) {
+    fn handle(&self, id: SocketId, socket: SocketRef, inbound: Inbound) {
+        let read = inbound.read(self.gateway.max_payload);
+        let ack = inbound.ack;
+        match read {
             Ok(message) => {
                 let responder = Responder::new(socket, self.queue.clone(), ack, &message.event, &message.payload);
                 carry_out(&self.gateway.hub, id, &message, responder);

@@ -48,7 +48,8 @@ pub fn unsubscribe(hub: &Hub, socket: SocketId, prefix: &str, payload: &Map<Stri
 pub fn resume(auth: &Value) -> Result<Option<Resume>, Failure> {
     let since = match auth.get("since") {
         None | Some(Value::Null) => return Ok(None),
-        Some(Value::String(since)) => since.clone(),
+        Some(Value::String(since)) if since.len() <= LONGEST_OFFSET => since.clone(),
+        Some(Value::String(_)) => return Err(invalid("`since` is longer than any offset")),
         Some(other) => return Err(invalid(format!("`since` must be an offset, but is {}", kind(other)))),
     };
     let names = match auth.get("rooms") {
@@ -96,7 +97,8 @@ fn answer(room: &Room, subscribed: &Subscribed) -> Map<String, Value> {
 fn read(prefix: &str, payload: &Map<String, Value>) -> Result<Subscription, Failure> {
     let since = match payload.get("since") {
         None | Some(Value::Null) => None,
-        Some(Value::String(offset)) => Some(offset.clone()),
+        Some(Value::String(offset)) if offset.len() <= LONGEST_OFFSET => Some(offset.clone()),
+        Some(Value::String(_)) => return Err(invalid("`since` is longer than any offset")),
         Some(other) => return Err(invalid(format!("`since` must be an offset, but is {}", kind(other)))),
     };
     Ok(Subscription { prefix: prefix.into(), room: room(prefix, payload)?, since })
@@ -104,6 +106,9 @@ fn read(prefix: &str, payload: &Map<String, Value>) -> Result<Subscription, Fail
 
 /// The room that the ids name: one row's (`{componentId}`, or `{id}`), or an entity's (`{entityType, entityId}`).
 fn room(prefix: &str, payload: &Map<String, Value>) -> Result<Room, Failure> {
+    if prefix.len() > LONGEST_PREFIX {
+        return Err(invalid(format!("a prefix has at most {LONGEST_PREFIX} bytes")));
+    }
     if prefix.is_empty() || prefix.contains(':') || is_reserved(prefix) {
         return Err(invalid(format!("`{prefix}` is nothing that can be subscribed to")));
     }
@@ -120,6 +125,9 @@ fn room(prefix: &str, payload: &Map<String, Value>) -> Result<Room, Failure> {
 }
 
 const LONGEST_ID: usize = 1024;
+/// A table's schema and name, escaped.
+const LONGEST_PREFIX: usize = 512;
+const LONGEST_OFFSET: usize = 256;
 
 /// An id is a text; a number is taken by its digits, since keys are often numbers.
 fn id(payload: &Map<String, Value>, key: &str) -> Result<Option<String>, Failure> {

@@ -1,5 +1,6 @@
 use std::{collections::HashMap, sync::Arc, time::Instant};
 
+use bytestring::ByteString;
 use indexmap::{IndexMap, IndexSet};
 use serde_json::{Map, Value, value::RawValue};
 use smallvec::SmallVec;
@@ -40,22 +41,35 @@ impl Dispatcher {
         }
         match event.target() {
             Target::Rooms(rooms) => {
-                let Some(frame) = rooms.first().and_then(|room| self.encode(event, room)) else { return };
+                let Some(frame) = rooms.first().and_then(|room| self.encode(event, room, event.name())) else { return };
                 let open: SmallVec<[&Room; 2]> = rooms.iter().filter(|room| !self.is_crowded(event, room)).collect();
                 for socket in recipients(&self.rooms, &open) {
                     self.send(socket, &frame);
                 }
                 self.history.push(offset, Content::Rooms { frame, rooms: rooms.clone() }, Instant::now());
             }
-            target => {
+            Target::Everyone => {
+                let mut audience: IndexMap<(Room, ByteString), Vec<SocketId>> = IndexMap::new();
+                for (socket, room, prefix) in self.rooms.subscriptions() {
+                    audience.entry((room.clone(), prefix.clone())).or_default().push(socket);
+                }
+                for ((room, prefix), sockets) in audience {
+                    let Some(frame) = self.encode(event, &room, &event.name_for(&prefix)) else { continue };
+                    for socket in sockets {
+                        self.send(socket, &frame);
+                    }
+                }
+                self.history.push(offset, Content::Wide(event.clone()), Instant::now());
+            }
+            target @ Target::Table { .. } => {
                 let rooms: Vec<Room> = self.rooms.occupied().filter(|room| target.matches(room)).cloned().collect();
                 for room in &rooms {
-                    let Some(frame) = self.encode(event, room) else { continue };
+                    let Some(frame) = self.encode(event, room, event.name()) else { continue };
                     for socket in recipients(&self.rooms, &[room]) {
                         self.send(socket, &frame);
                     }
                 }
-                self.history.push(offset, Content::TableWide(event.clone()), Instant::now());
+                self.history.push(offset, Content::Wide(event.clone()), Instant::now());
             }
         }
     }
@@ -91,13 +105,13 @@ impl Dispatcher {
         }
     }
 
-    /// The event as sockets of a room are sent it.
-    pub(super) fn encode(&self, event: &Event, room: &Room) -> Option<Frame> {
+    /// The event as sockets of a room are sent it, under the name by which they know it.
+    pub(super) fn encode(&self, event: &Event, room: &Room, name: &str) -> Option<Frame> {
         let payload = event.encode(&self.position.as_ref()?.epoch, room);
         match RawValue::from_string(payload) {
-            Ok(payload) => Some(Frame { event: event.name().into(), payload: payload.into() }),
+            Ok(payload) => Some(Frame { event: name.into(), payload: payload.into() }),
             Err(error) => {
-                tracing::error!(event = event.name(), offset = ?event.offset(), %error, "an event was not encoded as JSON");
+                tracing::error!(event = name, offset = ?event.offset(), %error, "an event was not encoded as JSON");
                 None
             }
         }

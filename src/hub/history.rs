@@ -30,8 +30,8 @@ pub struct History {
     /// The number of `kept[0]`; events are numbered as they come.
     first: u64,
     by_room: HashMap<Room, VecDeque<u64>>,
-    /// Those told in every room of a table.
-    table_wide: VecDeque<u64>,
+    /// Those told in every room of a table, or in every room.
+    wide: VecDeque<u64>,
     bytes: usize,
     forgotten: Forgotten,
 }
@@ -47,7 +47,7 @@ pub enum Content {
     /// Encoded once; goes to each of these rooms as it is.
     Rooms { frame: Frame, rooms: SmallVec<[Room; 2]> },
     /// Told in many rooms, with each room's own ids.
-    TableWide(Event),
+    Wide(Event),
 }
 
 /// What a kept event takes beside its payload: its place in the queue, in the index of two rooms, and the allocations'
@@ -62,7 +62,7 @@ impl History {
             kept: VecDeque::new(),
             first: 0,
             by_room: HashMap::new(),
-            table_wide: VecDeque::new(),
+            wide: VecDeque::new(),
             bytes: 0,
             forgotten: Forgotten::new(floor),
         }
@@ -78,8 +78,8 @@ impl History {
                 }
                 frame.payload.get().len()
             }
-            Content::TableWide(_) => {
-                self.table_wide.push_back(number);
+            Content::Wide(_) => {
+                self.wide.push_back(number);
                 0
             }
         };
@@ -110,9 +110,9 @@ impl History {
             numbers.range(start..).copied().collect::<Vec<_>>()
         };
         let mut numbers: Vec<u64> = rooms.iter().filter_map(|room| self.by_room.get(*room)).flat_map(later).collect();
-        numbers.extend(later(&self.table_wide).into_iter().filter(|number| {
+        numbers.extend(later(&self.wide).into_iter().filter(|number| {
             let target = self.get(*number).map(|kept| &kept.content);
-            matches!(target, Some(Content::TableWide(event)) if rooms.iter().any(|room| event.target().matches(room)))
+            matches!(target, Some(Content::Wide(event)) if rooms.iter().any(|room| event.target().matches(room)))
         }));
         numbers.sort_unstable();
         numbers.dedup();
@@ -152,8 +152,8 @@ impl History {
                     }
                 }
             }
-            Content::TableWide(event) => {
-                self.table_wide.pop_front();
+            Content::Wide(event) => {
+                self.wide.pop_front();
                 debug_assert!(!matches!(event.target(), Target::Rooms(_)));
                 self.forgotten.note_everywhere(kept.offset);
             }

@@ -30,7 +30,8 @@ impl Dispatcher {
         let since = self.since(&resume.since);
         let is_covered = |room: &Room| since.is_ok_and(|since| self.history.covers(room, since));
         let (covered, uncovered): (Vec<_>, Vec<_>) = wanted.iter().partition(|(_, room)| is_covered(room));
-        let rooms: Vec<&Room> = covered.iter().map(|(_, room)| room).collect();
+        let rooms: Vec<(&str, &Room)> =
+            covered.iter().map(|(prefix, room)| (prefix.as_deref().unwrap_or_default(), room)).collect();
         let missed = since.and_then(|since| Ok((since, self.missed(socket, &rooms, since)?)));
 
         let (from, frames, gap) = match missed {
@@ -73,7 +74,7 @@ impl Dispatcher {
             if !self.history.covers(&room, since) {
                 return Err(HISTORY_GAP);
             }
-            Ok((since, self.missed(socket, &[&room], since)?))
+            Ok((since, self.missed(socket, &[(&prefix, &room)], since)?))
         });
         let resumed = matches!(missed, Some(Ok(_)));
         let (since, frames, gap) = match missed {
@@ -105,13 +106,14 @@ impl Dispatcher {
         }
     }
 
-    /// What the rooms were sent after an offset and the socket was not; `Err` where that is more than it may be sent.
-    fn missed(&self, socket: SocketId, rooms: &[&Room], since: Offset) -> Result<Vec<Frame>, Gap> {
+    /// What the rooms, each under its prefix, were sent after an offset and the socket was not; `Err` where that is more than it may be sent.
+    fn missed(&self, socket: SocketId, rooms: &[(&str, &Room)], since: Offset) -> Result<Vec<Frame>, Gap> {
         let mut frames = Vec::new();
         let mut bytes = 0;
         let mut transaction = Lsn::ZERO;
         let mut counts: HashMap<&Room, u32> = HashMap::new();
-        for (offset, content) in self.history.after(rooms, since) {
+        let names: Vec<&Room> = rooms.iter().map(|(_, room)| *room).collect();
+        for (offset, content) in self.history.after(&names, since) {
             if transaction != offset.lsn {
                 transaction = offset.lsn;
                 counts.clear();
@@ -122,7 +124,7 @@ impl Dispatcher {
                     for room in told {
                         let count = counts.entry(room).or_default();
                         *count += 1;
-                        if *count > self.settings.room_cap && rooms.contains(&room) {
+                        if *count > self.settings.room_cap && names.contains(&room) {
                             return Err("bulk");
                         }
                     }
@@ -130,9 +132,11 @@ impl Dispatcher {
                         frames.push(frame.clone());
                     }
                 }
-                Content::TableWide(event) => {
-                    let concerned = rooms.iter().filter(|room| event.target().matches(room));
-                    frames.extend(concerned.filter_map(|room| self.encode(event, room)));
+                Content::Wide(event) => {
+                    let concerned = rooms.iter().filter(|(_, room)| event.target().matches(room));
+                    frames.extend(
+                        concerned.filter_map(|(prefix, room)| self.encode(event, room, &event.name_for(prefix))),
+                    );
                 }
             }
             bytes += frames.iter().skip(before).map(|frame| frame.payload.get().len()).sum::<usize>();

@@ -2,12 +2,14 @@ use postgres_protocol::message::backend;
 
 use super::{
     Batch, Connected, Feed, Progress, ReplicationError,
+    history::Landmark,
     message::Message,
     stream::put_status,
+    unreadable::Unreadable,
     wire::{Frame, Writer, server_error},
 };
 use crate::{
-    change::{Entry, Lsn},
+    change::{Begin, Entry, Lsn},
     decode::Decoder,
 };
 
@@ -18,6 +20,7 @@ const BATCH_BYTES: usize = 1024 * 1024;
 /// What came in and has not gone out yet.
 pub(super) struct Inbox<'a> {
     decoder: Box<dyn Decoder>,
+    unreadable: Unreadable,
     pub(super) progress: &'a Progress,
     /// Goes out first. Through here, so that a consumer that is behind does not keep us from reporting.
     connected: Option<Connected>,
@@ -25,14 +28,15 @@ pub(super) struct Inbox<'a> {
     bytes: usize,
     /// Whether the batch says something new.
     fresh: bool,
-    /// Whether the last entry stands within a transaction.
-    open: bool,
+    /// The transaction in which the last entry stands.
+    open: Option<Begin>,
 }
 
 impl<'a> Inbox<'a> {
     pub(super) fn new(decoder: Box<dyn Decoder>, progress: &'a Progress, connected: Connected) -> Inbox<'a> {
         let (connected, batch) = (Some(connected), Batch::default());
-        Inbox { decoder, progress, connected, batch, bytes: 0, fresh: false, open: false }
+        let unreadable = Unreadable::default();
+        Inbox { decoder, unreadable, progress, connected, batch, bytes: 0, fresh: false, open: None }
     }
 
     pub(super) fn is_full(&self) -> bool {
@@ -80,28 +84,32 @@ impl<'a> Inbox<'a> {
         self.bytes = self.bytes.saturating_add(payload.len());
         let before = self.batch.entries.len();
         if let Err(error) = self.decoder.decode(start, payload, &mut self.batch.entries) {
-            self.batch.entries.truncate(before);
-            return Err(error.into());
+            if !error.is_skippable() {
+                self.batch.entries.truncate(before);
+                return Err(error.into());
+            }
+            self.unreadable.note(&error);
         }
         let new = self.batch.entries.get(before..).unwrap_or_default();
         self.fresh |= !new.is_empty();
         self.progress.received_at(start);
         for entry in new {
             match entry {
-                Entry::Begin(_) => self.open = true,
+                Entry::Begin(begin) => self.open = Some(*begin),
                 Entry::Commit(commit) => {
-                    self.open = false;
                     self.batch.wal_end = self.batch.wal_end.max(commit.end_lsn);
-                    self.progress.committed(commit.end_lsn);
+                    if let Some(begin) = self.open.take() {
+                        self.progress.committed(Landmark::new(&begin, commit));
+                    }
                 }
-                Entry::Change(_) | Entry::Message(_) => {}
+                Entry::Change(_) | Entry::Message(_) | Entry::Unreadable(_) => {}
             }
         }
         Ok(())
     }
 
     fn keepalive(&mut self, end: Lsn) {
-        if self.open {
+        if self.open.is_some() {
             self.progress.received_at(end);
             return;
         }

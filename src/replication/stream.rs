@@ -42,6 +42,9 @@ use crate::{
 /// News of what is confirmed wait this long for more news.
 const NEWS_DELAY: Duration = Duration::from_millis(100);
 
+/// Unless they are worth this many bytes of log: where much is written, a delay is many segments on the server's disk.
+const NEWS_BYTES: u64 = 1024 * 1024;
+
 /// How long the server may take to let go of the slot at the end.
 const FAREWELL: Duration = Duration::from_secs(3);
 
@@ -91,6 +94,9 @@ async fn pump(
                 None => break,
             }
         }
+        if let Some(read) = progress.went_back() {
+            return Err(ReplicationError::WentBack { read });
+        }
         if inbox.is_full() {
             stalled.get_or_insert_with(|| Box::pin(shutdown::noticed(dsn, status_interval)));
         } else {
@@ -108,6 +114,9 @@ async fn pump(
             () = progress.confirmed_beyond(told), if !due_soon => {
                 due_soon = true;
                 next_status = next_status.min(Instant::now() + NEWS_DELAY);
+            }
+            () = progress.confirmed_beyond(Lsn(told.0.saturating_add(NEWS_BYTES))), if due_soon => {
+                next_status = Instant::now();
             }
             room = feed.reserve(), if inbox.has_news() => match (room, inbox.news()) {
                 (Ok(room), Some(news)) => room.send(news),

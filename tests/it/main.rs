@@ -3,9 +3,12 @@
 
 mod support;
 
+mod another_cluster;
 mod bad_surroundings;
 mod commands;
 mod gateway;
+mod held_wal;
+mod leader_killed;
 mod lifecycle;
 mod main_road;
 mod matrix;
@@ -13,4 +16,7 @@ mod plugins_agree;
 mod replication_refusals;
 mod replication_stream;
 mod replication_wire;
+mod restored_backup;
+mod slot_dropped;
+mod slot_invalidated;
 mod sql_functions;

@@ -11,6 +11,7 @@ use std::{
 };
 
 use clap::Args;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio_util::sync::CancellationToken;
 
 use self::cluster::Cluster;
@@ -104,9 +105,14 @@ fn free_address(wanted: SocketAddr) -> Result<SocketAddr, ServeError> {
         .map_err(|source| ServeError::Listen { address: wanted, source })
 }
 
-/// Waits until somebody listens at an address.
+/// Waits until the server answers: its port takes connections before there is anybody to serve them.
 async fn answered(address: SocketAddr) {
-    while tokio::net::TcpStream::connect(address).await.is_err() {
+    let ask = async || {
+        let mut stream = tokio::net::TcpStream::connect(address).await?;
+        stream.write_all(b"GET /healthz HTTP/1.0\r\n\r\n").await?;
+        stream.read_u8().await
+    };
+    while ask().await.is_err() {
         tokio::time::sleep(Duration::from_millis(20)).await;
     }
 }

@@ -8,8 +8,16 @@ use std::{collections::HashMap, sync::Arc};
 use bytes::Bytes;
 
 use self::relation::Relation;
-use super::{DecodeError, Decoder, Fault, error::Failure, order::Order, reader::Reader};
-use crate::change::{Begin, Change, Commit, Entry, LogicalMessage, Lsn, OldRow, Operation};
+use super::{
+    DecodeError, Decoder, Fault,
+    error::{Failure, Harm},
+    order::Order,
+    reader::Reader,
+};
+use crate::change::{Begin, Change, Commit, Entry, LogicalMessage, Lsn, OldRow, Operation, TableName};
+
+/// By oid, as they were announced last; `Err` where that could not be read, with the name if at least that could.
+type Relations = HashMap<u32, Result<Relation, Option<TableName>>>;
 
 /// Decodes `pgoutput`: options `proto_version '1'` and, where messages are wanted, `messages 'true'`.
 ///
@@ -19,7 +27,7 @@ use crate::change::{Begin, Change, Commit, Entry, LogicalMessage, Lsn, OldRow, O
 /// with NULL in all other columns.
 #[derive(Clone, Debug, Default)]
 pub struct PgOutput {
-    relations: HashMap<u32, Relation>,
+    relations: Relations,
     order: Order,
 }
 
@@ -36,9 +44,9 @@ impl PgOutput {
             b'O' => self.origin(frame),
             b'R' => self.relation(frame),
             b'Y' => self.data_type(frame),
-            b'I' => self.insert(lsn, frame, out),
-            b'U' => self.update(lsn, frame, out),
-            b'D' => self.delete(lsn, frame, out),
+            b'I' => self.change(lsn, frame, "an insert", insert, out),
+            b'U' => self.change(lsn, frame, "an update", update, out),
+            b'D' => self.change(lsn, frame, "a delete", delete, out),
             b'T' => self.truncate(lsn, frame, out),
             b'M' => self.message(frame, out),
             value => Err(Fault::Unknown { what: "the frame's tag", value }.into()),
@@ -69,98 +77,98 @@ impl PgOutput {
     /// Where a transaction was first committed, if it was itself replicated to here: read for its form only.
     fn origin(&mut self, mut frame: Reader) -> Result<(), Failure> {
         self.order.within("an origin")?;
-        frame.lsn("the origin's position")?;
-        frame.c_string("the origin's name")?;
-        Ok(frame.finish()?)
+        let read = || {
+            frame.lsn("the origin's position")?;
+            frame.c_bytes("the origin's name")?;
+            frame.finish()
+        };
+        read().map_err(Fault::untold)
     }
 
+    /// Where the relation cannot be read, its oid means no longer what it meant before.
     fn relation(&mut self, mut frame: Reader) -> Result<(), Failure> {
         self.order.within("a relation")?;
-        let (oid, relation) = Relation::read(&mut frame)?;
-        frame.finish().map_err(|fault| fault.of(&relation.table))?;
-        self.relations.insert(oid, relation);
-        Ok(())
+        let oid = frame.u32("the relation's oid")?;
+        match Relation::read(frame) {
+            Ok(relation) => {
+                self.relations.insert(oid, Ok(relation));
+                Ok(())
+            }
+            Err(failure) => {
+                self.relations.insert(oid, Err(failure.table.clone()));
+                Err(Failure { harm: Harm::Nothing, ..failure })
+            }
+        }
     }
 
     /// The name of a type that is not built in: read for its form only, since columns carry their type's oid.
     fn data_type(&mut self, mut frame: Reader) -> Result<(), Failure> {
         self.order.within("a type")?;
-        frame.u32("the type's oid")?;
-        frame.c_string("the type's schema")?;
-        frame.c_string("the type's name")?;
-        Ok(frame.finish()?)
-    }
-
-    fn insert(&mut self, lsn: Lsn, mut frame: Reader, out: &mut Vec<Entry>) -> Result<(), Failure> {
-        self.order.within("an insert")?;
-        let relation = known(&self.relations, &mut frame)?;
-        let operation = insert(relation, frame).map_err(|fault| fault.of(&relation.table))?;
-        tell(&mut self.order, lsn, relation, operation, out)
-    }
-
-    fn update(&mut self, lsn: Lsn, mut frame: Reader, out: &mut Vec<Entry>) -> Result<(), Failure> {
-        self.order.within("an update")?;
-        let relation = known(&self.relations, &mut frame)?;
-        let operation = update(relation, frame).map_err(|fault| fault.of(&relation.table))?;
-        tell(&mut self.order, lsn, relation, operation, out)
-    }
-
-    fn delete(&mut self, lsn: Lsn, mut frame: Reader, out: &mut Vec<Entry>) -> Result<(), Failure> {
-        self.order.within("a delete")?;
-        let relation = known(&self.relations, &mut frame)?;
-        let operation = delete(relation, frame).map_err(|fault| fault.of(&relation.table))?;
-        tell(&mut self.order, lsn, relation, operation, out)
-    }
-
-    fn truncate(&mut self, lsn: Lsn, mut frame: Reader, out: &mut Vec<Entry>) -> Result<(), Failure> {
-        self.order.within("a truncate")?;
-        let relations = frame.u32("the number of relations")?;
-        let flags = frame.u8("the truncate's flags")?;
-        if flags & !0b11 != 0 {
-            return Err(Fault::Unknown { what: "the truncate's flags", value: flags }.into());
-        }
-        for _ in 0..relations {
-            let relation = known(&self.relations, &mut frame)?;
-            tell(&mut self.order, lsn, relation, Operation::Truncate, out)?;
-        }
-        Ok(frame.finish()?)
-    }
-
-    fn message(&mut self, mut frame: Reader, out: &mut Vec<Entry>) -> Result<(), Failure> {
-        let transactional = match frame.u8("the message's flags")? {
-            0 => false,
-            1 => true,
-            value => return Err(Fault::Unknown { what: "the message's flags", value }.into()),
+        let read = || {
+            frame.u32("the type's oid")?;
+            frame.c_bytes("the type's schema")?;
+            frame.c_bytes("the type's name")?;
+            frame.finish()
         };
-        let lsn = frame.lsn("the message's position")?;
-        let prefix = frame.c_string("the message's prefix")?;
-        let len = frame.u32("the message's length")?;
-        let content = frame.bytes(len, "the message's content")?;
-        frame.finish()?;
-        Ok(self.order.message(LogicalMessage { lsn, transactional, prefix, content }, out)?)
+        read().map_err(Fault::untold)
+    }
+
+    fn change(
+        &mut self,
+        lsn: Lsn,
+        mut frame: Reader,
+        what: &'static str,
+        read: fn(&Relation, Reader) -> Result<Operation, Fault>,
+        out: &mut Vec<Entry>,
+    ) -> Result<(), Failure> {
+        self.order.within(what)?;
+        let oid = frame.u32("the relation's oid").map_err(Fault::told)?;
+        let relation = known(&self.relations, oid)?;
+        let operation = read(relation, frame).map_err(|fault| fault.of(&relation.table))?;
+        let table = Arc::clone(&relation.table);
+        Ok(self.order.tell(Entry::Change(Change { lsn, table, operation }), out)?)
+    }
+
+    /// Of several relations those that are known are told.
+    fn truncate(&mut self, lsn: Lsn, frame: Reader, out: &mut Vec<Entry>) -> Result<(), Failure> {
+        self.order.within("a truncate")?;
+        let mut outcome = Ok(());
+        for oid in truncated(frame).map_err(Fault::told)? {
+            match known(&self.relations, oid) {
+                Ok(relation) => {
+                    let (table, operation) = (Arc::clone(&relation.table), Operation::Truncate);
+                    self.order.tell(Entry::Change(Change { lsn, table, operation }), out)?;
+                }
+                Err(failure) => {
+                    self.order.tell_lost(lsn, &failure, out);
+                    outcome = Err(Failure { harm: Harm::Nothing, ..failure });
+                }
+            }
+        }
+        outcome
+    }
+
+    fn message(&mut self, frame: Reader, out: &mut Vec<Entry>) -> Result<(), Failure> {
+        let message = message(frame).map_err(Fault::of_message)?;
+        Ok(self.order.message(message, out)?)
     }
 }
 
 impl Decoder for PgOutput {
     fn decode(&mut self, lsn: Lsn, payload: Bytes, out: &mut Vec<Entry>) -> Result<(), DecodeError> {
-        self.frame(lsn, payload, out).map_err(|failure| DecodeError::new("pgoutput", lsn, failure))
+        self.frame(lsn, payload, out).map_err(|failure| {
+            self.order.tell_lost(lsn, &failure, out);
+            DecodeError::new("pgoutput", lsn, failure)
+        })
     }
 }
 
-fn known<'a>(relations: &'a HashMap<u32, Relation>, frame: &mut Reader) -> Result<&'a Relation, Fault> {
-    let oid = frame.u32("the relation's oid")?;
-    relations.get(&oid).ok_or(Fault::UnknownRelation(oid))
-}
-
-fn tell(
-    order: &mut Order,
-    lsn: Lsn,
-    relation: &Relation,
-    operation: Operation,
-    out: &mut Vec<Entry>,
-) -> Result<(), Failure> {
-    let table = Arc::clone(&relation.table);
-    Ok(order.tell(Entry::Change(Change { lsn, table, operation }), out)?)
+fn known(relations: &Relations, oid: u32) -> Result<&Relation, Failure> {
+    match relations.get(&oid) {
+        Some(Ok(relation)) => Ok(relation),
+        Some(Err(table)) => Err(Failure { table: table.clone(), ..Fault::UnknownRelation(oid).told() }),
+        None => Err(Fault::UnknownRelation(oid).told()),
+    }
 }
 
 fn insert(relation: &Relation, mut frame: Reader) -> Result<Operation, Fault> {
@@ -190,4 +198,33 @@ fn delete(relation: &Relation, mut frame: Reader) -> Result<Operation, Fault> {
     let old = tuple::old(tag, relation, &mut frame)?;
     frame.finish()?;
     Ok(Operation::Delete { old })
+}
+
+/// The oids of the relations that a TRUNCATE names.
+fn truncated(mut frame: Reader) -> Result<Vec<u32>, Fault> {
+    let relations = frame.u32("the number of relations")?;
+    let flags = frame.u8("the truncate's flags")?;
+    if flags & !0b11 != 0 {
+        return Err(Fault::Unknown { what: "the truncate's flags", value: flags });
+    }
+    let mut oids = Vec::new();
+    for _ in 0..relations {
+        oids.push(frame.u32("the relation's oid")?);
+    }
+    frame.finish()?;
+    Ok(oids)
+}
+
+fn message(mut frame: Reader) -> Result<LogicalMessage, Fault> {
+    let transactional = match frame.u8("the message's flags")? {
+        0 => false,
+        1 => true,
+        value => return Err(Fault::Unknown { what: "the message's flags", value }),
+    };
+    let lsn = frame.lsn("the message's position")?;
+    let prefix = frame.c_string("the message's prefix")?;
+    let len = frame.u32("the message's length")?;
+    let content = frame.bytes(len, "the message's content")?;
+    frame.finish()?;
+    Ok(LogicalMessage { lsn, transactional, prefix, content })
 }

@@ -1,10 +1,14 @@
 use std::sync::Arc;
 
-use bytestring::ByteString;
+use bytes::Bytes;
 
 use crate::{
-    change::{Column, Table},
-    decode::{Fault, error::Failure, reader::Reader},
+    change::{Column, Table, TableName},
+    decode::{
+        Fault,
+        error::{Failure, readable},
+        reader::{Reader, utf8},
+    },
 };
 
 /// Replica identity FULL.
@@ -22,23 +26,31 @@ pub(super) struct Relation {
 }
 
 impl Relation {
-    /// Reads a Relation frame past its tag: the relation's oid and the relation.
-    pub fn read(frame: &mut Reader) -> Result<(u32, Relation), Failure> {
-        let oid = frame.u32("the relation's oid")?;
-        let schema = match frame.c_string("the relation's schema")? {
-            schema if schema.is_empty() => ByteString::from_static("pg_catalog"),
-            schema => schema,
-        };
-        let name = frame.c_string("the relation's name")?;
+    /// Reads a Relation frame past the relation's oid.
+    pub fn read(mut frame: Reader) -> Result<Relation, Failure> {
+        let (schema, name) = name(&mut frame)?;
         let mut table = Table { schema, name, columns: Vec::new() };
         let (identity, key) = columns(frame, &mut table).map_err(|fault| fault.of(&table))?;
         let key_is_everything = identity != FULL && key.iter().all(|key| *key);
-        Ok((oid, Relation { table: Arc::new(table), key, key_is_everything }))
+        Ok(Relation { table: Arc::new(table), key, key_is_everything })
+    }
+}
+
+fn name(frame: &mut Reader) -> Result<TableName, Failure> {
+    let schema = match frame.c_bytes("the relation's schema").map_err(Fault::told)? {
+        schema if schema.is_empty() => Bytes::from_static(b"pg_catalog"),
+        schema => schema,
+    };
+    let name = frame.c_bytes("the relation's name").map_err(Fault::told)?;
+    let table = (readable(&schema), readable(&name));
+    match (utf8(schema, "the relation's schema"), utf8(name, "the relation's name")) {
+        (Ok(schema), Ok(name)) => Ok((schema, name)),
+        (Err(fault), _) | (_, Err(fault)) => Err(fault.of_name(table)),
     }
 }
 
 /// Reads the columns into `table`; returns the replica identity, and which of the columns belong to it.
-fn columns(frame: &mut Reader, table: &mut Table) -> Result<(u8, Vec<bool>), Fault> {
+fn columns(mut frame: Reader, table: &mut Table) -> Result<(u8, Vec<bool>), Fault> {
     let identity = match frame.u8("the replica identity")? {
         identity @ (b'd' | b'n' | FULL | b'i') => identity,
         value => return Err(Fault::Unknown { what: "the replica identity", value }),
@@ -57,5 +69,6 @@ fn columns(frame: &mut Reader, table: &mut Table) -> Result<(u8, Vec<bool>), Fau
         frame.u32("the column's type modifier")?;
         table.columns.push(Column { name, type_oid });
     }
+    frame.finish()?;
     Ok((identity, key))
 }

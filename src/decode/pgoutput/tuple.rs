@@ -65,7 +65,8 @@ fn read(
             b'u' => Cell::Unchanged,
             b't' => {
                 let len = frame.u32("a cell's length")?;
-                Cell::Text(frame.text(len, "a cell's text")?)
+                let text = frame.bytes(len, "a cell's text")?;
+                Cell::Text(text.try_into().map_err(|_| Fault::CellNotUtf8 { column: name(relation, column) })?)
             }
             b'b' => return Err(Fault::BinaryCell { column: name(relation, column) }),
             value => return Err(Fault::Unknown { what: "a cell's kind", value }),

@@ -5,6 +5,7 @@ mod layout;
 mod meaning;
 mod order;
 mod pgoutput;
+mod poison;
 mod same_writes;
 mod wal2json;
 
@@ -14,7 +15,7 @@ use bytes::Bytes;
 use serde_json::Value;
 
 use super::{DecodeError, Decoder, PgOutput, Published, PublishedTable, Scope, Wal2Json};
-use crate::change::{Cell, Change, Column, Entry, LogicalMessage, Lsn, OldRow, Operation, Row};
+use crate::change::{Cell, Change, Column, Entry, LogicalMessage, Lsn, OldRow, Operation, Row, Unreadable};
 
 /// A frame: where it starts, and its payload.
 type Frame = (Lsn, Bytes);

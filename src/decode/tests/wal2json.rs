@@ -203,7 +203,7 @@ fn a_value_that_is_json_in_json_is_refused_and_its_table_named() {
     for value in ["[1]", "{}"] {
         let error = refused(insert(&[("a", "23", value)]));
         assert!(matches!(error.fault(), Fault::NestedValue { column } if column == "a"));
-        assert_eq!((error.plugin(), error.table()), ("wal2json", Some("public.t")));
+        assert_eq!((error.plugin(), error.table()), ("wal2json", Some(&("public".into(), "t".into()))));
     }
 }
 

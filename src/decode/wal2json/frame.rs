@@ -29,7 +29,7 @@ pub(super) struct Frame<'a> {
     pub identity: Option<Columns<'a>>,
     pub transactional: Option<bool>,
     #[serde(borrow)]
-    pub prefix: Option<Text<'a>>,
+    pub prefix: Option<Content<'a>>,
     #[serde(borrow)]
     pub content: Option<Content<'a>>,
     /// Only format 1 has it.
@@ -54,7 +54,7 @@ pub(super) struct Column<'a> {
 /// A JSON string: a slice of the frame, or a copy where it has escapes.
 pub(super) struct Text<'a>(pub Cow<'a, str>);
 
-/// A message's content. It may be any bytes, which wal2json puts into its string as they are.
+/// A JSON string of any bytes: wal2json puts them into it as they are.
 pub(super) struct Content<'a>(pub Cow<'a, [u8]>);
 
 /// A row's columns.

@@ -1,6 +1,7 @@
 //! `wal2json`, format version 2: a JSON object a frame, as its README and `pg_decode_write_change` in its source have it.
 
 mod frame;
+mod head;
 mod layout;
 mod options;
 mod text;
@@ -12,10 +13,14 @@ use bytes::Bytes;
 pub use self::options::wal2json_options;
 use self::{
     frame::{Columns, Frame, Text},
+    head::Head,
     layout::{Layout, Source},
 };
-use super::{DecodeError, Decoder, Fault, Published, PublishedTable, error::Failure, order::Order};
-use crate::change::{Begin, Change, Commit, Entry, LogicalMessage, Lsn, Operation, Table};
+use super::{
+    DecodeError, Decoder, Fault, Published, PublishedTable, error::Failure, order::Order, published::Place,
+    reader::utf8,
+};
+use crate::change::{Begin, Change, Commit, Entry, LogicalMessage, Lsn, Operation};
 
 const PLUGIN: &str = "wal2json";
 
@@ -25,7 +30,7 @@ const PLUGIN: &str = "wal2json";
 /// What wal2json does not say, and what follows from it:
 /// - NaN and infinities of float and numeric columns arrive as NULL.
 /// - A message's content ends at its first NUL byte.
-/// - It has no relations: a [`Table`] has the columns of the catalog until changes show others. An added column is told
+/// - It has no relations: a [`Table`](crate::change::Table) has the columns of the catalog until changes show others. An added column is told
 ///   from its first change on, and so is a new name. A column that was dropped, or renamed, or is in the catalog but not
 ///   yet at this place of the log, goes with the next INSERT, and with the next UPDATE if its type is of fixed length or
 ///   the replica identity is FULL. Else UPDATEs cannot tell it from an out-of-line value that they leave untouched: until
@@ -53,19 +58,49 @@ impl Wal2Json {
     }
 
     fn frame(&mut self, payload: &Bytes, out: &mut Vec<Entry>) -> Result<(), Failure> {
-        let frame: Frame<'_> = serde_json::from_slice(payload).map_err(Fault::Json)?;
+        let frame: Frame<'_> = match serde_json::from_slice(payload) {
+            Ok(frame) => frame,
+            Err(error) => return Err(self.unsound(&Head::read(payload), Fault::Json(error))),
+        };
         match frame.action.as_ref().map(|action| action.0.as_ref()) {
             Some("B") => self.begin(&frame),
             Some("C") => self.commit(&frame, out),
-            Some("I") => self.change(frame, "an insert", payload, out, |table| table.insert, insert),
-            Some("U") => self.change(frame, "an update", payload, out, |table| table.update, update),
-            Some("D") => self.change(frame, "a delete", payload, out, |table| table.delete, delete),
-            Some("T") => self.truncate(frame, out),
+            Some("I") => self.change("I", frame, payload, out, insert),
+            Some("U") => self.change("U", frame, payload, out, update),
+            Some("D") => self.change("D", frame, payload, out, delete),
+            Some("T") => self.change("T", frame, payload, out, |_, _, _| Ok(Operation::Truncate)),
             Some("M") => self.message(frame, payload, out),
             Some(action) => Err(Fault::Field { field: "action", text: action.to_owned() }.into()),
             None if frame.change.is_some() => Err(Fault::FormatVersion1.into()),
             None => Err(Fault::Missing("action").into()),
         }
+    }
+
+    /// What a frame that is not sound JSON comes to: a text that is not UTF-8 makes it so.
+    fn unsound(&self, head: &Head, fault: Fault) -> Failure {
+        let action = match head.action.as_deref() {
+            Some(action @ ("I" | "U" | "D" | "T")) => action,
+            Some("M") => return fault.told(),
+            _ => return fault.into(),
+        };
+        if let Err(fault) = self.order.within(needs_transaction(action)) {
+            return fault.into();
+        }
+        let (Some(schema), Some(name)) = (&head.schema, &head.table) else { return fault.told() };
+        match self.published(action, schema, name) {
+            Some((table, _)) => fault.of_name((table.schema.clone(), table.name.clone())),
+            None => fault.untold(),
+        }
+    }
+
+    /// The table that the change is told of, if it is told. Where a root is truncated, it is named beside its leaves.
+    fn published(&self, action: &str, schema: &str, name: &str) -> Option<(&PublishedTable, Place)> {
+        self.published.find(schema, name).filter(|(table, place)| match action {
+            "I" => table.insert,
+            "U" => table.update,
+            "D" => table.delete,
+            _ => table.truncate && !place.leaf,
+        })
     }
 
     fn begin(&mut self, frame: &Frame<'_>) -> Result<(), Failure> {
@@ -84,18 +119,18 @@ impl Wal2Json {
 
     fn change(
         &mut self,
+        action: &str,
         frame: Frame<'_>,
-        what: &'static str,
         payload: &Bytes,
         out: &mut Vec<Entry>,
-        is_published: impl Fn(&PublishedTable) -> bool,
         operation: impl Fn(&mut Layout, Source<'_>, Frame<'_>) -> Result<Operation, Fault>,
     ) -> Result<(), Failure> {
-        self.order.within(what)?;
-        let (schema, name) = named(&frame)?;
-        let Some((published, place)) = self.published.find(schema, name) else { return Ok(()) };
-        let Some(layout) = self.layouts.get_mut(place.table).filter(|_| is_published(published)) else {
-            return Ok(());
+        self.order.within(needs_transaction(action))?;
+        let (schema, name) = named(&frame).map_err(Fault::told)?;
+        let Some((_, place)) = self.published(action, schema, name) else { return Ok(()) };
+        let (published, layout) = match (self.published.tables().get(place.table), self.layouts.get_mut(place.table)) {
+            (Some(published), Some(layout)) => (published, layout),
+            _ => return Ok(()),
         };
         let change = parse("lsn", &frame.lsn).and_then(|lsn| {
             let operation = operation(layout, Source { published, leaf: place.leaf, frame: payload }, frame)?;
@@ -105,31 +140,18 @@ impl Wal2Json {
         Ok(self.order.tell(Entry::Change(change), out)?)
     }
 
-    fn truncate(&mut self, frame: Frame<'_>, out: &mut Vec<Entry>) -> Result<(), Failure> {
-        self.order.within("a truncate")?;
-        let (schema, name) = named(&frame)?;
-        // Where a root is truncated, it is named beside its leaves.
-        let published = self.published.find(schema, name).filter(|(table, place)| table.truncate && !place.leaf);
-        let Some(layout) = published.and_then(|(_, place)| self.layouts.get(place.table)) else { return Ok(()) };
-        let table: Arc<Table> = Arc::clone(&layout.table);
-        let lsn = parse("lsn", &frame.lsn).map_err(|fault| fault.of(&table))?;
-        Ok(self.order.tell(Entry::Change(Change { lsn, table, operation: Operation::Truncate }), out)?)
-    }
-
     fn message(&mut self, frame: Frame<'_>, payload: &Bytes, out: &mut Vec<Entry>) -> Result<(), Failure> {
-        let message = LogicalMessage {
-            lsn: parse("lsn", &frame.lsn)?,
-            transactional: frame.transactional.ok_or(Fault::Missing("transactional"))?,
-            prefix: text::share(payload, frame.prefix.ok_or(Fault::Missing("prefix"))?.0),
-            content: text::share_bytes(payload, frame.content.ok_or(Fault::Missing("content"))?.0),
-        };
+        let message = message(frame, payload).map_err(Fault::of_message)?;
         Ok(self.order.message(message, out)?)
     }
 }
 
 impl Decoder for Wal2Json {
     fn decode(&mut self, lsn: Lsn, payload: Bytes, out: &mut Vec<Entry>) -> Result<(), DecodeError> {
-        self.frame(&payload, out).map_err(|failure| DecodeError::new(PLUGIN, lsn, failure))
+        self.frame(&payload, out).map_err(|failure| {
+            self.order.tell_lost(lsn, &failure, out);
+            DecodeError::new(PLUGIN, lsn, failure)
+        })
     }
 }
 
@@ -149,6 +171,25 @@ fn update(layout: &mut Layout, source: Source<'_>, frame: Frame<'_>) -> Result<O
 fn delete(layout: &mut Layout, source: Source<'_>, frame: Frame<'_>) -> Result<Operation, Fault> {
     let Columns(identity) = frame.identity.ok_or(Fault::Missing("identity"))?;
     Ok(Operation::Delete { old: layout.deleted(source, identity)? })
+}
+
+fn message(frame: Frame<'_>, payload: &Bytes) -> Result<LogicalMessage, Fault> {
+    let prefix = text::share_bytes(payload, frame.prefix.ok_or(Fault::Missing("prefix"))?.0);
+    Ok(LogicalMessage {
+        lsn: parse("lsn", &frame.lsn)?,
+        transactional: frame.transactional.ok_or(Fault::Missing("transactional"))?,
+        prefix: utf8(prefix, "the message's prefix")?,
+        content: text::share_bytes(payload, frame.content.ok_or(Fault::Missing("content"))?.0),
+    })
+}
+
+fn needs_transaction(action: &str) -> &'static str {
+    match action {
+        "I" => "an insert",
+        "U" => "an update",
+        "D" => "a delete",
+        _ => "a truncate",
+    }
 }
 
 fn named<'a>(frame: &'a Frame<'_>) -> Result<(&'a str, &'a str), Fault> {

@@ -4,6 +4,7 @@ mod actors;
 mod child_rows;
 mod documents;
 mod identity;
+mod losses;
 mod payloads;
 mod plain_tables;
 mod rules_in_stream;

@@ -61,6 +61,42 @@ fn a_rule_takes_effect_at_the_commit_of_its_transaction() {
 }
 
 #[test]
+fn rules_that_a_commit_changed_are_handed_out_once() {
+    let mut orders = Orders::new(&[components_rule()]);
+    orders.rule(insert(orders_rule("order"))).expect("a rule");
+    assert_eq!(orders.stream.mapper.take_rules_change(), None, "they are not in force yet");
+    orders.commit().expect("a commit");
+    let rules = orders.stream.mapper.take_rules_change().expect("they have changed");
+    assert_eq!(rules, orders.stream.mapper.rules());
+    let tables: Vec<_> = rules.iter().map(|rule| rule.table_name.as_str()).collect();
+    assert_eq!(tables, ["components", "orders"]);
+    assert_eq!(orders.stream.mapper.take_rules_change(), None);
+    orders.commit().expect("a commit");
+    orders.rule(insert(orders_rule("order"))).expect("the same rule");
+    orders.commit().expect("a commit");
+    assert_eq!(orders.stream.mapper.take_rules_change(), None, "nothing has changed");
+    orders.rule(Operation::Truncate).expect("a truncate");
+    orders.commit().expect("a commit");
+    assert_eq!(orders.stream.mapper.take_rules_change(), Some(vec![]));
+}
+
+#[test]
+fn rules_can_be_written_down_and_taken_up_again() {
+    let mut child_rows = components_rule();
+    child_rows["table_name"] = "parts".into();
+    child_rows["prefix"] = "part".into();
+    child_rows["nested"] = json!({"parent": "parent_id", "row": "row_id"});
+    let bare = json!({"schema_name": "sales", "table_name": "orders", "prefix": "order"});
+    let rules = Stream::new(&[child_rows, bare, components_rule()]).mapper.rules();
+    let tables: Vec<_> = rules.iter().map(|rule| rule.table_name.as_str()).collect();
+    assert_eq!(tables, ["components", "parts", "orders"], "by schema and name, however they came");
+    let written = serde_json::to_string(&rules).expect("JSON");
+    let read: Vec<RuleSpec> = serde_json::from_str(&written).expect("rules");
+    assert_eq!(read, rules);
+    assert_eq!(Mapper::new(read).expect("sound rules").rules(), rules);
+}
+
+#[test]
 fn a_rule_that_is_updated_moved_or_deleted_takes_effect() {
     let mut orders = Orders::new(&[]);
     orders.rule(insert(orders_rule("order"))).expect("a rule");

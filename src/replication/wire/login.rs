@@ -17,6 +17,11 @@ use crate::{
 const PINNED: &str =
     "-c datestyle=ISO -c intervalstyle=postgres -c extra_float_digits=1 -c bytea_output=hex -c timezone=UTC";
 
+/// A database whose encoding is SQL_ASCII holds texts of any bytes. Asked for UTF8, its walsender ends the stream at the first
+/// that is not: asked for no conversion, it leaves that to the decoder.
+const TAKE_ANY_BYTES: &str = "SELECT pg_catalog.set_config('client_encoding', 'SQL_ASCII', false) \
+                              WHERE pg_catalog.current_setting('server_encoding') = 'SQL_ASCII'";
+
 /// Starts a replication session for the DSN's database and authenticates. `end_point` is the channel binding of the TLS
 /// connection, where there is one.
 pub(super) async fn login(wire: &mut Wire, dsn: &Dsn, end_point: Option<Vec<u8>>) -> Result<(), ReplicationError> {
@@ -37,11 +42,13 @@ pub(super) async fn login(wire: &mut Wire, dsn: &Dsn, end_point: Option<Vec<u8>>
     authenticate(wire, dsn, end_point).await?;
     loop {
         match next(wire).await? {
-            Message::ReadyForQuery(_) => return Ok(()),
+            Message::ReadyForQuery(_) => break,
             Message::BackendKeyData(_) => {}
             _ => return Err(ReplicationError::Protocol("an unexpected message after the login".to_owned())),
         }
     }
+    wire.query(TAKE_ANY_BYTES).await?;
+    Ok(())
 }
 
 async fn authenticate(wire: &mut Wire, dsn: &Dsn, end_point: Option<Vec<u8>>) -> Result<(), ReplicationError> {

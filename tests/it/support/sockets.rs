@@ -98,6 +98,13 @@ impl Client {
         answer.unwrap_or_else(|error| panic!("{event} was not answered: {error}"))
     }
 
+    /// Emits many at once, each with an ack, and waits for all.
+    pub async fn requests(&self, event: &str, payloads: Vec<Value>) -> Vec<Value> {
+        let order = json!({ "do": "requests", "event": event, "payloads": payloads });
+        let answer = self.order(order).await.unwrap_or_else(|error| panic!("{event}: {error}"));
+        answer.as_array().expect("acks").clone()
+    }
+
     /// Subscribes, and expects that it succeeds; the ack.
     pub async fn subscribe(&self, ids: Value) -> Value {
         let ack = self.request("component:subscribe", ids).await;
