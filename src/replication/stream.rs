@@ -106,16 +106,16 @@ async fn pump(
             () = cancel.cancelled() => break,
             sent = writer.send(), if writer.is_unsent() => sent?,
             () = sleep_until(next_status) => {
-                told = progress.confirmed();
+                told = progress.tellable();
                 put_status(&mut writer, progress.received().max(told), told, told)?;
                 next_status = Instant::now() + status_interval;
                 due_soon = false;
             }
-            () = progress.confirmed_beyond(told), if !due_soon => {
+            () = progress.tellable_beyond(told), if !due_soon => {
                 due_soon = true;
                 next_status = next_status.min(Instant::now() + NEWS_DELAY);
             }
-            () = progress.confirmed_beyond(Lsn(told.0.saturating_add(NEWS_BYTES))), if due_soon => {
+            () = progress.tellable_beyond(Lsn(told.0.saturating_add(NEWS_BYTES))), if due_soon => {
                 next_status = Instant::now();
             }
             room = feed.reserve(), if inbox.has_news() => match (room, inbox.news()) {
@@ -151,7 +151,7 @@ pub(super) fn put_status(
 
 /// Confirms what is handed on, ends the copy and waits for the server to end it too: then the slot is free.
 async fn take_leave(reader: &mut Reader, writer: &mut Writer, progress: &Progress) -> Result<(), ReplicationError> {
-    let confirmed = progress.confirmed();
+    let confirmed = progress.tellable();
     put_status(writer, progress.received(), confirmed, confirmed)?;
     writer.put(|buffer| {
         frontend::copy_done(buffer);

@@ -6,6 +6,7 @@ mod support;
 mod another_cluster;
 mod bad_surroundings;
 mod commands;
+mod failover;
 mod gateway;
 mod held_wal;
 mod leader_killed;
