@@ -16,6 +16,9 @@ use crate::{
 const WRITERS: u64 = 4;
 /// All faults are over: how long clients may take to find their way back.
 const RECOVERY: Duration = Duration::from_secs(90);
+/// How long a marker may take to every room, and how many are tried.
+const MARKED: Duration = Duration::from_secs(20);
+const MARKERS: u32 = 4;
 /// What the server's memory may have grown by, in MiB: the history, and what the allocator keeps.
 const GROWTH: u64 = 128;
 
@@ -123,27 +126,40 @@ fn rooms(client: u32) -> Vec<Ids> {
 
 /// Waits until all are in all of their rooms and have fetched what they had to.
 async fn settle(replicas: &mut Replicas) -> Result<(), String> {
-    until(replicas, "is not back in all of its rooms", |status| status.settled).await
+    until(replicas, RECOVERY, "is not back in all of its rooms", |status| status.settled).await
 }
 
-/// What is committed after everything else reaches every room after everything else.
+/// What is committed after everything else reaches every room after everything else. Who had to fetch meanwhile did not
+/// hear it: then there is another.
 async fn mark(world: &World, replicas: &mut Replicas) -> Result<(), String> {
-    let marker = "marker";
-    for number in 0..COMPONENTS {
-        world.cluster.sql(&writers::upsert(number, marker)).await;
+    let mut outcome = Ok(());
+    for attempt in 0..MARKERS {
+        let marker = format!("marker {attempt}");
+        for number in 0..COMPONENTS {
+            world.cluster.sql(&writers::upsert(number, &marker)).await;
+        }
+        let entities = (0..ENTITIES).map(|number| ("page", number.to_string())).chain([("bulk", "hot".to_owned())]);
+        for (entity_type, entity_id) in entities {
+            let insert = "INSERT INTO components (entity_type, entity_id, type, name) VALUES";
+            world.cluster.sql(&format!("{insert} ('{entity_type}', '{entity_id}', 'marker', '{marker}')")).await;
+        }
+        let is_marked =
+            |status: &Status| status.settled && status.markers.iter().all(|held| held.as_ref() == Some(&marker));
+        outcome = until(replicas, MARKED, "did not hear the marker in all of its rooms", is_marked).await;
+        if outcome.is_ok() {
+            break;
+        }
     }
-    let entities = (0..ENTITIES).map(|number| ("page", number.to_string())).chain([("bulk", "hot".to_owned())]);
-    for (entity_type, entity_id) in entities {
-        let insert = "INSERT INTO components (entity_type, entity_id, type, name) VALUES";
-        world.cluster.sql(&format!("{insert} ('{entity_type}', '{entity_id}', 'marker', '{marker}')")).await;
-    }
-    let is_marked =
-        |status: &Status| status.settled && status.markers.iter().all(|held| held.as_deref() == Some(marker));
-    until(replicas, "did not hear the marker in all of its rooms", is_marked).await
+    outcome
 }
 
-async fn until(replicas: &mut Replicas, what: &str, is_so: impl Fn(&Status) -> bool) -> Result<(), String> {
-    let deadline = Instant::now() + RECOVERY;
+async fn until(
+    replicas: &mut Replicas,
+    patience: Duration,
+    what: &str,
+    is_so: impl Fn(&Status) -> bool,
+) -> Result<(), String> {
+    let deadline = Instant::now() + patience;
     loop {
         let status = replicas.status().await;
         let late: Vec<&str> = status.iter().filter(|status| !is_so(status)).map(|status| &*status.client).collect();
@@ -153,7 +169,7 @@ async fn until(replicas: &mut Replicas, what: &str, is_so: impl Fn(&Status) -> b
         if Instant::now() > deadline {
             let states = status.iter().filter(|status| !is_so(status)).map(|status| format!("{:#}", status.state));
             let told: Vec<String> = states.chain(replicas.problems()).collect();
-            return Err(format!("after {RECOVERY:?} {} {what}\n  {}", late.join(", "), told.join("\n  ")));
+            return Err(format!("after {patience:?} {} {what}\n  {}", late.join(", "), told.join("\n  ")));
         }
         tokio::time::sleep(Duration::from_millis(100)).await;
     }
