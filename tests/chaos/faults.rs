@@ -131,6 +131,7 @@ impl Fault {
             Fault::StuckClient => {
                 let rooms: Vec<_> = (0..4).map(entity).chain((0..8).map(component)).collect();
                 let address = world.server.as_ref().expect("a server leads").address;
+                // Where the server just looks for its database it lets nobody in, and there is nobody to be stuck.
                 world.stuck.extend(Stuck::connect(address, &rooms).await);
             }
             Fault::Bulk => insert_many(world, bulk).await,

@@ -11,8 +11,10 @@ mod faults;
 mod proxy;
 mod replicas;
 mod run;
+mod soak;
 mod stuck;
 mod truth;
+mod wire;
 mod world;
 mod writers;
 
@@ -35,6 +37,7 @@ fn main() -> ExitCode {
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(4).enable_all().build().expect("starts");
     let outcome = match command.as_str() {
         "chaos" => runtime.block_on(run::run(setting("SEED", rand::random::<u32>().into()), setting("MINUTES", 2))),
+        "soak" => runtime.block_on(soak::run(setting("SEED", 1), setting("MINUTES", 30))),
         _ => return ExitCode::SUCCESS,
     };
     match outcome {
