@@ -13,3 +13,4 @@ mod plugins_agree;
 mod replication_refusals;
 mod replication_stream;
 mod replication_wire;
+mod resume;
