@@ -18,5 +18,6 @@ mod replication_refusals;
 mod replication_stream;
 mod replication_wire;
 mod restored_backup;
+mod resume;
 mod slot_dropped;
 mod slot_invalidated;
