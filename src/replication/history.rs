@@ -59,6 +59,11 @@ impl History {
         self.broken
     }
 
+    /// Whether it has shown that it is the same log.
+    pub(super) fn is_certain(&self) -> bool {
+        !self.due && !self.broken
+    }
+
     /// The end of the last transaction that came in.
     pub(super) fn end(&self) -> Lsn {
         self.last.map_or(Lsn::ZERO, |last| last.end_lsn)

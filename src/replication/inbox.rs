@@ -30,17 +30,24 @@ pub(super) struct Inbox<'a> {
     fresh: bool,
     /// The transaction in which the last entry stands.
     open: Option<Begin>,
+    /// Where the log ended when the stream began.
+    target: Lsn,
 }
 
 impl<'a> Inbox<'a> {
     pub(super) fn new(decoder: Box<dyn Decoder>, progress: &'a Progress, connected: Connected) -> Inbox<'a> {
-        let (connected, batch) = (Some(connected), Batch::default());
+        let (target, connected, batch) = (connected.wal_end, Some(connected), Batch::default());
         let unreadable = Unreadable::default();
-        Inbox { decoder, unreadable, progress, connected, batch, bytes: 0, fresh: false, open: None }
+        Inbox { decoder, unreadable, progress, connected, batch, bytes: 0, fresh: false, open: None, target }
     }
 
     pub(super) fn is_full(&self) -> bool {
         self.batch.entries.len() >= BATCH_ENTRIES || self.bytes >= BATCH_BYTES
+    }
+
+    /// Whether it is still to be learned that all has come which stood in the log when the stream began.
+    pub(super) fn is_behind(&self) -> bool {
+        self.batch.wal_end < self.target
     }
 
     pub(super) fn has_news(&self) -> bool {
@@ -66,7 +73,7 @@ impl<'a> Inbox<'a> {
                 Message::Data { start, payload } => self.data(start, payload),
                 Message::Keepalive { end, reply } => {
                     self.keepalive(end);
-                    if reply { put_status(writer, end, Lsn::ZERO, end) } else { Ok(()) }
+                    if reply { put_status(writer, [end, Lsn::ZERO, end], false) } else { Ok(()) }
                 }
             },
             Frame::Message(backend::Message::ErrorResponse(body)) => {

@@ -38,6 +38,8 @@ struct State {
     replay_bytes: u64,
     quiet: Option<Quiet>,
     confirmed: Lsn,
+    /// Where the slot stood when the connection was made.
+    slot: Lsn,
     history: History,
     /// Connections that the consumer has not taken up yet. Until then it speaks of an earlier one, and maybe of positions
     /// in another log.
@@ -122,7 +124,7 @@ impl Progress {
                 (state.handed_on, state.keep_from) = (before.handed_on, before.keep_from);
                 (state.confirmed, state.history) = (before.confirmed, before.history);
             }
-            (state.received, state.committed) = (slot, slot);
+            (state.slot, state.received, state.committed) = (slot, slot, slot);
             state.wal_end = wal_end.max(slot);
             state.handed_on = state.handed_on.max(slot);
             state.confirmed = state.confirmed.max(slot);
@@ -160,21 +162,25 @@ impl Progress {
         state.history.is_broken().then(|| state.history.end())
     }
 
-    /// Waits until more than `lsn` may be confirmed.
-    pub(super) async fn confirmed_beyond(&self, lsn: Lsn) {
+    /// What to confirm over the present connection.
+    pub(super) fn tellable(&self) -> Lsn {
+        self.0.borrow().tellable()
+    }
+
+    /// Waits until more than `lsn` is to be confirmed.
+    pub(super) async fn tellable_beyond(&self, lsn: Lsn) {
         // An error would mean that the sender is gone, and `self` holds it.
-        let _ = self.0.subscribe().wait_for(|state| state.confirmed > lsn).await;
+        let _ = self.0.subscribe().wait_for(|state| state.tellable() > lsn).await;
     }
 
     fn update(&self, change: impl FnOnce(&mut State)) {
         self.0.send_if_modified(|state| {
-            let before = state.confirmed;
+            let before = state.tellable();
             change(state);
-            // What another log told says nothing about this one.
-            if !state.history.is_broken() {
+            if state.history.is_certain() {
                 state.confirmed = state.confirmed.max(state.confirmable());
             }
-            state.confirmed != before
+            state.tellable() != before
         });
     }
 }
@@ -183,6 +189,11 @@ impl State {
     fn receive(&mut self, lsn: Lsn) {
         self.received = self.received.max(lsn);
         self.wal_end = self.wal_end.max(lsn);
+    }
+
+    /// What was read from one log must not move the slot of another.
+    fn tellable(&self) -> Lsn {
+        if self.history.is_certain() { self.confirmed } else { self.slot }
     }
 
     fn confirmable(&self) -> Lsn {

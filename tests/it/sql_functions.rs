@@ -1,10 +1,10 @@
 //! What a DBA writes in SQL: rules that work are taken, and what would not work is refused with what to do instead.
 
-use serde_json::json;
+use serde_json::{Value, json};
 use tokio::process::Command;
 use walcast::events::{Mapper, RuleSpec};
 
-use crate::support::{Cluster, Database, Server, Sockets, walcast};
+use crate::support::{Cluster, Database, PATIENCE, Server, Sockets, walcast};
 
 /// The error and the hint that statements end with.
 async fn refusal(database: &Database, statements: &str) -> String {
@@ -185,11 +185,9 @@ async fn a_rule_that_cannot_be_followed_is_told_and_the_others_are_served() {
     for (table, why) in
         [("a_unreadable", "cannot be read"), ("b_reserved", "reserved"), ("second", "public.components")]
     {
-        let line = server
-            .logged(table, |line| {
-                line["message"].as_str().is_some_and(|text| text.contains(&format!("public.{table} ")))
-            })
-            .await;
+        let is_it =
+            |line: &Value| line["message"].as_str().is_some_and(|text| text.contains(&format!("public.{table} ")));
+        let line = server.logged(table, PATIENCE, is_it).await.expect("the server goes on");
         let text = line["message"].as_str().unwrap_or_default();
         assert!(line["level"] == "ERROR" && text.contains(why) && text.contains("broadcast_table()"), "{line}");
     }

@@ -88,12 +88,28 @@ fn after_a_reconnect_what_was_handed_on_counts_once_it_has_come_again() {
     assert_eq!(progress.connected(Lsn(100), Lsn(1000), false), None);
     progress.begin();
     progress.handed_on(Lsn(400));
-    assert_eq!(progress.confirmed(), Lsn(100));
     progress.committed(ending(300));
-    assert_eq!(progress.confirmed(), Lsn(300));
     progress.quiet(Lsn(350));
+    assert_eq!(progress.confirmed(), Lsn(100));
     progress.committed(ending(400));
     assert_eq!(progress.confirmed(), Lsn(400));
+}
+
+#[test]
+fn the_slot_is_not_moved_before_the_log_has_shown_to_be_the_same() {
+    let progress = connected();
+    progress.committed(ending(800));
+    progress.handed_on(Lsn(800));
+    progress.quiet(Lsn(900));
+    assert_eq!(progress.connected(Lsn(200), Lsn(1000), false), None);
+    assert_eq!((progress.confirmed(), progress.tellable()), (Lsn(900), Lsn(200)));
+    progress.committed(ending(700));
+    assert_eq!(progress.tellable(), Lsn(200));
+    progress.committed(ending(800));
+    assert_eq!(progress.tellable(), Lsn(900));
+    assert_eq!(progress.connected(Lsn(200), Lsn(1000), false), None);
+    progress.committed(ending(803));
+    assert_eq!(progress.tellable(), Lsn(200));
 }
 
 #[test]
@@ -223,6 +239,6 @@ fn what_is_kept_stays_kept_over_a_reconnect() {
 async fn whoever_waits_for_more_is_woken_by_it() {
     let progress = connected();
     progress.committed(ending(200));
-    let ((), ()) = tokio::join!(progress.confirmed_beyond(Lsn(100)), async { progress.handed_on(Lsn(200)) });
+    let ((), ()) = tokio::join!(progress.tellable_beyond(Lsn(100)), async { progress.handed_on(Lsn(200)) });
     assert_eq!(progress.confirmed(), Lsn(200));
 }

@@ -169,6 +169,35 @@ impl Cluster {
         self.start_again().await;
     }
 
+    /// A standby made from the backup, which keeps copies of slots that are made for a failover. Postgres 17 or later; this
+    /// cluster must let it replicate (`local replication all trust`).
+    pub async fn standby(&self) -> Cluster {
+        self.sql("SELECT pg_create_physical_replication_slot('standby', true)").await;
+        let directory = TempDir::with_prefix("walcast-pg-").expect("a directory");
+        let data = directory.path().join("data");
+        copy(&self.backup(), &data);
+        let port = TcpListener::bind("127.0.0.1:0").and_then(|socket| socket.local_addr()).expect("a port").port();
+        let settings = format!(
+            "port = {port}\nunix_socket_directories = '{}'\nprimary_conninfo = '{}'\nprimary_slot_name = 'standby'\n\
+             hot_standby_feedback = on\nsync_replication_slots = on\n",
+            directory.path().display(),
+            self.dsn_text("")
+        );
+        let file = data.join("postgresql.auto.conf");
+        let before = std::fs::read_to_string(&file).expect("reads");
+        std::fs::write(file, before + &settings).expect("writes");
+        std::fs::write(data.join("standby.signal"), "").expect("writes");
+        own(directory.path());
+        pg_ctl(&data, &["-w", "start"]);
+        let client = connect(directory.path(), port, "postgres").await;
+        Cluster { directory, port, client }
+    }
+
+    /// Makes a standby the primary.
+    pub fn promote(&self) {
+        pg_ctl(&self.data(), &["-w", "promote"]);
+    }
+
     fn backup(&self) -> PathBuf {
         self.directory.path().join("backup")
     }
