@@ -53,3 +53,12 @@ CREATE TABLE walcast.slots (
 COMMENT ON TABLE walcast.slots IS
     'The history that a replication slot tells: its epoch is part of every offset and changes when the slot had to be '
     'created again, so that no client takes a position in one history for a position in another.';
+
+CREATE TABLE walcast.slot_rules (
+    slot_name name NOT NULL,
+    lsn       pg_lsn NOT NULL,
+    rules     jsonb NOT NULL,
+    PRIMARY KEY (slot_name, lsn)
+);
+COMMENT ON TABLE walcast.slot_rules IS
+    'The rules as they stood at a position of a slot''s stream: after a restart the stream begins there again.';

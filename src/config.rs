@@ -6,6 +6,7 @@ use clap::{Args, ValueEnum};
 
 use crate::{
     auth::{KeyError, KeySource, Verifier},
+    hub,
     postgres::{Dsn, DsnError},
     replication::{self, Plugin},
 };
@@ -125,6 +126,20 @@ impl GatewayArgs {
     }
 }
 
+/// How much of the past is kept for those who come back.
+#[derive(Args, Clone)]
+pub struct ReplayArgs {
+    /// How long events are kept for clients that come back, also over a restart
+    #[arg(long, env = "WALCAST_REPLAY_WINDOW", default_value = "2m", value_parser = parse_duration, value_name = "TIME")]
+    pub replay_window: Duration,
+    /// The most memory that kept events take, and the most log that Postgres holds for them
+    #[arg(long, env = "WALCAST_REPLAY_BYTES", default_value = "64MiB", value_parser = parse_bytes, value_name = "BYTES")]
+    pub replay_bytes: usize,
+    /// How many events of one transaction a room is sent; the rest becomes one resync
+    #[arg(long, env = "WALCAST_ROOM_CAP", default_value = "1000", value_name = "EVENTS")]
+    pub room_cap: u32,
+}
+
 /// The settings of `walcast serve`.
 #[derive(Args, Clone)]
 pub struct ServeArgs {
@@ -139,12 +154,23 @@ pub struct ServeArgs {
     pub keys: KeyArgs,
     #[command(flatten)]
     pub gateway: GatewayArgs,
+    #[command(flatten)]
+    pub replay: ReplayArgs,
     /// Apply the migrations before serving
     #[arg(long, env = "WALCAST_MIGRATE")]
     pub migrate: bool,
 }
 
 impl ServeArgs {
+    pub fn hub(&self) -> hub::Settings {
+        hub::Settings {
+            retention: hub::Retention { window: self.replay.replay_window, bytes: self.replay.replay_bytes },
+            room_cap: self.replay.room_cap,
+            // Half of what may wait for a socket: live events must find room behind what it missed.
+            replay_bytes: self.gateway.outbox_bytes / 2,
+        }
+    }
+
     pub fn replication(&self, dsn: &Dsn) -> replication::Settings {
         replication::Settings {
             dsn: dsn.clone(),

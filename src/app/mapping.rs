@@ -1,6 +1,6 @@
 use crate::{
     change::Entry,
-    events::{Event, Mapper, RuleError},
+    events::{Event, Mapper, RuleError, RuleSpec},
     store::{Store, StoreError},
 };
 
@@ -22,13 +22,18 @@ pub struct Mapping {
 impl Mapping {
     /// Begins with the rules as they are committed now; later ones come in the stream.
     pub async fn begin(store: Store) -> Result<Self, MappingError> {
-        let mapper = Mapper::new(store.rules().await?)?;
-        Ok(Mapping { store, mapper })
+        let rules = store.rules().await?;
+        Self::new(store, rules)
     }
 
-    /// The stream starts again at a transaction boundary.
-    pub fn reset(&mut self) {
-        self.mapper.reset();
+    /// Begins with the rules as they stood where the stream begins.
+    pub fn new(store: Store, rules: Vec<RuleSpec>) -> Result<Self, MappingError> {
+        Ok(Mapping { store, mapper: Mapper::new(rules)? })
+    }
+
+    /// The rules in force, if the last commit changed them.
+    pub fn take_rules_change(&mut self) -> Option<Vec<RuleSpec>> {
+        self.mapper.take_rules_change()
     }
 
     /// Learns from the catalog what the entry needs. Call it before [`map`](Self::map); after an error, call it again.

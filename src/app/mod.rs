@@ -16,9 +16,10 @@ pub use signal::stop_on_signal;
 
 use crate::{
     config::{ConfigError, ServeArgs},
-    gateway,
-    http::{self, Health, State},
-    hub::Dispatcher,
+    gateway::{self, Connections, Cut},
+    http::{self, Health},
+    hub::{self, Dispatcher},
+    postgres::Dsn,
     replication::{self, Progress, ReplicationError},
     store::{self, Store, StoreError},
 };
@@ -38,6 +39,8 @@ pub enum ServeError {
     Listen { address: SocketAddr, source: std::io::Error },
     #[error("the HTTP server failed: {0}")]
     Http(std::io::Error),
+    #[error("a part of the server ended unasked; report it with the log")]
+    Ended,
     #[error("a part of the server panicked: {0}")]
     Panic(#[from] tokio::task::JoinError),
 }
@@ -60,68 +63,72 @@ pub async fn serve(args: ServeArgs, stop: CancellationToken) -> Result<(), Serve
     let verifier = Arc::new(args.keys.verifier()?);
     let origins = args.gateway.origins()?;
     let settings = args.replication(&dsn);
-
-    if args.migrate {
-        let migrated = store::migrate(&dsn).await?;
-        tracing::info!(migrations = ?migrated.migrations, sql = ?migrated.repeatable, "migrated");
-    }
-    let store = Store::connect(&dsn).await?;
-    store.require_migrated().await?;
-    if store.ensure_publication(&settings.publication).await? {
-        tracing::info!(publication = settings.publication, "publication created");
-    }
-    let prepared = replication::prepare(&settings).await?;
-    if prepared.created {
-        store.new_epoch(&settings.slot, &prepared.system_identifier).await?;
-    }
+    // Before anything is created in the database: a port that is taken must leave no slot behind.
     let address = args.gateway.listen;
     let listener = http::bind(address, args.gateway.stall_timeout)
         .await
         .map_err(|source| ServeError::Listen { address, source })?;
     let address = listener.address().unwrap_or(address);
+    // Migrating may wait for another server, so it must not keep us from stopping.
+    let store = tokio::select! {
+        () = stop.cancelled() => return Ok(()),
+        store = prepare(&args, &dsn, &settings) => store?,
+    };
 
     let progress = Arc::new(Progress::default());
-    let (hub, dispatcher) = Dispatcher::new({
-        let progress = progress.clone();
-        move |end| progress.handed_on(end)
-    });
+    let (feed, mut batches) = mpsc::channel(FEED);
+    let mut streaming = tokio::spawn(replication::run(settings.clone(), progress.clone(), feed, stop.child_token()));
+    let first = tokio::select! {
+        () = stop.cancelled() => None,
+        first = batches.recv() => first,
+    };
+    // Nothing came: it cannot stream, or is to stop.
+    let Some(first) = first else { return Ok(streaming.await??) };
+
+    let (hub, dispatcher) = Dispatcher::new(args.hub(), reports(&progress));
     let health = Health::default();
+    let connections = Connections::default();
     let (sockets, io) = gateway::build(gateway::Settings {
         hub: hub.clone(),
         verifier,
+        connections: connections.clone(),
         max_payload: args.gateway.max_payload,
         outbox_bytes: args.gateway.outbox_bytes,
         stall_timeout: args.gateway.stall_timeout,
     });
-    let router = http::router(health.clone(), sockets, origins);
-
+    let router = http::router(health.clone(), connections, sockets, origins);
     let dispatching = CancellationToken::new();
-    let dispatcher = tokio::spawn(dispatcher.run(dispatching.clone()));
-    let (feed, batches) = mpsc::channel(FEED);
-    let pipeline = Pipeline::new(store, hub, health.clone(), settings.slot.clone(), stop.clone());
-    let mut pipeline = tokio::spawn(pipeline.run(batches));
-    let mut streaming = tokio::spawn(replication::run(settings, progress, feed, stop.child_token()));
+    let mut dispatcher = tokio::spawn(dispatcher.run(dispatching.clone()));
+    let pipeline = Pipeline::new(store, hub, health.clone(), settings.slot, stop.clone());
+    let mut pipeline = tokio::spawn(pipeline.run(first, batches));
     let closing = CancellationToken::new();
     let mut serving = tokio::spawn(serve_http(listener, router, closing.clone()));
     tracing::info!(%address, "listening");
 
+    // The first part that ends, unless it was asked to, says why; the others end with it.
     let outcome = tokio::select! {
         () = stop.cancelled() => Ok(()),
-        ended = &mut streaming => ended?.map_err(ServeError::from),
-        ended = &mut pipeline => ended?.map_err(ServeError::from),
-        ended = &mut serving => ended?.map_err(ServeError::Http),
+        ended = &mut streaming => ended.map_err(ServeError::from).and_then(|ended| Ok(ended?)),
+        // It ends well where the stream has ended, which then says why.
+        ended = &mut pipeline => match ended {
+            Ok(Ok(())) => (&mut streaming).await.map_err(ServeError::from).and_then(|ended| Ok(ended?)),
+            other => other.map_err(ServeError::from).and_then(|ended| Ok(ended?)),
+        },
+        ended = &mut dispatcher => ended.map_err(ServeError::from),
+        ended = &mut serving => ended.map_err(ServeError::from).and_then(|ended| ended.map_err(ServeError::Http)),
     };
+    let outcome = if stop.is_cancelled() { outcome } else { outcome.and(Err(ServeError::Ended)) };
 
     tracing::info!("stopping");
-    health.set(State::Stopping);
+    health.stopping();
     stop.cancel();
     let drain = async {
         // The stream first: the slot is free for the next server while this one still says goodbye.
         finish(streaming).await;
         finish(pipeline).await;
-        close_sockets(io).await;
         dispatching.cancel();
         finish(dispatcher).await;
+        close_sockets(io).await;
         closing.cancel();
         finish(serving).await;
     };
@@ -132,8 +139,33 @@ pub async fn serve(args: ServeArgs, stop: CancellationToken) -> Result<(), Serve
     outcome
 }
 
+/// Brings the database to where the stream can begin.
+async fn prepare(args: &ServeArgs, dsn: &Dsn, settings: &replication::Settings) -> Result<Store, ServeError> {
+    if args.migrate {
+        let migrated = store::migrate(dsn).await?;
+        tracing::info!(migrations = ?migrated.migrations, sql = ?migrated.repeatable, "migrated");
+    }
+    let store = Store::connect(dsn).await?;
+    store.require_migrated().await?;
+    if store.ensure_publication(&settings.publication).await? {
+        tracing::info!(publication = settings.publication, "publication created");
+    }
+    store.forget_missing_slot(&settings.slot).await?;
+    Ok(store)
+}
+
+/// What the dispatcher has handed on, Postgres may forget.
+fn reports(progress: &Arc<Progress>) -> hub::Reports {
+    let (handed_on, keep_from) = (progress.clone(), progress.clone());
+    hub::Reports {
+        handed_on: Box::new(move |end| handed_on.handed_on(end)),
+        keep_from: Box::new(move |start| keep_from.keep_from(start)),
+    }
+}
+
 async fn serve_http(listener: http::Listener, router: http::Router, closing: CancellationToken) -> std::io::Result<()> {
-    axum::serve(listener, router).with_graceful_shutdown(closing.cancelled_owned()).await
+    let service = router.into_make_service_with_connect_info::<Cut>();
+    axum::serve(listener, service).with_graceful_shutdown(closing.cancelled_owned()).await
 }
 
 async fn close_sockets(io: SocketIo) {

@@ -7,8 +7,8 @@ use super::{Mapping, MappingError};
 use crate::{
     change::{Entry, Lsn},
     events::{Epoch, Offset},
-    http::{Health, State},
-    hub::{Batch, Hub, Position},
+    http::Health,
+    hub::{Batch, Events, Hub, Position},
     replication::{self, Connected, Feed},
     store::{Store, StoreError},
 };
@@ -23,6 +23,8 @@ pub struct Pipeline {
     health: Health,
     slot: String,
     mapping: Option<Mapping>,
+    /// Whether the last batch ended within a transaction.
+    is_open: bool,
     /// Until the stream has passed this position, it is catching up.
     catch_up: Option<Lsn>,
     stop: CancellationToken,
@@ -30,12 +32,13 @@ pub struct Pipeline {
 
 impl Pipeline {
     pub fn new(store: Store, hub: Hub, health: Health, slot: String, stop: CancellationToken) -> Self {
-        Pipeline { store, hub, health, slot, mapping: None, catch_up: None, stop }
+        Pipeline { store, hub, health, slot, mapping: None, is_open: false, catch_up: None, stop }
     }
 
-    /// Runs until the stream ends.
-    pub async fn run(mut self, mut feed: mpsc::Receiver<Feed>) -> Result<(), MappingError> {
-        while let Some(news) = feed.recv().await {
+    /// Runs until the stream ends. `first` is what the feed brought already.
+    pub async fn run(mut self, first: Feed, mut feed: mpsc::Receiver<Feed>) -> Result<(), MappingError> {
+        let mut next = Some(first);
+        while let Some(news) = next {
             match news {
                 Feed::Connected(connected) => loop {
                     match self.begin(&connected).await {
@@ -53,55 +56,70 @@ impl Pipeline {
                         break;
                     }
                 }
-                Feed::Standby => self.health.set(State::Standby),
+                Feed::Standby => {
+                    self.health.standby();
+                    let _ = self.hub.dispatch(Batch::Standby).await;
+                }
                 Feed::Lost(_) => {
                     self.catch_up = None;
-                    self.health.set(State::Disconnected);
+                    self.health.lost();
                 }
             }
+            next = feed.recv().await;
         }
         Ok(())
     }
 
     async fn begin(&mut self, connected: &Connected) -> Result<(), MappingError> {
-        let system = &connected.system_identifier;
-        let epoch = if connected.created {
-            self.store.new_epoch(&self.slot, system).await?
-        } else {
-            self.store.epoch(&self.slot, system).await?
-        };
-        match &mut self.mapping {
-            // Through a new slot come no rules that were changed before it was made.
-            Some(mapping) if !connected.created => mapping.reset(),
-            _ => self.mapping = Some(Mapping::begin(self.store.clone()).await?),
-        }
+        let epoch = self.store.epoch(&self.slot, &connected.system_identifier, connected.created).await?;
+        // The stream begins in the past: it is told as the rules stood there, so that what it repeats is the same.
+        let rules = self.store.rules_at(&self.slot, connected.confirmed, connected.created).await?;
+        self.mapping = Some(Mapping::new(self.store.clone(), rules)?);
+        self.is_open = false;
         self.catch_up = Some(connected.wal_end);
-        let position = Position { epoch: Epoch::new(epoch), offset: Offset { lsn: connected.confirmed, n: 0 } };
+        let position = Position { epoch: Epoch::new(epoch), offset: Offset::before(connected.confirmed) };
         // An error means that the dispatcher has ended: the server is stopping.
         let _ = self.hub.dispatch(Batch::Begin(position)).await;
+        self.catch_up_to(connected.confirmed);
         Ok(())
     }
 
     /// `None`: the server is stopping.
     async fn hand_on(&mut self, batch: replication::Batch) -> Option<()> {
         let mapping = self.mapping.as_mut()?;
-        let mut events = Vec::new();
-        let mut handed_on = None;
+        let mut mapped = Events { wal_end: batch.wal_end, is_open: self.is_open, ..Events::default() };
         for entry in batch.entries {
             while let Err(error) = mapping.prepare(&entry).await {
                 wait_out(&error, &self.stop).await?;
             }
-            if let Entry::Commit(commit) = &entry {
-                handed_on = Some(commit.end_lsn);
+            match &entry {
+                Entry::Begin(_) => mapped.is_open = true,
+                Entry::Commit(commit) => {
+                    mapped.is_open = false;
+                    mapped.handed_on = Some(commit.end_lsn);
+                }
+                Entry::Change(_) | Entry::Message(_) | Entry::Unreadable(_) => {}
             }
-            mapping.map(entry, &mut events);
+            mapping.map(entry, &mut mapped.events);
+            if let (Some(rules), Some(end)) = (mapping.take_rules_change(), mapped.handed_on) {
+                // Before the commit is confirmed, or a restart would not find them.
+                while let Err(error) = self.store.save_rules(&self.slot, end, &rules).await {
+                    wait_out(&error, &self.stop).await?;
+                }
+            }
         }
-        self.hub.dispatch(Batch::Events { events, handed_on }).await.ok()?;
-        if self.catch_up.is_some_and(|end| batch.wal_end >= end) {
-            self.catch_up = None;
-            self.health.set(State::Ready);
-        }
+        self.is_open = mapped.is_open;
+        self.hub.dispatch(Batch::Events(mapped)).await.ok()?;
+        self.catch_up_to(batch.wal_end);
         Some(())
+    }
+
+    /// Everything that commits before here is with the hub.
+    fn catch_up_to(&mut self, here: Lsn) {
+        if self.catch_up.is_some_and(|end| here >= end) {
+            self.catch_up = None;
+            self.health.ready();
+        }
     }
 }
 

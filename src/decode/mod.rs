@@ -16,5 +16,5 @@ mod tests;
 pub use decoder::Decoder;
 pub use error::{DecodeError, Fault};
 pub use pgoutput::PgOutput;
-pub use published::{Published, PublishedTable};
+pub use published::{Published, PublishedTable, Scope};
 pub use wal2json::{Wal2Json, wal2json_options};

@@ -2,6 +2,8 @@ use std::collections::HashMap;
 
 use bytestring::ByteString;
 
+use crate::change::Column;
+
 /// What a publication publishes (`pg_publication_tables`), for wal2json, which ignores publications.
 #[derive(Clone, Debug, Default)]
 pub struct Published {
@@ -14,15 +16,37 @@ pub struct Published {
 pub struct PublishedTable {
     pub schema: ByteString,
     pub name: ByteString,
-    /// The published columns, in the table's order. Before Postgres 18 generated columns are never published, although
-    /// `pg_publication_tables.attnames` lists them where the table has no column list: leave them out.
-    pub columns: Vec<ByteString>,
+    /// The published columns as the catalog has them, in the table's order: what is taken to be there until the changes
+    /// themselves show it.
+    pub columns: Vec<Column>,
+    pub scope: Scope,
+    /// Whether the catalog has its replica identity, or that of all its partitions, as FULL.
+    pub full: bool,
     pub insert: bool,
     pub update: bool,
     pub delete: bool,
     pub truncate: bool,
     /// Schema and name of the partitions whose changes are told as this root's (`publish_via_partition_root`).
     pub leaves: Vec<(ByteString, ByteString)>,
+}
+
+/// Which columns of a table are published, whatever DDL does to them.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Scope {
+    /// There is no column list: whatever columns it has, later ones included, but for these. They are the generated ones
+    /// that Postgres does not publish (none of them before 18), although wal2json tells them.
+    All { except: Vec<ByteString> },
+    /// There is a column list: [`PublishedTable::columns`] and no other.
+    Listed,
+}
+
+impl PublishedTable {
+    pub(super) fn publishes(&self, column: &str) -> bool {
+        match &self.scope {
+            Scope::All { except } => except.iter().all(|hidden| hidden != column),
+            Scope::Listed => self.columns.iter().any(|listed| listed.name == column),
+        }
+    }
 }
 
 /// Where a table's changes are told.

@@ -9,7 +9,7 @@ use super::{
     event::{Naming, Reason},
     fault::Fault,
     losses::{Losses, LostRow},
-    rules::{self, Rules},
+    rules::{self, RULES_SCHEMA, Rules},
     telling::{self, Transaction, Untold},
 };
 use crate::change::{Change, Entry, LogicalMessage, Lsn, Operation, Table, TableName, Unreadable};
@@ -65,7 +65,7 @@ impl Mapper {
         let is_known = |layout: &Layout| layout.primary_key.is_some() || layout.binding.is_some();
         let needs_key = !self.layouts.get(&address(table)).is_some_and(is_known)
             && change.operation != Operation::Truncate
-            && !rules::is_rules_table(table)
+            && table.schema != RULES_SCHEMA
             && self.rules.get(&table.full_name()).is_none_or(|rule| rule.id_column.is_none());
         needs_key.then_some(table)
     }
@@ -115,6 +115,8 @@ impl Mapper {
             }
             Entry::Message(message) => self.take_message(&message),
             Entry::Change(change) if rules::is_rules_table(&change.table) => self.rules.collect(&change),
+            // A publication FOR ALL TABLES also holds what walcast keeps for itself.
+            Entry::Change(change) if change.table.schema == RULES_SCHEMA => Ok(()),
             Entry::Change(change) => self.tell(change, out),
             Entry::Unreadable(unreadable) => self.take_unreadable(unreadable),
             Entry::Commit(_) => {

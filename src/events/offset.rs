@@ -34,6 +34,11 @@ pub struct Offset {
 }
 
 impl Offset {
+    /// Behind every event of the transactions that commit before a position, and before every event of the others.
+    pub fn before(lsn: Lsn) -> Self {
+        Offset { lsn: Lsn(lsn.0.saturating_sub(1)), n: u32::MAX }
+    }
+
     /// `{epoch}/{lsn}-{n}` with 16 and 8 upper-case hex digits: within an epoch, string order is event order.
     pub fn to_wire(&self, epoch: &Epoch) -> String {
         format!("{epoch}/{:016X}-{:08X}", self.lsn.0, self.n)

@@ -38,6 +38,16 @@ impl Room {
         Room(format!("entity:{}:{entity_id}", escape(entity_type)).into())
     }
 
+    /// A room that anybody may ask for, by its wire name: one row's or one entity's.
+    pub fn named(name: &str) -> Option<Self> {
+        let is_whole = match name.split_once(':')? {
+            ("user", _) => false,
+            ("entity", rest) => rest.split_once(':').is_some_and(|(kind, id)| !kind.is_empty() && !id.is_empty()),
+            (prefix, key) => !prefix.is_empty() && !key.is_empty(),
+        };
+        is_whole.then(|| Room(name.into()))
+    }
+
     pub fn as_str(&self) -> &str {
         &self.0
     }

@@ -3,12 +3,12 @@ use std::{future, sync::Arc};
 use serde_json::Value;
 use socketioxide::{
     SocketIo,
-    extract::{AckSender, SocketRef, TryData},
+    extract::{SocketRef, TryData},
     handler::ConnectHandler,
     socket::DisconnectReason,
 };
 
-use super::{Gateway, inbound::Inbound, session::Session};
+use super::{Gateway, inbound::Inbound, session::Session, subscribe};
 use crate::auth::Claims;
 
 /// A refusal, word for word as clients compare it.
@@ -24,7 +24,11 @@ pub fn install(io: &SocketIo, gateway: Arc<Gateway>) {
     let enter = {
         let gateway = gateway.clone();
         move |socket: SocketRef, TryData(auth): TryData<Value>| {
-            let entered = authenticate(&gateway, &socket, auth.ok()).map(|claims| listen(&gateway, &socket, claims));
+            let auth = auth.unwrap_or_default();
+            let entered = authenticate(&gateway, &socket, &auth).map(|claims| {
+                let session = Session::new(gateway.clone(), claims, subscribe::resume(&auth));
+                listen(&socket, Arc::new(session));
+            });
             future::ready(entered)
         }
     };
@@ -37,8 +41,8 @@ pub fn install(io: &SocketIo, gateway: Arc<Gateway>) {
     io.ns("/", connected.with(enter));
 }
 
-fn authenticate(gateway: &Gateway, socket: &SocketRef, auth: Option<Value>) -> Result<Claims, &'static str> {
-    let in_auth = auth.as_ref().and_then(|auth| auth.get("token")).and_then(Value::as_str);
+fn authenticate(gateway: &Gateway, socket: &SocketRef, auth: &Value) -> Result<Claims, &'static str> {
+    let in_auth = auth.get("token").and_then(Value::as_str);
     let token = in_auth.filter(|token| !token.is_empty()).or_else(|| bearer(socket)).ok_or(NO_TOKEN)?;
     gateway.verifier.verify(token).map_err(|error| {
         tracing::debug!(socket = %socket.id, %error, "handshake refused");
@@ -53,18 +57,17 @@ fn bearer(socket: &SocketRef) -> Option<&str> {
 }
 
 /// Listens from before the client hears that it is connected: what it sends at once must find its handler.
-fn listen(gateway: &Arc<Gateway>, socket: &SocketRef, claims: Claims) {
-    let session = Arc::new(Session::new(gateway.clone(), claims));
+fn listen(socket: &SocketRef, session: Arc<Session>) {
     socket.extensions.insert(session.clone());
     socket.on_fallback({
         let session = session.clone();
-        move |socket: SocketRef, inbound: Inbound, ack: AckSender| {
-            session.receive(socket, inbound, ack);
+        move |socket: SocketRef, inbound: Inbound| {
+            session.receive(socket, inbound);
             future::ready(())
         }
     });
     socket.on_disconnect(move |socket: SocketRef, reason: DisconnectReason| async move {
         tracing::debug!(socket = %socket.id, ?reason, "socket disconnected");
-        session.close().await;
+        session.close(socket.id.as_str()).await;
     });
 }

@@ -1,7 +1,7 @@
 use std::{convert::Infallible, sync::Arc};
 
-use serde_json::{Map, Value};
-use socketioxide::{adapter::Adapter, handler::FromMessageParts, socket::Socket};
+use serde_json::{Map, Value, value::RawValue};
+use socketioxide::{SendError, adapter::LocalAdapter, extract::AckSender, handler::FromMessageParts, socket::Socket};
 use socketioxide_core::Value as Packet;
 
 use super::reply::{Code, Failure};
@@ -9,8 +9,25 @@ use super::reply::{Code, Failure};
 /// An event that a socket sent, as it came.
 pub struct Inbound {
     packet: Packet,
-    /// Whether the client waits for an answer.
-    pub wants_ack: bool,
+    /// `None`: the client does not wait for an answer.
+    pub ack: Option<Ack>,
+}
+
+/// Where an answer goes. The library's own `AckSender` is gone after one try, and a try may find its queue full.
+pub struct Ack {
+    socket: Arc<Socket<LocalAdapter>>,
+    id: i64,
+}
+
+impl Ack {
+    /// May be tried again.
+    pub fn send(&self, body: &RawValue) -> Result<(), SendError> {
+        let mut nothing = Packet::Bytes(bytes::Bytes::new());
+        match AckSender::from_message_parts(&self.socket, &mut nothing, &Some(self.id)) {
+            Ok(sender) => sender.send(body),
+            Err(never) => match never {},
+        }
+    }
 }
 
 /// An event that can be looked at: its name and its first argument.
@@ -86,11 +103,16 @@ impl<'de> serde::Deserialize<'de> for EventName {
     }
 }
 
-impl<A: Adapter> FromMessageParts<A> for Inbound {
+impl FromMessageParts<LocalAdapter> for Inbound {
     type Error = Infallible;
 
-    fn from_message_parts(_: &Arc<Socket<A>>, packet: &mut Packet, ack: &Option<i64>) -> Result<Self, Infallible> {
-        Ok(Inbound { packet: packet.clone(), wants_ack: ack.is_some() })
+    fn from_message_parts(
+        socket: &Arc<Socket<LocalAdapter>>,
+        packet: &mut Packet,
+        ack: &Option<i64>,
+    ) -> Result<Self, Infallible> {
+        let ack = ack.map(|id| Ack { socket: socket.clone(), id });
+        Ok(Inbound { packet: packet.clone(), ack })
     }
 }
 
@@ -99,7 +121,7 @@ mod tests {
     use super::*;
 
     fn read(text: &'static str) -> Result<Message, (String, Failure)> {
-        Inbound { packet: Packet::Str(text.into(), None), wants_ack: true }.read(64)
+        Inbound { packet: Packet::Str(text.into(), None), ack: None }.read(64)
     }
 
     #[test]
@@ -141,7 +163,7 @@ mod tests {
     fn binary_is_refused_politely() {
         let packet =
             Packet::Str(r#"["e",{"_placeholder":true,"num":0}]"#.into(), Some([bytes::Bytes::from("x")].into()));
-        let (name, failure) = Inbound { packet, wants_ack: false }.read(64).err().expect("refused");
+        let (name, failure) = Inbound { packet, ack: None }.read(64).err().expect("refused");
         assert_eq!((name.as_str(), failure.code), ("e", Code::InvalidPayload));
     }
 }

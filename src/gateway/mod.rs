@@ -3,6 +3,8 @@
 //! A socket comes in by [`handshake`], which checks its token, and has a [`session`] until it goes. What it sends is read
 //! by [`inbound`] and answered by [`reply`]; what it is sent goes through its [`outbox`].
 
+mod connection;
+mod connections;
 mod handshake;
 mod inbound;
 mod outbox;
@@ -14,6 +16,8 @@ use std::{sync::Arc, time::Duration};
 
 use socketioxide::{SocketIo, layer::SocketIoLayer};
 
+pub use connection::{Connection, Cut};
+pub use connections::Connections;
 pub use handshake::{INVALID_TOKEN, NO_TOKEN};
 use outbox::Limits;
 
@@ -23,6 +27,7 @@ use crate::{auth::Verifier, hub::Hub};
 pub struct Settings {
     pub hub: Hub,
     pub verifier: Arc<Verifier>,
+    pub connections: Connections,
     /// The largest inbound payload, in bytes.
     pub max_payload: usize,
     /// How many bytes may wait for one socket.
@@ -35,6 +40,7 @@ pub struct Settings {
 struct Gateway {
     hub: Hub,
     verifier: Arc<Verifier>,
+    connections: Connections,
     max_payload: usize,
     limits: Limits,
 }
@@ -57,6 +63,7 @@ pub fn build(settings: Settings) -> (SocketIoLayer, SocketIo) {
     let gateway = Arc::new(Gateway {
         hub: settings.hub,
         verifier: settings.verifier,
+        connections: settings.connections,
         max_payload: settings.max_payload,
         limits: Limits { bytes: settings.outbox_bytes, stall: settings.stall_timeout },
     });

@@ -5,11 +5,9 @@ use std::{
 };
 
 use serde_json::value::RawValue;
-use socketioxide::{
-    SendError, SocketError,
-    extract::{AckSender, SocketRef},
-};
+use socketioxide::{SendError, SocketError, extract::SocketRef};
 
+use super::{connections::Connections, inbound::Ack};
 use crate::hub::{Frame, Outbox, OutboxClosed};
 
 /// What may wait for one socket.
@@ -23,7 +21,7 @@ pub struct Limits {
 /// Something to send to one socket.
 pub enum Item {
     Event(Frame),
-    Ack(AckSender, Box<RawValue>),
+    Ack(Ack, Box<RawValue>),
 }
 
 impl Item {
@@ -38,9 +36,10 @@ impl Item {
 /// What waits for one socket beyond the library's own queue, which drops what it cannot hold and tells only its caller.
 ///
 /// Everything for the socket goes through here, so that it arrives in order. What does not fit any more, or waits too
-/// long, closes the socket: it comes back and starts over knowing that it does, instead of missing something unawares.
+/// long, breaks the connection off: the client comes back knowing that it does, instead of missing something unawares.
 pub struct Queue {
     limits: Limits,
+    connections: Connections,
     state: Mutex<State>,
 }
 
@@ -54,8 +53,8 @@ struct State {
 }
 
 impl Queue {
-    pub fn new(limits: Limits) -> Self {
-        Queue { limits, state: Mutex::default() }
+    pub fn new(limits: Limits, connections: Connections) -> Self {
+        Queue { limits, connections, state: Mutex::default() }
     }
 
     pub fn send(self: &Arc<Self>, socket: &SocketRef, item: Item) -> Result<(), OutboxClosed> {
@@ -67,7 +66,6 @@ impl Queue {
             match hand_over(socket, item) {
                 HandedOver::Taken => return Ok(()),
                 HandedOver::Full(item) => item,
-                HandedOver::Lost => return self.shut(state, socket, "an answer found no room"),
                 HandedOver::Gone => {
                     state.closed = true;
                     return Err(OutboxClosed);
@@ -88,7 +86,7 @@ impl Queue {
         Ok(())
     }
 
-    /// Disconnects the socket; nothing is sent to it any more.
+    /// Breaks the socket's connection off, so that its client reconnects; nothing is sent to it any more.
     pub fn close(self: &Arc<Self>, socket: &SocketRef, reason: &'static str) {
         let _ = self.shut(self.state(), socket, reason);
     }
@@ -102,7 +100,9 @@ impl Queue {
         if !state.closed {
             tracing::info!(socket = %socket.id, reason, waiting_bytes = state.bytes, "socket disconnected by the server");
             *state = State { closed: true, ..State::default() };
-            tokio::spawn(disconnect(socket.clone()));
+            self.connections.send_away(socket.id.as_str());
+            // Ends a poll that waits for something to be sent; the next one finds the session gone.
+            let _ = socket.emit("walcast:away", &serde_json::json!({ "reason": reason }));
         }
         Err(OutboxClosed)
     }
@@ -126,10 +126,6 @@ impl Queue {
                     state.waiting.push_front((since, item));
                     return Some(if moved { Flushed::Some } else { Flushed::Nothing });
                 }
-                HandedOver::Lost => {
-                    let _ = self.shut(state, socket, "an answer found no room");
-                    return None;
-                }
                 HandedOver::Gone => {
                     *state = State { closed: true, ..State::default() };
                     return None;
@@ -148,23 +144,18 @@ impl Queue {
 enum HandedOver {
     Taken,
     Full(Item),
-    /// An answer that the library did not take: it gives none back.
-    Lost,
     Gone,
 }
 
 fn hand_over(socket: &SocketRef, item: Item) -> HandedOver {
-    match item {
-        Item::Event(frame) => match socket.emit(&*frame.event, &*frame.payload) {
-            Ok(()) => HandedOver::Taken,
-            Err(SendError::Socket(SocketError::InternalChannelFull)) => HandedOver::Full(Item::Event(frame)),
-            Err(_) => HandedOver::Gone,
-        },
-        Item::Ack(ack, body) => match ack.send(&*body) {
-            Ok(()) => HandedOver::Taken,
-            Err(SendError::Socket(SocketError::InternalChannelFull)) => HandedOver::Lost,
-            Err(_) => HandedOver::Gone,
-        },
+    let outcome = match &item {
+        Item::Event(frame) => socket.emit(&*frame.event, &*frame.payload),
+        Item::Ack(ack, body) => ack.send(body),
+    };
+    match outcome {
+        Ok(()) => HandedOver::Taken,
+        Err(SendError::Socket(SocketError::InternalChannelFull)) => HandedOver::Full(item),
+        Err(_) => HandedOver::Gone,
     }
 }
 
@@ -189,17 +180,6 @@ async fn pump(socket: SocketRef, queue: Arc<Queue>) {
     }
 }
 
-/// The library cannot disconnect a socket whose queue is full, so this tries until there is room, or until the kernel has
-/// given the connection up (`TCP_USER_TIMEOUT`, set on every accepted one).
-async fn disconnect(socket: SocketRef) {
-    while socket.connected() {
-        match socket.clone().disconnect() {
-            Ok(()) | Err(SocketError::Closed) => return,
-            Err(SocketError::InternalChannelFull) => tokio::time::sleep(LONGEST_WAIT).await,
-        }
-    }
-}
-
 /// The outbox of one socket, as the hub sees it.
 pub struct SocketOutbox {
     socket: SocketRef,
@@ -215,5 +195,9 @@ impl SocketOutbox {
 impl Outbox for SocketOutbox {
     fn send(&self, frame: &Frame) -> Result<(), OutboxClosed> {
         self.queue.send(&self.socket, Item::Event(frame.clone()))
+    }
+
+    fn close(&self, reason: &'static str) {
+        self.queue.close(&self.socket, reason);
     }
 }

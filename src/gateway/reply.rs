@@ -2,9 +2,12 @@ use std::sync::Arc;
 
 use serde::Serialize;
 use serde_json::{Map, Value, value::RawValue};
-use socketioxide::extract::{AckSender, SocketRef};
+use socketioxide::extract::SocketRef;
 
-use super::outbox::{Item, Queue};
+use super::{
+    inbound::Ack,
+    outbox::{Item, Queue},
+};
 use crate::hub::{Frame, HubError};
 
 /// Why a request failed, in the words of the wire contract.
@@ -45,14 +48,14 @@ pub struct Responder {
     queue: Arc<Queue>,
     event: String,
     ids: Map<String, Value>,
-    ack: Option<AckSender>,
+    ack: Option<Ack>,
 }
 
 impl Responder {
     pub fn new(
         socket: SocketRef,
         queue: Arc<Queue>,
-        ack: Option<AckSender>,
+        ack: Option<Ack>,
         event: &str,
         payload: &Map<String, Value>,
     ) -> Self {

@@ -1,7 +1,7 @@
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use serde_json::Map;
-use socketioxide::extract::{AckSender, SocketRef};
+use socketioxide::{TransportType, extract::SocketRef};
 
 use super::{
     Gateway,
@@ -13,7 +13,7 @@ use super::{
 use crate::{
     auth::Claims,
     events::Room,
-    hub::{Hub, Member, SocketId, User},
+    hub::{Hub, Member, Resume, SocketId, User},
 };
 
 /// One socket from its handshake to its end.
@@ -22,21 +22,29 @@ use crate::{
 pub struct Session {
     gateway: Arc<Gateway>,
     claims: Claims,
+    /// What the handshake asked to resume; taken when the socket is opened.
+    resume: Mutex<Option<Result<Option<Resume>, Failure>>>,
     queue: Arc<Queue>,
     stage: Mutex<Stage>,
 }
 
 enum Stage {
     /// The token was accepted, and the hub does not know the socket yet. What comes now is kept in order.
-    Waiting(Vec<(SocketRef, Inbound, AckSender)>),
+    Waiting(Vec<(SocketRef, Inbound)>),
     Open(SocketId),
     Closed,
 }
 
 impl Session {
-    pub fn new(gateway: Arc<Gateway>, claims: Claims) -> Self {
-        let queue = Arc::new(Queue::new(gateway.limits));
-        Session { gateway, claims, queue, stage: Mutex::new(Stage::Waiting(Vec::new())) }
+    pub fn new(gateway: Arc<Gateway>, claims: Claims, resume: Result<Option<Resume>, Failure>) -> Self {
+        let queue = Arc::new(Queue::new(gateway.limits, gateway.connections.clone()));
+        Session {
+            gateway,
+            claims,
+            resume: Mutex::new(Some(resume)),
+            queue,
+            stage: Mutex::new(Stage::Waiting(Vec::new())),
+        }
     }
 
     /// The client is connected: makes it known to the hub, in its user's room, and takes up what it sent meanwhile.
@@ -46,8 +54,11 @@ impl Session {
         let user =
             User { id: self.claims.user_id.as_str().into(), email: self.claims.email.as_deref().map(Into::into) };
         let outbox = SocketOutbox::new(socket.clone(), self.queue.clone());
-        let rooms = vec![Room::user(&self.claims.user_id)];
-        let waiting = match self.gateway.hub.connect(Member { user, outbox: Box::new(outbox) }, rooms) {
+        let is_websocket = socket.transport_type() == TransportType::Websocket;
+        self.gateway.connections.opened(socket.id.as_str(), is_websocket, &socket.req_parts().extensions);
+        let own = Room::user(&self.claims.user_id);
+        let resume = self.take_resume(socket);
+        let waiting = match self.gateway.hub.connect(Member { user, outbox: Box::new(outbox) }, own, resume) {
             Ok(id) => std::mem::replace(&mut *stage, Stage::Open(id)),
             Err(error) => {
                 tracing::warn!(socket = %socket.id, %error, "a socket was turned away");
@@ -57,32 +68,46 @@ impl Session {
             }
         };
         if let (Stage::Waiting(waiting), Stage::Open(id)) = (waiting, &*stage) {
-            for (socket, inbound, ack) in waiting {
-                self.handle(*id, socket, &inbound, ack);
+            for (socket, inbound) in waiting {
+                self.handle(*id, socket, inbound);
             }
         }
     }
 
-    pub fn receive(&self, socket: SocketRef, inbound: Inbound, ack: AckSender) {
+    /// A wish that cannot be read is told, and the socket begins anew.
+    fn take_resume(&self, socket: &SocketRef) -> Option<Resume> {
+        match self.resume.lock().unwrap_or_else(PoisonError::into_inner).take()? {
+            Ok(resume) => resume,
+            Err(failure) => {
+                Responder::new(socket.clone(), self.queue.clone(), None, "connect", &Map::new()).fail(failure);
+                None
+            }
+        }
+    }
+
+    pub fn receive(&self, socket: SocketRef, inbound: Inbound) {
         // Held while the request is handed on: two requests of one socket stay in order.
         let mut stage = self.stage();
         match &mut *stage {
-            Stage::Waiting(waiting) => waiting.push((socket, inbound, ack)),
-            Stage::Open(id) => self.handle(*id, socket, &inbound, ack),
+            Stage::Waiting(waiting) => waiting.push((socket, inbound)),
+            Stage::Open(id) => self.handle(*id, socket, inbound),
             Stage::Closed => {}
         }
     }
 
-    pub async fn close(&self) {
+    /// The socket is gone.
+    pub async fn close(&self, sid: &str) {
+        self.gateway.connections.closed(sid);
         let stage = std::mem::replace(&mut *self.stage(), Stage::Closed);
         if let Stage::Open(id) = stage {
             self.gateway.hub.disconnect(id).await;
         }
     }
 
-    fn handle(&self, id: SocketId, socket: SocketRef, inbound: &Inbound, ack: AckSender) {
-        let ack = inbound.wants_ack.then_some(ack);
-        match inbound.read(self.gateway.max_payload) {
+    fn handle(&self, id: SocketId, socket: SocketRef, inbound: Inbound) {
+        let read = inbound.read(self.gateway.max_payload);
+        let ack = inbound.ack;
+        match read {
             Ok(message) => {
                 let responder = Responder::new(socket, self.queue.clone(), ack, &message.event, &message.payload);
                 carry_out(&self.gateway.hub, id, &message, responder);

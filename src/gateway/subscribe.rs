@@ -1,3 +1,4 @@
+use bytestring::ByteString;
 use serde_json::{Map, Value, json};
 
 use super::{
@@ -5,8 +6,8 @@ use super::{
     reply::{Code, Failure, Responder},
 };
 use crate::{
-    events::{Room, is_reserved},
-    hub::{Hub, SocketId, Subscribed, Subscription},
+    events::{Room, RoomParts, is_reserved},
+    hub::{Hub, Resume, SocketId, Subscribed, Subscription},
 };
 
 /// `component:subscribe`: the ack says from which offset on everything arrives.
@@ -42,6 +43,46 @@ pub fn unsubscribe(hub: &Hub, socket: SocketId, prefix: &str, payload: &Map<Stri
     );
 }
 
+/// The rooms of a handshake, `auth: {since, rooms}`: those that the client was in, by the names that the acks gave.
+/// `None` where it does not ask to resume.
+pub fn resume(auth: &Value) -> Result<Option<Resume>, Failure> {
+    let since = match auth.get("since") {
+        None | Some(Value::Null) => return Ok(None),
+        Some(Value::String(since)) if since.len() <= LONGEST_OFFSET => since.clone(),
+        Some(Value::String(_)) => return Err(invalid("`since` is longer than any offset")),
+        Some(other) => return Err(invalid(format!("`since` must be an offset, but is {}", kind(other)))),
+    };
+    let names = match auth.get("rooms") {
+        None | Some(Value::Null) => &[][..],
+        Some(Value::Array(names)) if names.len() <= MOST_ROOMS => names,
+        Some(Value::Array(names)) => {
+            return Err(invalid(format!("`rooms` names {} rooms, the limit is {MOST_ROOMS}", names.len())));
+        }
+        Some(other) => return Err(invalid(format!("`rooms` must be an array, but is {}", kind(other)))),
+    };
+    let rooms = names
+        .iter()
+        .map(|name| {
+            let name = name.as_str().filter(|name| name.len() <= 2 * LONGEST_ID);
+            let room =
+                name.and_then(Room::named).ok_or_else(|| invalid("`rooms` must hold names as acks give them"))?;
+            Ok((prefix_of(&room), room))
+        })
+        .collect::<Result<_, Failure>>()?;
+    Ok(Some(Resume { since, rooms }))
+}
+
+/// The most rooms that a handshake may name.
+const MOST_ROOMS: usize = 1_000;
+
+/// By which prefix a room that is known by name only was asked for. An entity's says nothing of it.
+fn prefix_of(room: &Room) -> ByteString {
+    match room.parts() {
+        RoomParts::Row { prefix, .. } => prefix.into(),
+        RoomParts::Entity { .. } | RoomParts::User { .. } => "component".into(),
+    }
+}
+
 fn answer(room: &Room, subscribed: &Subscribed) -> Map<String, Value> {
     let users: Vec<Value> =
         subscribed.users.iter().map(|user| json!({ "id": &*user.id, "email": user.email.as_deref() })).collect();
@@ -56,7 +97,8 @@ fn answer(room: &Room, subscribed: &Subscribed) -> Map<String, Value> {
 fn read(prefix: &str, payload: &Map<String, Value>) -> Result<Subscription, Failure> {
     let since = match payload.get("since") {
         None | Some(Value::Null) => None,
-        Some(Value::String(offset)) => Some(offset.clone()),
+        Some(Value::String(offset)) if offset.len() <= LONGEST_OFFSET => Some(offset.clone()),
+        Some(Value::String(_)) => return Err(invalid("`since` is longer than any offset")),
         Some(other) => return Err(invalid(format!("`since` must be an offset, but is {}", kind(other)))),
     };
     Ok(Subscription { prefix: prefix.into(), room: room(prefix, payload)?, since })
@@ -64,6 +106,9 @@ fn read(prefix: &str, payload: &Map<String, Value>) -> Result<Subscription, Fail
 
 /// The room that the ids name: one row's (`{componentId}`, or `{id}`), or an entity's (`{entityType, entityId}`).
 fn room(prefix: &str, payload: &Map<String, Value>) -> Result<Room, Failure> {
+    if prefix.len() > LONGEST_PREFIX {
+        return Err(invalid(format!("a prefix has at most {LONGEST_PREFIX} bytes")));
+    }
     if prefix.is_empty() || prefix.contains(':') || is_reserved(prefix) {
         return Err(invalid(format!("`{prefix}` is nothing that can be subscribed to")));
     }
@@ -80,6 +125,9 @@ fn room(prefix: &str, payload: &Map<String, Value>) -> Result<Room, Failure> {
 }
 
 const LONGEST_ID: usize = 1024;
+/// A table's schema and name, escaped.
+const LONGEST_PREFIX: usize = 512;
+const LONGEST_OFFSET: usize = 256;
 
 /// An id is a text; a number is taken by its digits, since keys are often numbers.
 fn id(payload: &Map<String, Value>, key: &str) -> Result<Option<String>, Failure> {

@@ -30,14 +30,32 @@ impl Default for Health {
 }
 
 impl Health {
-    pub fn set(&self, state: State) {
-        self.state.send_if_modified(|current| {
-            let changed = *current != state && *current != State::Stopping;
-            if changed {
-                tracing::info!(from = ?current, to = ?state, "state");
-                *current = state;
+    /// The stream runs and is caught up.
+    pub fn ready(&self) {
+        self.change(State::Ready, |from| *from != State::Stopping);
+    }
+
+    /// The stream broke off. A server that never had one, or waits for its turn, is what it was.
+    pub fn lost(&self) {
+        self.change(State::Disconnected, |from| *from == State::Ready);
+    }
+
+    pub fn standby(&self) {
+        self.change(State::Standby, |from| *from != State::Stopping);
+    }
+
+    pub fn stopping(&self) {
+        self.change(State::Stopping, |_| true);
+    }
+
+    fn change(&self, to: State, may: impl FnOnce(&State) -> bool) {
+        self.state.send_if_modified(|state| {
+            let changes = *state != to && may(state);
+            if changes {
+                tracing::info!(from = ?state, ?to, "state");
+                *state = to;
             }
-            changed
+            changes
         });
     }
 
@@ -76,12 +94,17 @@ mod tests {
     fn sockets_wait_for_the_stream_and_outlast_an_interruption() {
         let health = Health::default();
         assert!(!health.serves_sockets());
-        health.set(State::Ready);
+        health.lost();
+        assert_eq!(health.get(), State::Starting, "what never streamed is not interrupted");
+        health.ready();
         assert!(health.serves_sockets());
-        health.set(State::Disconnected);
+        health.lost();
         assert!(health.serves_sockets());
-        health.set(State::Stopping);
-        health.set(State::Ready);
+        health.standby();
+        health.lost();
+        assert_eq!(health.get(), State::Standby);
+        health.stopping();
+        health.ready();
         assert_eq!(health.get(), State::Stopping, "nothing comes after stopping");
     }
 }

@@ -1,6 +1,9 @@
 use std::{io, net::SocketAddr, time::Duration};
 
+use axum::{extract::connect_info::Connected, serve::IncomingStream};
 use tokio::net::{TcpListener, TcpStream};
+
+use crate::gateway::{Connection, Cut};
 
 /// Accepts connections whose options suit a server of many small messages.
 pub struct Listener {
@@ -19,23 +22,26 @@ impl Listener {
     }
 
     fn prepare(&self, stream: &TcpStream) -> io::Result<()> {
-        stream.set_nodelay(true)?;
-        // The library cannot end a connection whose peer takes nothing; the kernel can.
-        socket2::SockRef::from(stream).set_tcp_user_timeout(Some(self.stall_timeout))
+        // A peer that takes nothing is given up by the kernel, where it can; elsewhere by the outbox alone.
+        #[cfg(any(target_os = "linux", target_os = "android"))]
+        socket2::SockRef::from(stream).set_tcp_user_timeout(Some(self.stall_timeout))?;
+        stream.set_nodelay(true)
     }
 }
 
 impl axum::serve::Listener for Listener {
-    type Io = TcpStream;
+    type Io = Connection;
     type Addr = SocketAddr;
 
-    async fn accept(&mut self) -> (TcpStream, SocketAddr) {
+    async fn accept(&mut self) -> (Connection, SocketAddr) {
         loop {
             match self.inner.accept().await {
                 Ok((stream, peer)) => match self.prepare(&stream) {
-                    Ok(()) => return (stream, peer),
+                    Ok(()) => return (Connection::new(stream), peer),
                     Err(error) => tracing::debug!(%peer, %error, "a connection was gone before it was set up"),
                 },
+                // The peer was gone before it was accepted.
+                Err(error) if error.kind() == io::ErrorKind::ConnectionAborted => {}
                 Err(error) => {
                     // Mostly "too many open files": accepting again at once would spin until some are closed.
                     tracing::error!(%error, "cannot accept connections; trying again in a second");
@@ -47,5 +53,12 @@ impl axum::serve::Listener for Listener {
 
     fn local_addr(&self) -> io::Result<SocketAddr> {
         self.address()
+    }
+}
+
+/// Lets whoever handles a request end its connection.
+impl Connected<IncomingStream<'_, Listener>> for Cut {
+    fn connect_info(stream: IncomingStream<'_, Listener>) -> Self {
+        stream.io().cut()
     }
 }

@@ -39,12 +39,20 @@ pub struct Subscription {
     pub since: Option<String>,
 }
 
+/// What a socket was in before it was cut off, as its handshake says.
+#[derive(Clone, Debug)]
+pub struct Resume {
+    /// The wire form of the last offset that the client holds.
+    pub since: String,
+    pub rooms: Vec<(ByteString, Room)>,
+}
+
 /// A socket is in a room.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Subscribed {
-    /// Everything after this reaches the socket.
+    /// Everything up to here has been sent, everything after it will be.
     pub position: Position,
-    /// Whether `since` joined up with it.
+    /// Whether the socket was sent all that it missed since `since`.
     pub resumed: bool,
     /// The users in the room, each once, the oldest first; at most [`super::rooms::ROSTER`].
     pub users: Vec<User>,
@@ -72,7 +80,7 @@ pub type Reply<T> = Box<dyn FnOnce(Result<T, HubError>) + Send>;
 
 /// What sockets ask.
 pub(super) enum Command {
-    Connect { socket: SocketId, member: Member, rooms: Vec<Room> },
+    Connect { socket: SocketId, member: Member, own: Room, resume: Option<Resume> },
     Subscribe { socket: SocketId, subscription: Subscription, reply: Reply<Subscribed> },
     Unsubscribe { socket: SocketId, room: Room, reply: Reply<()> },
     Disconnect { socket: SocketId },
@@ -82,12 +90,21 @@ pub(super) enum Command {
 pub enum Batch {
     /// The stream begins, or begins again, at this position. Another epoch than before: all that clients hold is void.
     Begin(Position),
-    /// Events in order, then how far the stream has come with them.
-    Events {
-        events: Vec<Event>,
-        /// The end of the last transaction that is complete with this batch.
-        handed_on: Option<Lsn>,
-    },
+    Events(Events),
+    /// Another server streams: sockets are to go there.
+    Standby,
+}
+
+/// Events in order, and how far the stream has come with them.
+#[derive(Default)]
+pub struct Events {
+    pub events: Vec<Event>,
+    /// The end of the last transaction that is complete with this batch.
+    pub handed_on: Option<Lsn>,
+    /// The last transaction goes on in the next batch.
+    pub is_open: bool,
+    /// All that commits before here is in this batch and those before it.
+    pub wal_end: Lsn,
 }
 
 /// Requests of sockets that may wait for the dispatcher.
@@ -117,10 +134,10 @@ impl Hub {
         (hub, Inbox { commands: command_inbox, batches: batch_inbox })
     }
 
-    /// Takes a socket in, at once in the rooms that it need not ask for.
-    pub fn connect(&self, member: Member, rooms: Vec<Room>) -> Result<SocketId, HubError> {
+    /// Takes a socket in, at once in its own room, and back in those that it was in before.
+    pub fn connect(&self, member: Member, own: Room, resume: Option<Resume>) -> Result<SocketId, HubError> {
         let socket = SocketId(self.next_socket.fetch_add(1, Ordering::Relaxed));
-        self.commands.try_send(Command::Connect { socket, member, rooms }).map_err(refusal)?;
+        self.commands.try_send(Command::Connect { socket, member, own, resume }).map_err(refusal)?;
         Ok(socket)
     }
 

@@ -1,230 +1,197 @@
-use std::sync::Arc;
+use std::time::{Duration, Instant};
 
-use bytestring::ByteString;
-use indexmap::{IndexMap, IndexSet};
-use serde_json::{Value, value::RawValue};
 use tokio_util::sync::CancellationToken;
 
 use super::{
-    Batch, Frame, Hub, Position, SocketId, Subscribed, Subscription,
+    Batch, Events, Hub, HubError, Position, Retention,
     command::{Command, Inbox},
+    delivery::Crowd,
+    history::History,
     rooms::Rooms,
+    window::Window,
 };
-use crate::{
-    change::{Lsn, Timestamp},
-    events::{Event, Offset, Room, RoomParts, Target},
-};
+use crate::{change::Lsn, events::Offset};
+
+/// What the hub keeps to.
+#[derive(Clone, Copy, Debug)]
+pub struct Settings {
+    pub retention: Retention,
+    /// How many events of one transaction a room is sent; the rest becomes one `…:resync`.
+    pub room_cap: u32,
+    /// How many bytes of missed events one socket is sent; who missed more fetches again.
+    pub replay_bytes: usize,
+}
+
+/// Whom the dispatcher tells how far it is.
+pub struct Reports {
+    /// Every event of the transactions up to here is in the outboxes.
+    pub handed_on: Box<dyn Fn(Lsn) + Send>,
+    /// What commits from here on is needed again after a restart.
+    pub keep_from: Box<dyn Fn(Lsn) + Send>,
+}
+
+/// The one task that orders everything: see the [module](super).
+pub struct Dispatcher {
+    inbox: Inbox,
+    reports: Reports,
+    pub(super) settings: Settings,
+    pub(super) rooms: Rooms,
+    pub(super) history: History,
+    /// Where the stream stands; `None` until it began.
+    pub(super) position: Option<Position>,
+    pub(super) crowd: Crowd,
+    /// Sends since other tasks last had their turn.
+    pub(super) sends: usize,
+    window: Window,
+    told_position: Instant,
+}
 
 /// Sends after which other tasks get their turn: the writers of the sockets, so that a long transaction drains while it
 /// is dispatched instead of filling every queue first.
 const SENDS_A_TURN: usize = 256;
 
-/// The one task that orders everything: see the [module](super).
-pub struct Dispatcher {
-    inbox: Inbox,
-    rooms: Rooms,
-    /// Where the stream stands; `None` until it began.
-    position: Option<Position>,
-    /// Told how far all is handed on.
-    handed_on: Box<dyn Fn(Lsn) + Send>,
-    sends: usize,
-}
+/// How often the history is aged.
+const TICK: Duration = Duration::from_secs(1);
+
+/// How often sockets are told where they stand, at the most seldom. They need to hear it well within the window.
+const TELL_POSITION: Duration = Duration::from_secs(30);
 
 impl Dispatcher {
-    /// `handed_on` is called with the end of each transaction whose events are all in their outboxes.
-    pub fn new(handed_on: impl Fn(Lsn) + Send + 'static) -> (Hub, Dispatcher) {
+    pub fn new(settings: Settings, reports: Reports) -> (Hub, Dispatcher) {
         let (hub, inbox) = Hub::new();
-        let dispatcher =
-            Dispatcher { inbox, rooms: Rooms::default(), position: None, handed_on: Box::new(handed_on), sends: 0 };
+        let dispatcher = Dispatcher {
+            inbox,
+            reports,
+            settings,
+            rooms: Rooms::default(),
+            history: History::new(settings.retention, Offset::default()),
+            position: None,
+            crowd: Crowd::default(),
+            sends: 0,
+            window: Window::new(settings.retention.window),
+            told_position: Instant::now(),
+        };
         (hub, dispatcher)
     }
 
     /// Runs until cancelled. Sockets that ask before the stream began are answered when it has.
     pub async fn run(mut self, cancel: CancellationToken) {
+        let mut tick = tokio::time::interval(TICK.min(self.settings.retention.window.max(Duration::from_millis(50))));
+        tick.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
         loop {
             tokio::select! {
-                () = cancel.cancelled() => return,
+                () = cancel.cancelled() => break,
                 Some(command) = self.inbox.commands.recv(), if self.position.is_some() => self.obey(command),
                 Some(batch) = self.inbox.batches.recv() => self.take(batch).await,
-                else => return,
+                _ = tick.tick() => self.tick().await,
+                else => break,
             }
         }
+        // Whoever comes to the next server brings this, and misses nothing in between.
+        self.tell_position().await;
     }
 
     fn obey(&mut self, command: Command) {
         match command {
-            Command::Connect { socket, member, rooms } => {
-                self.rooms.add_socket(socket, member);
-                for room in rooms {
-                    self.rooms.join(socket, room, None);
-                }
-            }
-            Command::Subscribe { socket, subscription, reply } => {
-                let since = subscription.since.clone();
-                match self.subscribe(socket, &subscription) {
-                    Some(subscribed) => {
-                        let missed = since.is_some() && !subscribed.resumed;
-                        reply(Ok(subscribed));
-                        if missed {
-                            self.resync(socket, &subscription.room, &subscription.prefix, "history gap");
-                        }
-                    }
-                    None => reply(Err(super::HubError::Gone)),
-                }
-            }
+            Command::Connect { socket, member, own, resume } => self.connect(socket, member, own, resume),
+            Command::Subscribe { socket, subscription, reply } => self.subscribe(socket, subscription, reply),
             Command::Unsubscribe { socket, room, reply } => {
                 let known = self.rooms.leave(socket, &room);
-                reply(if known { Ok(()) } else { Err(super::HubError::Gone) });
+                reply(if known { Ok(()) } else { Err(HubError::Gone) });
             }
             Command::Disconnect { socket } => self.rooms.remove_socket(socket),
         }
     }
 
-    fn subscribe(&mut self, socket: SocketId, subscription: &Subscription) -> Option<Subscribed> {
-        let position = self.position.clone()?;
-        let prefix = Some(subscription.prefix.clone());
-        if !self.rooms.join(socket, subscription.room.clone(), prefix) {
-            return None;
-        }
-        // Without a history only a client that missed nothing at all can go on from where it was.
-        let resumed = subscription
-            .since
-            .as_deref()
-            .and_then(|since| Offset::parse_wire(since).ok())
-            .is_some_and(|(epoch, offset)| epoch == position.epoch && offset == position.offset);
-        Some(Subscribed { resumed, users: self.rooms.roster(&subscription.room), position })
-    }
-
     async fn take(&mut self, batch: Batch) {
         match batch {
             Batch::Begin(position) => self.begin(position),
-            Batch::Events { events, handed_on } => {
-                for event in &events {
-                    self.dispatch(event);
-                    if self.sends >= SENDS_A_TURN {
-                        self.sends = 0;
-                        tokio::task::yield_now().await;
+            Batch::Events(events) => self.take_events(events).await,
+            Batch::Standby => {
+                let sockets: Vec<_> = self.rooms.sockets().collect();
+                for socket in sockets {
+                    if let Some(member) = self.rooms.member(socket) {
+                        member.outbox.close("another server streams");
                     }
-                }
-                if let Some(end) = handed_on {
-                    (self.handed_on)(end);
+                    self.rooms.remove_socket(socket);
                 }
             }
         }
     }
 
-    fn begin(&mut self, position: Position) {
-        match &self.position {
+    async fn take_events(&mut self, batch: Events) {
+        for event in &batch.events {
+            self.dispatch(event);
+            self.breathe().await;
+        }
+        if !batch.is_open {
+            self.end_crowd();
+        }
+        if let Some(position) = &mut self.position {
+            position.offset = position.offset.max(Offset::before(batch.wal_end));
+        }
+        self.window.note(Instant::now(), batch.wal_end);
+        if let Some(end) = batch.handed_on {
+            (self.reports.handed_on)(end);
+        }
+    }
+
+    /// Lets the sockets' writers work now and then.
+    pub(super) async fn breathe(&mut self) {
+        if self.sends >= SENDS_A_TURN {
+            self.sends = 0;
+            tokio::task::yield_now().await;
+        }
+    }
+
+    fn begin(&mut self, begun: Position) {
+        let reason = match &self.position {
             // The stream was interrupted and repeats from an earlier point: what was dispatched stays dispatched.
-            Some(current) if current.epoch == position.epoch => {}
-            Some(_) => {
-                self.position = Some(position);
-                let all: Vec<_> = self
-                    .rooms
-                    .subscriptions()
-                    .map(|(socket, room, prefix)| (socket, room.clone(), prefix.clone()))
-                    .collect();
-                for (socket, room, prefix) in all {
-                    self.resync(socket, &room, &prefix, "slot lost");
-                }
-            }
-            None => self.position = Some(position),
-        }
-    }
-
-    /// Sends an event to everyone in its rooms, to each socket once; drops one that was dispatched before.
-    fn dispatch(&mut self, event: &Event) {
-        let Some(position) = &mut self.position else { return };
-        if event.offset() <= position.offset {
-            return;
-        }
-        position.offset = event.offset();
-        match event.target() {
-            Target::Rooms(rooms) => {
-                let sockets = recipients(&self.rooms, rooms);
-                if let (Some(room), false) = (rooms.first(), sockets.is_empty()) {
-                    self.send_all(event, event.name(), room, &sockets);
-                }
-            }
-            target @ Target::Table { .. } => {
-                let rooms: Vec<Room> = self.rooms.occupied().filter(|room| target.matches(room)).cloned().collect();
-                for room in rooms {
-                    let sockets: Vec<SocketId> = self.rooms.in_room(&room).into_iter().flatten().copied().collect();
-                    self.send_all(event, event.name(), &room, &sockets);
-                }
-            }
-            Target::Everyone => {
-                let mut audience: IndexMap<(Room, ByteString), Vec<SocketId>> = IndexMap::new();
-                for (socket, room, prefix) in self.rooms.subscriptions() {
-                    audience.entry((room.clone(), prefix.clone())).or_default().push(socket);
-                }
-                for ((room, prefix), sockets) in audience {
-                    self.send_all(event, &event.name_for(&prefix), &room, &sockets);
-                }
-            }
-        }
-    }
-
-    fn send_all(&mut self, event: &Event, name: &str, room: &Room, sockets: &[SocketId]) {
-        let Some(position) = &self.position else { return };
-        let payload = match RawValue::from_string(event.encode(&position.epoch, room)) {
-            Ok(payload) => Arc::from(payload),
-            Err(error) => {
-                tracing::error!(event = name, offset = ?event.offset(), %error, "an event was not encoded as JSON");
-                return;
-            }
+            Some(current) if current.epoch == begun.epoch && current.offset >= begun.offset => return,
+            // In between another server streamed, or somebody moved the slot.
+            Some(current) if current.epoch == begun.epoch => Some("history gap"),
+            Some(_) => Some("slot lost"),
+            None => None,
         };
-        let frame = Frame { event: name.into(), payload };
-        for socket in sockets {
-            self.send(*socket, &frame);
-        }
-    }
-
-    fn send(&mut self, socket: SocketId, frame: &Frame) {
-        self.sends += 1;
-        let closed = self.rooms.member(socket).is_some_and(|member| member.outbox.send(frame).is_err());
-        if closed {
-            self.rooms.remove_socket(socket);
-        }
-    }
-
-    /// "What you hold may be stale: fetch it again."
-    fn resync(&mut self, socket: SocketId, room: &Room, prefix: &str, reason: &str) {
-        let Some(position) = &self.position else { return };
-        let mut payload = ids(room, prefix);
-        payload.insert("reason".into(), reason.into());
-        payload.insert("offset".into(), position.offset.to_wire(&position.epoch).into());
-        payload.insert("timestamp".into(), Timestamp::now().to_string().into());
-        if let Ok(payload) = serde_json::value::to_raw_value(&payload) {
-            let frame = Frame { event: format!("{prefix}:resync").into(), payload: Arc::from(payload) };
-            self.send(socket, &frame);
-        }
-    }
-}
-
-/// What names a room in a payload. Whoever subscribed by the key of a row may call it `componentId` or `id`.
-fn ids(room: &Room, prefix: &str) -> serde_json::Map<String, Value> {
-    let pairs: Vec<(String, &str)> = match &room.parts() {
-        RoomParts::User { id } => vec![("userId".into(), id)],
-        RoomParts::Row { key, .. } => vec![(format!("{prefix}Id"), key), ("id".into(), key)],
-        RoomParts::Entity { entity_type, id } => {
-            return [("entityType".into(), Value::from(entity_type.as_ref())), ("entityId".into(), Value::from(*id))]
-                .into_iter()
+        self.history = History::new(self.settings.retention, begun.offset);
+        self.window.clear();
+        self.crowd = Crowd::default();
+        self.position = Some(begun);
+        if let Some(reason) = reason {
+            let all: Vec<_> = self
+                .rooms
+                .subscriptions()
+                .map(|(socket, room, prefix)| (socket, room.clone(), prefix.clone()))
                 .collect();
+            for (socket, room, prefix) in all {
+                self.resync(socket, &room, &prefix, reason);
+            }
         }
-    };
-    pairs.into_iter().map(|(key, value)| (key, Value::from(value))).collect()
-}
-
-/// The sockets in any of the rooms, each once.
-fn recipients(rooms: &Rooms, wanted: &[Room]) -> Vec<SocketId> {
-    let mut occupied = wanted.iter().filter_map(|room| rooms.in_room(room));
-    let Some(first) = occupied.next() else { return Vec::new() };
-    let mut sockets: Vec<SocketId> = first.iter().copied().collect();
-    let mut before: Vec<&IndexSet<SocketId>> = vec![first];
-    for room in occupied {
-        sockets.extend(room.iter().filter(|socket| !before.iter().any(|earlier| earlier.contains(*socket))));
-        before.push(room);
     }
-    sockets
+
+    async fn tick(&mut self) {
+        let now = Instant::now();
+        self.history.age(now);
+        if let Some(start) = self.window.start() {
+            (self.reports.keep_from)(start);
+        }
+        let often = (self.settings.retention.window / 4).min(TELL_POSITION);
+        if now.duration_since(self.told_position) >= often {
+            self.tell_position().await;
+        }
+    }
+
+    /// Tells every subscribed socket that it has everything up to here: then it can resume from here, however long its
+    /// rooms are quiet.
+    async fn tell_position(&mut self) {
+        self.told_position = Instant::now();
+        let Some(frame) = self.position.as_ref().and_then(super::delivery::position_frame) else {
+            return;
+        };
+        let sockets: Vec<_> = self.rooms.sockets().filter(|socket| self.rooms.has_subscribed(*socket)).collect();
+        for socket in sockets {
+            self.send(socket, &frame);
+            self.breathe().await;
+        }
+    }
 }

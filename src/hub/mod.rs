@@ -4,10 +4,17 @@
 //! [`Hub`] handle and are taken one at a time, so that "you are in, as of this offset" needs no lock and no guess.
 
 mod command;
+mod delivery;
 mod dispatcher;
+mod history;
 mod outbox;
+mod resume;
 mod rooms;
+mod window;
 
-pub use command::{Batch, Hub, HubError, Member, Position, Reply, SocketId, Subscribed, Subscription, User};
-pub use dispatcher::Dispatcher;
+pub use command::{
+    Batch, Events, Hub, HubError, Member, Position, Reply, Resume, SocketId, Subscribed, Subscription, User,
+};
+pub use dispatcher::{Dispatcher, Reports, Settings};
+pub use history::Retention;
 pub use outbox::{Frame, Outbox, OutboxClosed};

@@ -20,4 +20,7 @@ pub struct OutboxClosed;
 /// skips one.
 pub trait Outbox: Send + Sync {
     fn send(&self, frame: &Frame) -> Result<(), OutboxClosed>;
+
+    /// Disconnects the socket: it is served elsewhere, or comes back.
+    fn close(&self, reason: &'static str);
 }

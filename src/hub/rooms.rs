@@ -4,13 +4,12 @@ use bytestring::ByteString;
 use indexmap::{IndexMap, IndexSet};
 
 use super::{Member, SocketId, User};
-use crate::events::Room;
+use crate::events::{Offset, Room};
 
 /// The most users that a roster names.
 pub const ROSTER: usize = 100;
 
-/// Which sockets are in which rooms, looked up from both sides. A socket's side also holds the prefix by which it asked
-/// for the room.
+/// Which sockets are in which rooms, looked up from both sides.
 #[derive(Default)]
 pub struct Rooms {
     sockets: HashMap<SocketId, Seat>,
@@ -19,7 +18,16 @@ pub struct Rooms {
 
 struct Seat {
     member: Member,
-    rooms: IndexMap<Room, Option<ByteString>>,
+    rooms: IndexMap<Room, Membership>,
+}
+
+/// How a socket is in a room.
+#[derive(Clone, Debug)]
+pub struct Membership {
+    /// The prefix by which the socket asked for the room; `None` where it did not have to ask.
+    pub prefix: Option<ByteString>,
+    /// The socket was sent everything of the room after this offset.
+    pub since: Offset,
 }
 
 impl Rooms {
@@ -37,9 +45,10 @@ impl Rooms {
     }
 
     /// False: no such socket.
-    pub fn join(&mut self, socket: SocketId, room: Room, prefix: Option<ByteString>) -> bool {
+    pub fn join(&mut self, socket: SocketId, room: Room, membership: Membership) -> bool {
         let Some(seat) = self.sockets.get_mut(&socket) else { return false };
-        seat.rooms.insert(room.clone(), prefix);
+        let since = seat.rooms.get(&room).map_or(membership.since, |before| before.since.min(membership.since));
+        seat.rooms.insert(room.clone(), Membership { since, ..membership });
         self.rooms.entry(room).or_default().insert(socket);
         true
     }
@@ -51,6 +60,22 @@ impl Rooms {
             leave(&mut self.rooms, room, socket);
         }
         true
+    }
+
+    /// Whether the socket was sent an event of these rooms, being in one of them at the time.
+    pub fn has_heard(&self, socket: SocketId, rooms: &[Room], offset: Offset) -> bool {
+        let Some(seat) = self.sockets.get(&socket) else { return false };
+        rooms.iter().any(|room| seat.rooms.get(room).is_some_and(|membership| membership.since < offset))
+    }
+
+    pub fn sockets(&self) -> impl Iterator<Item = SocketId> {
+        self.sockets.keys().copied()
+    }
+
+    /// Whether the socket asked for any room.
+    pub fn has_subscribed(&self, socket: SocketId) -> bool {
+        let seat = self.sockets.get(&socket);
+        seat.is_some_and(|seat| seat.rooms.values().any(|membership| membership.prefix.is_some()))
     }
 
     pub fn member(&self, socket: SocketId) -> Option<&Member> {
@@ -70,7 +95,7 @@ impl Rooms {
     /// Every membership that a socket asked for, with the prefix it used.
     pub fn subscriptions(&self) -> impl Iterator<Item = (SocketId, &Room, &ByteString)> {
         self.sockets.iter().flat_map(|(socket, seat)| {
-            seat.rooms.iter().filter_map(move |(room, prefix)| Some((*socket, room, prefix.as_ref()?)))
+            seat.rooms.iter().filter_map(move |(room, membership)| Some((*socket, room, membership.prefix.as_ref()?)))
         })
     }
 
@@ -100,6 +125,7 @@ fn leave(rooms: &mut HashMap<Room, IndexSet<SocketId>>, room: &Room, socket: Soc
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::change::Lsn;
     use crate::hub::{Frame, Outbox, OutboxClosed};
 
     struct Nowhere;
@@ -107,6 +133,11 @@ mod tests {
         fn send(&self, _: &Frame) -> Result<(), OutboxClosed> {
             Ok(())
         }
+        fn close(&self, _: &'static str) {}
+    }
+
+    fn asked(since: u64) -> Membership {
+        Membership { prefix: Some("component".into()), since: Offset { lsn: Lsn(since), n: 0 } }
     }
 
     fn rooms_of(users: &[(u64, &'static str)]) -> Rooms {
@@ -123,13 +154,13 @@ mod tests {
         let mut rooms = rooms_of(&[(1, "a"), (2, "b")]);
         let room = Room::row("component", "x");
         for socket in [1, 2] {
-            assert!(rooms.join(SocketId(socket), room.clone(), None));
+            assert!(rooms.join(SocketId(socket), room.clone(), asked(1)));
         }
         rooms.remove_socket(SocketId(1));
         assert_eq!(rooms.in_room(&room).map(IndexSet::len), Some(1));
         rooms.remove_socket(SocketId(2));
         assert_eq!(rooms.occupied().count(), 0);
-        assert!(!rooms.join(SocketId(2), room, None), "a socket that is gone joined");
+        assert!(!rooms.join(SocketId(2), room, asked(1)), "a socket that is gone joined");
     }
 
     #[test]
@@ -137,10 +168,25 @@ mod tests {
         let mut rooms = rooms_of(&[(1, "a"), (2, "a"), (3, "b")]);
         let room = Room::row("component", "x");
         for socket in [1, 2, 3] {
-            rooms.join(SocketId(socket), room.clone(), None);
+            rooms.join(SocketId(socket), room.clone(), asked(1));
         }
         let users: Vec<_> = rooms.roster(&room).into_iter().map(|user| user.id).collect();
         assert_eq!(users, ["a", "b"]);
+    }
+
+    #[test]
+    fn what_was_heard_in_one_room_is_not_told_again_in_another() {
+        let mut rooms = rooms_of(&[(1, "a")]);
+        let both = [Room::row("component", "x"), Room::entity("page", "1")];
+        rooms.join(SocketId(1), both[0].clone(), asked(5));
+        let at = |lsn| Offset { lsn: Lsn(lsn), n: 0 };
+        assert!(rooms.has_heard(SocketId(1), &both, at(6)));
+        assert!(!rooms.has_heard(SocketId(1), &both, at(5)), "it was before the socket came");
+        assert!(!rooms.has_heard(SocketId(1), &both[1..], at(6)));
+        // Coming in again with an earlier offset widens what was heard; a later one does not narrow it.
+        rooms.join(SocketId(1), both[0].clone(), asked(3));
+        rooms.join(SocketId(1), both[0].clone(), asked(9));
+        assert!(rooms.has_heard(SocketId(1), &both, at(4)));
     }
 
     #[test]
@@ -148,7 +194,7 @@ mod tests {
         let mut rooms = rooms_of(&[(1, "a")]);
         let room = Room::row("component", "x");
         for _ in 0..2 {
-            rooms.join(SocketId(1), room.clone(), Some("component".into()));
+            rooms.join(SocketId(1), room.clone(), asked(1));
         }
         assert_eq!(rooms.subscriptions().count(), 1);
         assert!(rooms.leave(SocketId(1), &room));

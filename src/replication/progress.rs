@@ -51,6 +51,8 @@ impl Progress {
         self.update(|state| state.handed_on = state.handed_on.max(end_lsn));
     }
 
+    pub fn keep_from(&self, _lsn: Lsn) {}
+
     /// What may be confirmed to Postgres. Within one history of the database it never goes back.
     pub fn confirmed(&self) -> Lsn {
         self.0.borrow().confirmed

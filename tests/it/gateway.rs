@@ -60,6 +60,7 @@ async fn is_alive(client: &Client) {
 #[tokio::test]
 async fn a_bad_request_is_refused_and_the_socket_lives_on() {
     let (_database, server, sockets) = open_door().await;
+    let long_event = format!("{}:subscribe", "x".repeat(1_000));
     for transport in ["websocket", "polling"] {
         let client = sockets.connect(&server, "ann", transport).await;
         for (event, payload, code) in [
@@ -69,6 +70,8 @@ async fn a_bad_request_is_refused_and_the_socket_lives_on() {
             ("component:subscribe", json!({}), "invalid_payload"),
             ("component:subscribe", json!({ "componentId": { "deep": [] } }), "invalid_payload"),
             ("component:subscribe", json!({ "componentId": "x", "since": 7 }), "invalid_payload"),
+            ("component:subscribe", json!({ "componentId": "x", "since": "x".repeat(300) }), "invalid_payload"),
+            (long_event.as_str(), json!({ "id": "x" }), "invalid_payload"),
             ("component:unsubscribe", json!({ "entityType": "page" }), "invalid_payload"),
             ("user:subscribe", json!({ "id": "somebody" }), "invalid_payload"),
             ("no such event", json!({}), "invalid_payload"),
@@ -128,7 +131,20 @@ async fn an_offset_from_elsewhere_is_answered_with_resync() {
     let lost = client.subscribe(json!({ "componentId": id, "since": "other/0000000000000001-00000000" })).await;
     assert_eq!(lost["resumed"], false);
     let resync = client.expect("component:resync").await;
-    assert_eq!((&resync["componentId"], &resync["reason"]), (&json!(id), &json!("history gap")));
+    assert_eq!((&resync["componentId"], &resync["reason"]), (&json!(id), &json!("another history")));
+}
+
+#[tokio::test]
+async fn a_burst_of_requests_is_answered_to_the_last() {
+    let (_database, server, sockets) = open_door().await;
+    let mut client = sockets.connect(&server, "ann", "websocket").await;
+    let rooms: Vec<_> = (0..3_000).map(|n| json!({ "componentId": n })).collect();
+    let acks = client.requests("component:subscribe", rooms).await;
+    assert_eq!(acks.len(), 3_000);
+    assert!(acks.iter().all(|ack| ack["ok"] == true));
+    assert_eq!(acks[2_999]["room"], "component:2999");
+    client.emit("no such event", json!({})).await;
+    client.expect("component:error").await;
 }
 
 #[tokio::test]

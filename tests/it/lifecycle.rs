@@ -62,6 +62,116 @@ async fn a_second_server_waits_and_takes_over() {
 }
 
 #[tokio::test]
+async fn a_server_that_loses_the_slot_sends_its_sockets_away() {
+    let database = Database::new().await;
+    let demoted = Server::start(&database).await;
+    let standby = Server::spawn_on(&database.dsn(), &database.name, &[]).await;
+    standby.becomes("Standby").await;
+    let sockets = Sockets::start().await;
+    let mut clients = Vec::new();
+    for transport in ["websocket", "polling"] {
+        let client = sockets.connect(&demoted, "ann", transport).await;
+        client.subscribe(json!({ "entityType": "page", "entityId": "1" })).await;
+        clients.push(client);
+    }
+    // Until the standby is faster. Both ask for the slot at random moments.
+    while demoted.log().iter().all(|line| line["to"] != "Standby") {
+        database
+            .sql(&format!(
+                "SELECT pg_terminate_backend(active_pid) FROM pg_replication_slots WHERE slot_name = '{}' AND active",
+                database.name
+            ))
+            .await;
+        tokio::time::sleep(std::time::Duration::from_millis(500)).await;
+    }
+    for client in &mut clients {
+        let reason = loop {
+            let (event, payload) = client.next().await;
+            if event == "disconnect" {
+                break payload;
+            }
+            assert_eq!(event, "walcast:away", "{payload}");
+        };
+        assert!(reason == "transport close" || reason == "transport error", "a stock client stays away after {reason}");
+    }
+}
+
+#[tokio::test]
+async fn somebody_else_moving_the_slot_is_told_as_resync() {
+    let database = Database::new().await;
+    let server = Server::start(&database).await;
+    let sockets = Sockets::start().await;
+    let mut client = sockets.connect(&server, "ann", "websocket").await;
+    client.subscribe(json!({ "entityType": "page", "entityId": "1" })).await;
+    let slot = &database.name;
+    database
+        .sql(&format!(
+            "DO $$ BEGIN \
+               PERFORM pg_terminate_backend(active_pid) FROM pg_replication_slots WHERE slot_name = '{slot}'; \
+               LOOP EXIT WHEN (SELECT NOT active FROM pg_replication_slots WHERE slot_name = '{slot}'); \
+                 PERFORM pg_sleep(0.001); END LOOP; END $$"
+        ))
+        .await;
+    database.component("skipped", "[]").await;
+    // It may have been read before the slot was moved; what counts is that it is not passed over in silence.
+    let moved = format!("SELECT pg_replication_slot_advance('{slot}', pg_current_wal_lsn())");
+    let was_skipped = database.client.batch_execute(&moved).await.is_ok();
+    let (event, payload) = client.next().await;
+    if event == "component:resync" {
+        assert!(was_skipped, "{payload}");
+        assert_eq!((&payload["entityId"], &payload["reason"]), (&json!("1"), &json!("history gap")));
+    } else {
+        assert_eq!((event.as_str(), &payload["component"]["name"]), ("component:created", &json!("skipped")));
+    }
+}
+
+#[tokio::test]
+async fn a_transaction_that_commits_where_the_slot_stands_is_heard() {
+    // Its commit record follows the last confirmed one at once, so it stands at the very position that the slot confirmed.
+    let database = Database::new().await;
+    let early = database.component("early", "[]").await;
+    let open = database.connect().await;
+    let mut server = Server::start(&database).await;
+    open.batch_execute(&format!("BEGIN; UPDATE components SET name = 'late' WHERE id = '{early}'"))
+        .await
+        .expect("updates");
+    database.component("other", "[]").await;
+    database.until_confirmed().await;
+    server.stop().await;
+    let server = Server::start(&database).await;
+    let sockets = Sockets::start().await;
+    let mut client = sockets.connect(&server, "ann", "websocket").await;
+    client.subscribe(json!({ "componentId": early })).await;
+    open.batch_execute("COMMIT").await.expect("commits");
+    assert_eq!(client.expect("component:updated").await["updates"]["name"], "late");
+}
+
+#[tokio::test]
+async fn sigterm_is_obeyed_while_a_slot_waits_to_be_made() {
+    let database = Database::new().await;
+    let open = database.connect().await;
+    // A slot is made when all transactions of its time are over.
+    open.batch_execute("BEGIN; SELECT pg_current_xact_id()").await.expect("begins");
+    let mut starting = walcast()
+        .args(["serve", "--listen", "127.0.0.1:0", "--jwt-secret", crate::support::SECRET, "--slot", &database.name])
+        .args(["--database-url", &database.dsn()])
+        .spawn()
+        .expect("spawns");
+    crate::support::within("the slot", async {
+        let being_made = format!("SELECT count(*) FROM pg_replication_slots WHERE slot_name = '{}'", database.name);
+        while database.value::<i64>(&being_made).await == 0 {
+            tokio::time::sleep(std::time::Duration::from_millis(20)).await;
+        }
+    })
+    .await;
+    let pid = starting.id().expect("it runs").to_string();
+    tokio::process::Command::new("kill").args(["-TERM", &pid]).status().await.expect("kill runs");
+    let code = crate::support::within("the end of the server", starting.wait()).await.expect("waits").code();
+    assert_eq!(code, Some(0));
+    open.batch_execute("COMMIT").await.expect("the transaction was open all the time");
+}
+
+#[tokio::test]
 async fn postgres_stops_without_waiting_for_us_and_sockets_outlast_its_restart() {
     let mut cluster = Cluster::start(&[]).await;
     let output = walcast().args(["migrate", "--database-url", &cluster.dsn_text("")]).output().await.expect("runs");

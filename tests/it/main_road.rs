@@ -209,7 +209,10 @@ async fn truncate_tells_every_room_of_the_table_to_fetch_again() {
 
 #[tokio::test]
 async fn a_transaction_larger_than_every_queue_arrives_whole_and_in_order() {
-    let (database, _server, _sockets, mut client) = road("pgoutput", "websocket").await;
+    let database = Database::new().await;
+    let server = Server::start_with(&database, &["--room-cap", "1000000"]).await;
+    let sockets = Sockets::start().await;
+    let mut client = sockets.connect(&server, "reader", "websocket").await;
     client.subscribe(json!({ "entityType": "page", "entityId": "big" })).await;
     const ROWS: usize = 3_000;
     database
@@ -221,6 +224,30 @@ async fn a_transaction_larger_than_every_queue_arrives_whole_and_in_order() {
     for n in 1..=ROWS {
         assert_eq!(client.expect("component:created").await["component"]["name"], n.to_string());
     }
+}
+
+#[tokio::test]
+async fn a_transaction_past_the_cap_of_a_room_ends_in_one_resync() {
+    let (database, _server, _sockets, mut client) = road("pgoutput", "websocket").await;
+    let kept = database.component("kept", "[]").await;
+    client.catch_up(&database).await;
+    client.subscribe(json!({ "entityType": "page", "entityId": "big" })).await;
+    client.subscribe(json!({ "componentId": kept })).await;
+    database
+        .sql(&format!(
+            "BEGIN; INSERT INTO components (entity_type, entity_id, type, name) \
+             SELECT 'page', 'big', 'text', n::text FROM generate_series(1, 1500) n; \
+             UPDATE components SET name = 'heard' WHERE id = '{kept}'; COMMIT"
+        ))
+        .await;
+    for n in 1..=1000 {
+        assert_eq!(client.expect("component:created").await["component"]["name"], n.to_string());
+    }
+    assert_eq!(client.expect("component:updated").await["updates"]["name"], "heard", "other rooms are not capped");
+    let resync = stripped(client.expect("component:resync").await);
+    assert_eq!(resync, json!({ "entityType": "page", "entityId": "big", "reason": "bulk" }));
+    database.sql("DELETE FROM components WHERE entity_id = 'big' AND name = '1'").await;
+    client.expect("component:deleted").await;
 }
 
 #[tokio::test]
@@ -260,6 +287,40 @@ async fn a_rule_takes_effect_at_its_commit() {
         assert_eq!(event, json!({ "orderId": 1, "updates": { "status": "c" }, "updatedBy": null }), "{plugin}");
         assert_eq!(client.expect("orders:updated").await["updates"]["status"], "d", "{plugin}");
     }
+}
+
+#[tokio::test]
+async fn a_publication_of_all_tables_does_not_broadcast_what_walcast_keeps() {
+    let database = Database::new().await;
+    let publication = format!("p_{}", database.name);
+    database.sql(&format!("CREATE PUBLICATION {publication} FOR ALL TABLES")).await;
+    let server = Server::start_with(&database, &["--publication", &publication]).await;
+    let sockets = Sockets::start().await;
+    let mut client = sockets.connect(&server, "reader", "websocket").await;
+    client.request("walcast.slots:subscribe", json!({ "id": database.name })).await;
+    database.sql("UPDATE walcast.slots SET created_at = now()").await;
+    client.catch_up(&database).await;
+}
+
+#[tokio::test]
+async fn a_restart_tells_the_past_by_the_rules_of_the_past() {
+    let database = Database::new().await;
+    database.sql("CREATE TABLE orders (id int PRIMARY KEY); ALTER TABLE orders REPLICA IDENTITY FULL").await;
+    let publication = format!("p_{}", database.name);
+    database.sql(&format!("CREATE PUBLICATION {publication} FOR TABLE walcast.rules, components, orders")).await;
+    let mut server = Server::start_with(&database, &["--publication", &publication]).await;
+    let sockets = Sockets::start().await;
+    let mut client = sockets.connect(&server, "reader", "websocket").await;
+    let since = client.request("orders:subscribe", json!({ "id": 1 })).await["offset"].clone();
+    database.sql("INSERT INTO orders VALUES (1)").await;
+    client.expect("orders:created").await;
+    server.stop().await;
+    // Nobody sees this change of rules happen, and the insert before it is streamed again.
+    database.sql("SELECT walcast.broadcast_table('orders', prefix => 'order')").await;
+    let server = Server::start_with(&database, &["--publication", &publication]).await;
+    let mut client = sockets.connect(&server, "reader", "websocket").await;
+    client.emit("orders:subscribe", json!({ "id": 1, "since": since })).await;
+    client.expect("orders:created").await;
 }
 
 #[tokio::test]

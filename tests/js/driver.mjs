@@ -3,6 +3,7 @@
 //   in   {id, client, do: "connect", url, options}      connects; answers with {id, ok: {sid}} or {id, error: message}
 //        {id, client, do: "emit", event, args}          emits without an ack; answers at once
 //        {id, client, do: "request", event, args}       emits with an ack; answers with it
+//        {id, client, do: "requests", event, payloads}  many requests at once; answers with all their acks
 //        {id, client, do: "disconnect"}
 //   out  {id, ok} | {id, error}                         the answer to a line
 //        {client, event, args}                          what a client was sent; also "disconnect" [reason]
@@ -38,6 +39,14 @@ const commands = {
   async request({ id, client, event, args }) {
     try {
       say({ id, ok: await clients.get(client).timeout(20_000).emitWithAck(event, ...args) });
+    } catch (error) {
+      say({ id, error: error.message });
+    }
+  },
+  async requests({ id, client, event, payloads }) {
+    try {
+      const socket = clients.get(client).timeout(20_000);
+      say({ id, ok: await Promise.all(payloads.map((payload) => socket.emitWithAck(event, payload))) });
     } catch (error) {
       say({ id, error: error.message });
     }

@@ -16,7 +16,7 @@ use self::cluster::Cluster;
 use super::{Failure, token::token};
 use crate::{
     app,
-    config::{DatabaseArgs, GatewayArgs, KeyArgs, ServeArgs, StreamArgs},
+    config::{DatabaseArgs, GatewayArgs, KeyArgs, ReplayArgs, ServeArgs, StreamArgs},
     postgres::Dsn,
     store::{self, Store},
 };
@@ -33,6 +33,8 @@ pub struct DevArgs {
     stream: StreamArgs,
     #[command(flatten)]
     gateway: GatewayArgs,
+    #[command(flatten)]
+    replay: ReplayArgs,
 }
 
 const TOKEN_TTL: Duration = Duration::from_secs(30 * 24 * 3600);
@@ -72,6 +74,7 @@ async fn serve(args: &DevArgs, cluster: &Cluster, stop: CancellationToken) -> Re
         slot: format!("walcast_dev_{}", args.stream.plugin),
         keys: KeyArgs { jwt_secret: Some(secret), jwt_public_key: None, jwt_jwks_file: None },
         gateway: args.gateway.clone(),
+        replay: args.replay.clone(),
         migrate: false,
     };
     Ok(app::serve(serve, stop).await?)

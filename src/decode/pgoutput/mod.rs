@@ -23,6 +23,8 @@ type Relations = HashMap<u32, Result<Relation, Option<TableName>>>;
 ///
 /// An old row counts as [`OldRow::Full`] wherever the log tells all of it: under replica identity FULL, and where the
 /// columns of the identity are all the published columns there are (then an unchanged identity tells the old row too).
+/// Where a root is FULL and a partition told as it is not, Postgres passes the partition's old key off as a whole row,
+/// with NULL in all other columns.
 #[derive(Clone, Debug, Default)]
 pub struct PgOutput {
     relations: Relations,

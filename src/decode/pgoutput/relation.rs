@@ -11,12 +11,17 @@ use crate::{
     },
 };
 
+/// Replica identity FULL.
+const FULL: u8 = b'f';
+
 /// A table as a Relation frame announced it.
 #[derive(Clone, Debug)]
 pub(super) struct Relation {
     pub table: Arc<Table>,
     /// Whether a column belongs to the replica identity. Under FULL all do.
     pub key: Vec<bool>,
+    /// Whether a key, not FULL, holds all columns. Only a key is left out where it is unchanged: a root that is FULL
+    /// may have partitions that are not, which then do not tell their old rows.
     pub key_is_everything: bool,
 }
 
@@ -25,8 +30,8 @@ impl Relation {
     pub fn read(mut frame: Reader) -> Result<Relation, Failure> {
         let (schema, name) = name(&mut frame)?;
         let mut table = Table { schema, name, columns: Vec::new() };
-        let key = columns(frame, &mut table).map_err(|fault| fault.of(&table))?;
-        let key_is_everything = key.iter().all(|key| *key);
+        let (identity, key) = columns(frame, &mut table).map_err(|fault| fault.of(&table))?;
+        let key_is_everything = identity != FULL && key.iter().all(|key| *key);
         Ok(Relation { table: Arc::new(table), key, key_is_everything })
     }
 }
@@ -44,12 +49,12 @@ fn name(frame: &mut Reader) -> Result<TableName, Failure> {
     }
 }
 
-/// Reads the replica identity and the columns into `table`; returns which of them belong to the identity.
-fn columns(mut frame: Reader, table: &mut Table) -> Result<Vec<bool>, Fault> {
-    match frame.u8("the replica identity")? {
-        b'd' | b'n' | b'f' | b'i' => {}
+/// Reads the columns into `table`; returns the replica identity, and which of the columns belong to it.
+fn columns(mut frame: Reader, table: &mut Table) -> Result<(u8, Vec<bool>), Fault> {
+    let identity = match frame.u8("the replica identity")? {
+        identity @ (b'd' | b'n' | FULL | b'i') => identity,
         value => return Err(Fault::Unknown { what: "the replica identity", value }),
-    }
+    };
     let count = usize::from(frame.u16("the number of columns")?);
     let mut key = Vec::with_capacity(count);
     table.columns.reserve_exact(count);
@@ -65,5 +70,5 @@ fn columns(mut frame: Reader, table: &mut Table) -> Result<Vec<bool>, Fault> {
         table.columns.push(Column { name, type_oid });
     }
     frame.finish()?;
-    Ok(key)
+    Ok((identity, key))
 }

@@ -31,14 +31,18 @@ pub(super) fn whole(relation: &Relation, frame: &mut Reader) -> Result<Row, Faul
 pub(super) fn old(tag: u8, relation: &Relation, frame: &mut Reader) -> Result<OldRow, Fault> {
     match tag {
         b'O' => Ok(OldRow::Full(whole(relation, frame)?)),
-        b'K' if relation.key_is_everything => Ok(OldRow::Full(whole(relation, frame)?)),
-        b'K' => read(relation, frame, |column, cell| match (relation.key.get(column), cell) {
+        b'K' => {
+            let mut row = whole(relation, frame)?;
+            let outside = |(_, is_key): &(&mut Cell, &bool)| !**is_key;
+            // A partition that is FULL tells all of its row, although its root is not.
+            let is_whole = row.0.iter_mut().zip(&relation.key).filter(outside).any(|(cell, _)| *cell != Cell::Null);
+            if is_whole || relation.key_is_everything {
+                return Ok(OldRow::Full(row));
+            }
             // Outside the key a null stands for "not sent".
-            (Some(false), Cell::Null) => Ok(Cell::Absent),
-            (_, Cell::Unchanged) => Err(Fault::UnchangedCell { column: name(relation, column) }),
-            (_, cell) => Ok(cell),
-        })
-        .map(OldRow::Key),
+            row.0.iter_mut().zip(&relation.key).filter(outside).for_each(|(cell, _)| *cell = Cell::Absent);
+            Ok(OldRow::Key(row))
+        }
         value => Err(Fault::Unknown { what: TAG, value }),
     }
 }

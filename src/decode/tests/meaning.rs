@@ -247,6 +247,33 @@ fn partitions_published_by_themselves_keep_their_names() {
 }
 
 #[test]
+fn a_partition_that_is_full_under_a_root_that_is_not_tells_its_old_rows() {
+    let expected = [
+        inserted(&["1", "a", "·"]),
+        updated(Some(full(&["1", "a", "·"])), &["1", "b", "·"]),
+        updated(Some(full(&["1", "b", "·"])), &["2", "b", "·"]),
+        deleted(full(&["2", "b", "·"])),
+    ];
+    assert_eq!(told("partition_identity", "leaf"), expected);
+}
+
+/// pgoutput passes the partition's key off as the whole row: its nulls cannot be told from real ones.
+#[test]
+fn a_partition_that_is_not_full_under_a_root_that_is_tells_its_updates() {
+    let (before, after) = (inserted(&["1", "a", "·"]), updated(None, &["1", "b", "·"]));
+    let expected = [
+        before.clone(),
+        after.clone(),
+        updated(Some(full(&["1", "·", "·"])), &["2", "b", "·"]),
+        deleted(full(&["2", "·", "·"])),
+    ];
+    assert_eq!(operations_of(&pgoutput_entries("partition_identity"), "root"), expected);
+    let expected =
+        [before, after, updated(Some(key(&["1", "-", "-"])), &["2", "b", "·"]), deleted(key(&["2", "-", "-"]))];
+    assert_eq!(operations_of(&wal2json_entries("partition_identity"), "root"), expected);
+}
+
+#[test]
 fn operations_that_are_not_published_are_not_told() {
     let operations = told("operations", "t");
     assert!(matches!(operations[..2], [Operation::Insert { .. }, Operation::Insert { .. }]), "{operations:?}");

@@ -1,6 +1,7 @@
 //! The decoders on what a real server said: `tests/fixtures/decode`, written by its `capture.sh`.
 
 mod damage;
+mod layout;
 mod meaning;
 mod order;
 mod pgoutput;
@@ -13,8 +14,8 @@ use std::{fs, path::PathBuf};
 use bytes::Bytes;
 use serde_json::Value;
 
-use super::{DecodeError, Decoder, PgOutput, Published, PublishedTable, Wal2Json};
-use crate::change::{Cell, Change, Entry, LogicalMessage, Lsn, OldRow, Operation, Row, Unreadable};
+use super::{DecodeError, Decoder, PgOutput, Published, PublishedTable, Scope, Wal2Json};
+use crate::change::{Cell, Change, Column, Entry, LogicalMessage, Lsn, OldRow, Operation, Row, Unreadable};
 
 /// A frame: where it starts, and its payload.
 type Frame = (Lsn, Bytes);
@@ -58,10 +59,19 @@ fn published(scenario: &str) -> Published {
     let text = |value: &Value| value.as_str().expect("a text").into();
     let list = |value: &Value| value.as_array().expect("a list").clone();
     let flag = |value: &Value| value.as_bool().expect("a flag");
+    let column = |column: &Value| Column {
+        name: text(&column[0]),
+        type_oid: column[1].as_u64().and_then(|oid| oid.try_into().ok()).expect("an oid"),
+    };
     let table = |table: &Value| PublishedTable {
         schema: text(&table["schema"]),
         name: text(&table["name"]),
-        columns: list(&table["columns"]).iter().map(text).collect(),
+        columns: list(&table["columns"]).iter().map(column).collect(),
+        scope: match flag(&table["listed"]) {
+            true => Scope::Listed,
+            false => Scope::All { except: list(&table["except"]).iter().map(text).collect() },
+        },
+        full: flag(&table["full"]),
         insert: flag(&table["insert"]),
         update: flag(&table["update"]),
         delete: flag(&table["delete"]),

@@ -1,4 +1,4 @@
-use std::sync::Arc;
+use std::{mem, sync::Arc};
 
 use bytes::Bytes;
 
@@ -8,87 +8,99 @@ use crate::{
     decode::{Fault, PublishedTable},
 };
 
-/// Postgres's InvalidOid: the type of a column that no change has shown yet.
-const UNSEEN: u32 = 0;
-
-/// What is known so far of a published table's columns. wal2json announces no relations: an INSERT shows which columns
-/// there are, other changes only some of them, so until the first INSERT all published columns are taken to be there. The
-/// [`Table`] is made anew only when something is learnt.
+/// What is known at this place of the stream of a published table's columns.
+///
+/// wal2json announces no relations, so each change is asked what it shows of them:
+/// - Before the first change they are those of the catalog, as good a guess as there is.
+/// - An INSERT shows all of them, and so does the identity of an UPDATE under FULL: others are gone.
+/// - Any UPDATE shows all but out-of-line values that it did not touch: another that is missing, and of a type that is
+///   never stored out of line, is gone.
+/// - A DELETE adds what it shows and takes nothing away: that its identity is FULL it does not say.
+///
+/// A column shown for the first time stands last where no known one follows it, as ADD COLUMN has it; else, renamed or
+/// never asked for, behind the one that it follows.
 #[derive(Clone, Debug)]
 pub(super) struct Layout {
+    /// Made anew only when something is learnt.
     pub table: Arc<Table>,
-    /// For each published column: what the table has of it, if it has it.
-    known: Vec<Option<Known>>,
+    /// Whether the replica identity is FULL, as far as the catalog and then the changes said.
+    full: bool,
 }
 
+/// Where a row comes from.
 #[derive(Clone, Copy, Debug)]
-struct Known {
-    type_oid: u32,
-    /// The column's index in the table.
-    index: usize,
+pub(super) struct Source<'a> {
+    pub published: &'a PublishedTable,
+    /// Whether it is of a partition that is told as its root.
+    pub leaf: bool,
+    pub frame: &'a Bytes,
 }
 
 impl Layout {
     pub fn new(published: &PublishedTable) -> Self {
-        let known = |index| Some(Known { type_oid: UNSEEN, index });
-        let mut layout =
-            Layout { table: Arc::new(blank(published)), known: (0..published.columns.len()).map(known).collect() };
-        layout.settle(true, published);
-        layout
+        let PublishedTable { schema, name, columns, .. } = published;
+        let table = Table { schema: schema.clone(), name: name.clone(), columns: columns.clone() };
+        Layout { table: Arc::new(table), full: published.full }
     }
 
     /// The row of an INSERT.
-    pub fn inserted(
-        &mut self,
-        published: &PublishedTable,
-        source: &Bytes,
-        mut columns: Vec<Column<'_>>,
-    ) -> Result<Row, Fault> {
-        let mut learnt = self.learn(published, &mut columns);
-        if self.known.iter().flatten().count() > columns.len() {
-            for (index, known) in self.known.iter_mut().enumerate() {
-                *known = known.filter(|_| columns.iter().any(|column| column.index == index));
-            }
-            learnt = true;
+    pub fn inserted(&mut self, source: Source<'_>, mut columns: Vec<Column<'_>>) -> Result<Row, Fault> {
+        let known = self.find(source.published, &mut columns);
+        if !known {
+            // Where the key was all there was, it looked like FULL.
+            self.full = source.published.full;
         }
-        self.settle(learnt, published);
-        self.row(source, &columns, Cell::Absent)
+        self.take_whole(known, source.leaf, &mut columns)?;
+        self.row(source.frame, &columns, Cell::Absent)
     }
 
     /// The rows of an UPDATE, the old one as pgoutput tells it.
     pub fn updated(
         &mut self,
-        published: &PublishedTable,
-        source: &Bytes,
+        source: Source<'_>,
         mut columns: Vec<Column<'_>>,
         mut identity: Vec<Column<'_>>,
     ) -> Result<(Option<OldRow>, Row), Fault> {
-        let learnt = self.learn(published, &mut columns) | self.learn(published, &mut identity);
-        self.settle(learnt, published);
+        if !(self.find(source.published, &mut columns) & self.find(source.published, &mut identity)) {
+            self.learn(&columns);
+            self.learn(&identity);
+            self.index(&mut columns);
+            self.index(&mut identity);
+        }
+        if !self.is_everything(&columns) && !self.is_everything(&identity) {
+            let is_shown = |index| shows(&columns, index) || shows(&identity, index);
+            if self.forget(|index, column| is_never_out_of_line(column.type_oid) && !is_shown(index)) {
+                self.index(&mut columns);
+                self.index(&mut identity);
+            }
+        }
+        self.full =
+            self.is_everything(&identity) || self.full && columns.iter().all(|column| shows(&identity, column.index));
+        if self.full {
+            self.take_whole(true, source.leaf, &mut identity)?;
+            self.index(&mut columns);
+        }
         // A column that an UPDATE does not show is an out-of-line value that it did not touch.
-        let new = self.row(source, &columns, Cell::Unchanged)?;
+        let new = self.row(source.frame, &columns, Cell::Unchanged)?;
         let old = if self.is_everything(&identity) {
-            Some(OldRow::Full(self.row(source, &identity, Cell::Absent)?))
+            Some(OldRow::Full(self.row(source.frame, &identity, Cell::Absent)?))
         } else if identity.iter().all(|key| columns.iter().any(|column| key.equals(column))) {
             // Taken from the new row: the key is unchanged, and pgoutput sends no old row.
             None
         } else {
-            Some(OldRow::Key(self.row(source, &identity, Cell::Absent)?))
+            Some(OldRow::Key(self.row(source.frame, &identity, Cell::Absent)?))
         };
         Ok((old, new))
     }
 
     /// The row of a DELETE.
-    pub fn deleted(
-        &mut self,
-        published: &PublishedTable,
-        source: &Bytes,
-        mut identity: Vec<Column<'_>>,
-    ) -> Result<OldRow, Fault> {
-        let learnt = self.learn(published, &mut identity);
-        self.settle(learnt, published);
-        let row = self.row(source, &identity, Cell::Absent)?;
-        Ok(if self.is_everything(&identity) { OldRow::Full(row) } else { OldRow::Key(row) })
+    pub fn deleted(&mut self, source: Source<'_>, mut identity: Vec<Column<'_>>) -> Result<OldRow, Fault> {
+        if !self.find(source.published, &mut identity) {
+            self.learn(&identity);
+            self.index(&mut identity);
+        }
+        let row = self.row(source.frame, &identity, Cell::Absent)?;
+        Ok(if self.full || self.is_everything(&identity) { OldRow::Full(row) } else { OldRow::Key(row) })
     }
 
     /// Whether a row shows all of the table.
@@ -96,53 +108,105 @@ impl Layout {
         columns.len() == self.table.columns.len()
     }
 
-    /// Looks the columns up, drops those that are not published, and notes their types. Says whether a type is new.
-    fn learn(&mut self, published: &PublishedTable, columns: &mut Vec<Column<'_>>) -> bool {
-        let mut learnt = false;
+    /// Drops the columns that are not published and looks the others up. Says whether all are known as they are.
+    fn find(&self, published: &PublishedTable, columns: &mut Vec<Column<'_>>) -> bool {
+        let mut known = true;
         let mut expected = 0;
         columns.retain_mut(|column| {
-            let name = column.name.0.as_ref();
-            // In the table's own order, but for leaves that were made with another.
-            let index = match published.columns.get(expected) {
-                Some(next) if next == name => Some(expected),
-                _ => published.columns.iter().position(|published| published == name),
+            let Some(index) = self.position(expected, column) else {
+                let is_published = published.publishes(&column.name.0);
+                known &= !is_published;
+                return is_published;
             };
-            let Some((index, known)) = index.and_then(|index| Some((index, self.known.get_mut(index)?))) else {
-                return false;
-            };
-            expected = index + 1;
+            known &= self.table.columns.get(index).is_some_and(|known| known.type_oid == column.typeoid);
             column.index = index;
-            if known.is_none_or(|known| known.type_oid != column.typeoid) {
-                *known = Some(Known { type_oid: column.typeoid, index: 0 });
-                learnt = true;
-            }
+            expected = index + 1;
             true
         });
-        learnt
+        known
     }
 
-    /// Makes the table anew if something was learnt.
-    fn settle(&mut self, learnt: bool, published: &PublishedTable) {
-        if !learnt {
-            return;
-        }
-        let mut table = blank(published);
-        for (name, known) in published.columns.iter().zip(&mut self.known) {
-            if let Some(known) = known {
-                known.index = table.columns.len();
-                table.columns.push(change::Column { name: name.clone(), type_oid: known.type_oid });
+    /// Looks up columns that are all in the table.
+    fn index(&self, columns: &mut [Column<'_>]) {
+        let mut expected = 0;
+        for column in columns {
+            if let Some(index) = self.position(expected, column) {
+                column.index = index;
+                expected = index + 1;
             }
         }
-        self.table = Arc::new(table);
+    }
+
+    /// A column's index. Rows come in the table's own order, but for those of leaves that were made with another.
+    fn position(&self, expected: usize, column: &Column<'_>) -> Option<usize> {
+        let name = column.name.0.as_ref();
+        match self.table.columns.get(expected) {
+            Some(next) if next.name == name => Some(expected),
+            _ => self.table.column(name),
+        }
+    }
+
+    /// Takes up the types of the columns, and those columns that are not in the table.
+    fn learn(&mut self, columns: &[Column<'_>]) {
+        let table = Arc::make_mut(&mut self.table);
+        let mut rest = columns;
+        let mut behind = 0;
+        while let Some((column, after)) = rest.split_first() {
+            rest = after;
+            let place = table.column(&column.name.0);
+            if let Some(known) = place.and_then(|place| table.columns.get_mut(place)) {
+                known.type_oid = column.typeoid;
+            }
+            let place = place.unwrap_or_else(|| {
+                let is_last = rest.iter().all(|later| table.column(&later.name.0).is_none());
+                let place = if is_last { table.columns.len() } else { behind };
+                table.columns.insert(place, column.described());
+                place
+            });
+            behind = place + 1;
+        }
+    }
+
+    /// Takes up a row that shows all there is; `known` says whether its columns are known as they are.
+    fn take_whole(&mut self, known: bool, leaf: bool, columns: &mut [Column<'_>]) -> Result<(), Fault> {
+        if known && self.is_everything(columns) && (leaf || columns.is_sorted_by_key(|column| column.index)) {
+            return Ok(());
+        }
+        for (index, column) in columns.iter().enumerate() {
+            if columns.iter().take(index).any(|before| before.name.0 == column.name.0) {
+                return Err(Fault::DuplicateColumn { column: column.name.0.to_string() });
+            }
+        }
+        if leaf {
+            // Its root may have been made in another order.
+            self.learn(columns);
+            self.index(columns);
+            self.forget(|index, _| !shows(columns, index));
+        } else {
+            Arc::make_mut(&mut self.table).columns = columns.iter().map(Column::described).collect();
+        }
+        self.index(columns);
+        Ok(())
+    }
+
+    /// Says whether there was anything to forget.
+    fn forget(&mut self, is_gone: impl Fn(usize, &change::Column) -> bool) -> bool {
+        if !self.table.columns.iter().enumerate().any(|(index, column)| is_gone(index, column)) {
+            return false;
+        }
+        let mut index = 0..;
+        Arc::make_mut(&mut self.table)
+            .columns
+            .retain(|column| !index.next().is_some_and(|index| is_gone(index, column)));
+        true
     }
 
     /// A row of the table from columns that were looked up; `unsaid` stands where they say nothing.
-    fn row(&self, source: &Bytes, columns: &[Column<'_>], unsaid: Cell) -> Result<Row, Fault> {
+    fn row(&self, frame: &Bytes, columns: &[Column<'_>], unsaid: Cell) -> Result<Row, Fault> {
         let mut row = vec![unsaid.clone(); self.table.columns.len()];
         for column in columns {
-            let place = self.known.get(column.index).copied().flatten().and_then(|known| row.get_mut(known.index));
-            let value = text::cell(source, column)?;
-            if place.is_none_or(|place| std::mem::replace(place, value) != unsaid) {
+            let value = text::cell(frame, column)?;
+            if row.get_mut(column.index).is_none_or(|place| mem::replace(place, value) != unsaid) {
                 return Err(Fault::DuplicateColumn { column: column.name.0.to_string() });
             }
         }
@@ -150,12 +214,47 @@ impl Layout {
     }
 }
 
-fn blank(published: &PublishedTable) -> Table {
-    Table { schema: published.schema.clone(), name: published.name.clone(), columns: Vec::new() }
-}
-
 impl Column<'_> {
     fn equals(&self, other: &Column<'_>) -> bool {
         self.index == other.index && self.value.get() == other.value.get()
     }
+
+    fn described(&self) -> change::Column {
+        change::Column { name: self.name.0.as_ref().into(), type_oid: self.typeoid }
+    }
+}
+
+fn shows(columns: &[Column<'_>], index: usize) -> bool {
+    columns.iter().any(|column| column.index == index)
+}
+
+/// Whether the type is a built-in one of fixed length. Oids are those of `pg_type`, which never change.
+fn is_never_out_of_line(type_oid: u32) -> bool {
+    // bool, "char", name, int8, int2, int4, oid, float4, float8, money, macaddr, macaddr8, date, time, timestamp,
+    // timestamptz, interval, timetz, uuid, pg_lsn, and the geometric ones: point, lseg, box, line, circle
+    matches!(
+        type_oid,
+        16 | 18
+            ..=21
+                | 23
+                | 26
+                | 700
+                | 701
+                | 790
+                | 829
+                | 774
+                | 1082
+                | 1083
+                | 1114
+                | 1184
+                | 1186
+                | 1266
+                | 2950
+                | 3220
+                | 600
+                | 601
+                | 603
+                | 628
+                | 718
+    )
 }

@@ -14,7 +14,7 @@ pub use self::options::wal2json_options;
 use self::{
     frame::{Columns, Frame, Text},
     head::Head,
-    layout::Layout,
+    layout::{Layout, Source},
 };
 use super::{
     DecodeError, Decoder, Fault, Published, PublishedTable, error::Failure, order::Order, published::Place,
@@ -30,12 +30,17 @@ const PLUGIN: &str = "wal2json";
 /// What wal2json does not say, and what follows from it:
 /// - NaN and infinities of float and numeric columns arrive as NULL.
 /// - A message's content ends at its first NUL byte.
-/// - It has no relations, and only an INSERT shows which columns there are. Until the first one, a [`Table`](crate::change::Table) has all the
-///   published columns, and 0 for the type of those that no change has shown yet (none of their values has come yet
-///   either). Until the next INSERT, too, a column that was dropped, or that is published but was not yet there at this
-///   place of the log, is held for one that UPDATEs leave untouched, and an old row for [`Key`](crate::change::OldRow::Key).
+/// - It has no relations: a [`Table`](crate::change::Table) has the columns of the catalog until changes show others. An added column is told
+///   from its first change on, and so is a new name. A column that was dropped, or renamed, or is in the catalog but not
+///   yet at this place of the log, goes with the next INSERT, and with the next UPDATE if its type is of fixed length or
+///   the replica identity is FULL. Else UPDATEs cannot tell it from an out-of-line value that they leave untouched: until
+///   the next INSERT it is [`Unchanged`](crate::change::Cell::Unchanged) in them.
+/// - It does not say which columns are generated, or in a column list, so those are known by the names that they have in
+///   the catalog when the stream begins. A generated column that is added or renamed later is told, where pgoutput
+///   does not; a listed one that is renamed later is not. Begin a new stream after such DDL.
 /// - It does not name the replica identity. An old row is [`Full`](crate::change::OldRow::Full) if it shows all columns,
-///   which is so under FULL and where the key is all there is; pgoutput's rows are told by the same measure.
+///   which is so under FULL and where the key is all there is; pgoutput's rows are told by the same measure. Where
+///   FULL is taken back, a DELETE before the next UPDATE is still held for one under FULL.
 /// - A TRUNCATE of a single partition, published through its root, is not told: pgoutput does not tell it either.
 /// - Row filters are not known to it at all; do not use it with them.
 #[derive(Clone, Debug)]
@@ -63,7 +68,7 @@ impl Wal2Json {
             Some("I") => self.change("I", frame, payload, out, insert),
             Some("U") => self.change("U", frame, payload, out, update),
             Some("D") => self.change("D", frame, payload, out, delete),
-            Some("T") => self.change("T", frame, payload, out, |_, _, _, _| Ok(Operation::Truncate)),
+            Some("T") => self.change("T", frame, payload, out, |_, _, _| Ok(Operation::Truncate)),
             Some("M") => self.message(frame, payload, out),
             Some(action) => Err(Fault::Field { field: "action", text: action.to_owned() }.into()),
             None if frame.change.is_some() => Err(Fault::FormatVersion1.into()),
@@ -118,7 +123,7 @@ impl Wal2Json {
         frame: Frame<'_>,
         payload: &Bytes,
         out: &mut Vec<Entry>,
-        operation: impl Fn(&mut Layout, &PublishedTable, &Bytes, Frame<'_>) -> Result<Operation, Fault>,
+        operation: impl Fn(&mut Layout, Source<'_>, Frame<'_>) -> Result<Operation, Fault>,
     ) -> Result<(), Failure> {
         self.order.within(needs_transaction(action))?;
         let (schema, name) = named(&frame).map_err(Fault::told)?;
@@ -128,7 +133,7 @@ impl Wal2Json {
             _ => return Ok(()),
         };
         let change = parse("lsn", &frame.lsn).and_then(|lsn| {
-            let operation = operation(layout, published, payload, frame)?;
+            let operation = operation(layout, Source { published, leaf: place.leaf, frame: payload }, frame)?;
             Ok(Change { lsn, table: Arc::clone(&layout.table), operation })
         });
         let change = change.map_err(|fault| fault.of(&layout.table))?;
@@ -150,37 +155,22 @@ impl Decoder for Wal2Json {
     }
 }
 
-fn insert(
-    layout: &mut Layout,
-    published: &PublishedTable,
-    source: &Bytes,
-    frame: Frame<'_>,
-) -> Result<Operation, Fault> {
+fn insert(layout: &mut Layout, source: Source<'_>, frame: Frame<'_>) -> Result<Operation, Fault> {
     let Columns(columns) = frame.columns.ok_or(Fault::Missing("columns"))?;
-    Ok(Operation::Insert { new: layout.inserted(published, source, columns)? })
+    Ok(Operation::Insert { new: layout.inserted(source, columns)? })
 }
 
-fn update(
-    layout: &mut Layout,
-    published: &PublishedTable,
-    source: &Bytes,
-    frame: Frame<'_>,
-) -> Result<Operation, Fault> {
+fn update(layout: &mut Layout, source: Source<'_>, frame: Frame<'_>) -> Result<Operation, Fault> {
     let Columns(columns) = frame.columns.ok_or(Fault::Missing("columns"))?;
     // Without an identity nothing is known of the old row, which is what pgoutput says then.
     let identity = frame.identity.map(|Columns(identity)| identity).unwrap_or_default();
-    let (old, new) = layout.updated(published, source, columns, identity)?;
+    let (old, new) = layout.updated(source, columns, identity)?;
     Ok(Operation::Update { old, new })
 }
 
-fn delete(
-    layout: &mut Layout,
-    published: &PublishedTable,
-    source: &Bytes,
-    frame: Frame<'_>,
-) -> Result<Operation, Fault> {
+fn delete(layout: &mut Layout, source: Source<'_>, frame: Frame<'_>) -> Result<Operation, Fault> {
     let Columns(identity) = frame.identity.ok_or(Fault::Missing("identity"))?;
-    Ok(Operation::Delete { old: layout.deleted(published, source, identity)? })
+    Ok(Operation::Delete { old: layout.deleted(source, identity)? })
 }
 
 fn message(frame: Frame<'_>, payload: &Bytes) -> Result<LogicalMessage, Fault> {

@@ -2,7 +2,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 
 use tokio_postgres::{Client, Config, NoTls};
 
-use super::walcast;
+use super::{walcast, within};
 
 /// Any number: test processes that start at once queue up behind it to make the template.
 const TEMPLATE_LOCK: i64 = 7_239_017;
@@ -52,6 +52,26 @@ impl Database {
     /// For `--database-url`.
     pub fn dsn(&self) -> String {
         dsn_of(&self.config, &self.name)
+    }
+
+    /// Another connection.
+    pub async fn connect(&self) -> Client {
+        connect(&self.config).await
+    }
+
+    /// Waits until all that is committed is confirmed to Postgres. It tells nobody when a slot advances, so it is asked.
+    pub async fn until_confirmed(&self) {
+        let end: String = self.value("SELECT pg_current_wal_lsn()::text").await;
+        let confirmed = format!(
+            "SELECT confirmed_flush_lsn >= '{end}' FROM pg_replication_slots WHERE slot_name = '{}'",
+            self.name
+        );
+        within("the slot's advance", async {
+            while !self.value::<bool>(&confirmed).await {
+                tokio::time::sleep(std::time::Duration::from_millis(50)).await;
+            }
+        })
+        .await;
     }
 
     /// Runs statements in one implicit transaction.

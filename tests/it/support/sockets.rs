@@ -98,6 +98,13 @@ impl Client {
         answer.unwrap_or_else(|error| panic!("{event} was not answered: {error}"))
     }
 
+    /// Emits many at once, each with an ack, and waits for all.
+    pub async fn requests(&self, event: &str, payloads: Vec<Value>) -> Vec<Value> {
+        let order = json!({ "do": "requests", "event": event, "payloads": payloads });
+        let answer = self.order(order).await.unwrap_or_else(|error| panic!("{event}: {error}"));
+        answer.as_array().expect("acks").clone()
+    }
+
     /// Subscribes, and expects that it succeeds; the ack.
     pub async fn subscribe(&self, ids: Value) -> Value {
         let ack = self.request("component:subscribe", ids).await;
@@ -119,7 +126,7 @@ impl Client {
     pub async fn next(&mut self) -> (String, Value) {
         loop {
             let (event, args) = within("an event", self.events.recv()).await.expect("the driver lives");
-            if event != "connect" {
+            if event != "connect" && event != "walcast:position" {
                 return (event, args.into_iter().next().unwrap_or(Value::Null));
             }
         }
