@@ -1,7 +1,7 @@
 # Everything that is done with the tree, by name. `make` alone tells what there is.
 .DEFAULT_GOAL := help
 SHELL := bash
-.PHONY: help run test lint test-matrix fuzz deny
+.PHONY: help run test lint test-matrix chaos soak fuzz deny
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "%-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -23,6 +23,16 @@ test-matrix: ## the tests of replication against Postgres 14, 16, 17, 18; SMOKE=
 	@scripts/setup.sh test
 	@$(MAKE) --no-print-directory tests/matrix/node_modules/.package-lock.json
 	@scripts/test-matrix.sh
+
+chaos: ## faults of all kinds, by SEED=… for MINUTES=…; then every client must hold what the database holds
+	@scripts/setup.sh test
+	@$(MAKE) --no-print-directory tests/js/node_modules/.package-lock.json
+	@PG_BIN=$$(scripts/find-postgres.sh) SEED=$(SEED) MINUTES=$(MINUTES) cargo test --locked --quiet --test chaos -- chaos
+
+soak: ## 500 changes/s and 1,000 sockets that come and go, for MINUTES=30; of a release build unless PROFILE=dev
+	@scripts/setup.sh test
+	@PG_BIN=$$(scripts/find-postgres.sh) SEED=$(SEED) MINUTES=$(MINUTES) \
+		cargo test --locked --quiet --profile $(or $(PROFILE),release) --test chaos -- soak
 
 fuzz: ## the decoders under libFuzzer, FUZZ_SECONDS=60 for each target
 	@scripts/fuzz.sh

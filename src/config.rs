@@ -178,6 +178,7 @@ impl ServeArgs {
             publication: self.stream.publication.clone(),
             plugin: self.stream.plugin,
             temporary: false,
+            replay_bytes: self.replay.replay_bytes as u64,
         }
     }
 }

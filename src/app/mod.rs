@@ -156,10 +156,11 @@ async fn prepare(args: &ServeArgs, dsn: &Dsn, settings: &replication::Settings) 
 
 /// What the dispatcher has handed on, Postgres may forget.
 fn reports(progress: &Arc<Progress>) -> hub::Reports {
-    let (handed_on, keep_from) = (progress.clone(), progress.clone());
+    let (begun, handed_on, keep_from) = (progress.clone(), progress.clone(), progress.clone());
     hub::Reports {
+        begun: Box::new(move || begun.begin()),
         handed_on: Box::new(move |end| handed_on.handed_on(end)),
-        keep_from: Box::new(move |start| keep_from.keep_from(start)),
+        keep_from: Box::new(move |start| keep_from.keep_from(Some(start))),
     }
 }
 

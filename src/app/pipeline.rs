@@ -71,9 +71,9 @@ impl Pipeline {
     }
 
     async fn begin(&mut self, connected: &Connected) -> Result<(), MappingError> {
-        let epoch = self.store.epoch(&self.slot, &connected.system_identifier, connected.created).await?;
+        let epoch = self.store.epoch(&self.slot, &connected.system_identifier, connected.fresh.is_some()).await?;
         // The stream begins in the past: it is told as the rules stood there, so that what it repeats is the same.
-        let rules = self.store.rules_at(&self.slot, connected.confirmed, connected.created).await?;
+        let rules = self.store.rules_at(&self.slot, connected.confirmed, connected.fresh.is_some()).await?;
         self.mapping = Some(Mapping::new(self.store.clone(), rules)?);
         self.is_open = false;
         self.catch_up = Some(connected.wal_end);

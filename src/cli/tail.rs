@@ -40,6 +40,7 @@ pub async fn run(args: TailArgs) -> Result<(), Failure> {
         publication: args.stream.publication.clone(),
         plugin: args.stream.plugin,
         temporary: true,
+        replay_bytes: 0,
     };
     let stop = CancellationToken::new();
     tokio::spawn(app::stop_on_signal(stop.clone()));
@@ -73,6 +74,7 @@ async fn print(
             Feed::Connected(connected) => {
                 eprintln!("tailing from {}; Ctrl-C ends it", connected.confirmed);
                 mapping = Mapping::begin(store.clone()).await?;
+                progress.begin();
                 continue;
             }
             Feed::Standby => continue,

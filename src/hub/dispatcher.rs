@@ -24,6 +24,8 @@ pub struct Settings {
 
 /// Whom the dispatcher tells how far it is.
 pub struct Reports {
+    /// A [`Batch::Begin`] is taken up: what is reported from now on is of the stream that it begins.
+    pub begun: Box<dyn Fn() + Send>,
     /// Every event of the transactions up to here is in the outboxes.
     pub handed_on: Box<dyn Fn(Lsn) + Send>,
     /// What commits from here on is needed again after a restart.
@@ -105,7 +107,11 @@ impl Dispatcher {
 
     async fn take(&mut self, batch: Batch) {
         match batch {
-            Batch::Begin(position) => self.begin(position),
+            Batch::Begin(position) => {
+                (self.reports.begun)();
+                self.begin(position);
+                self.report_window();
+            }
             Batch::Events(events) => self.take_events(events).await,
             Batch::Standby => {
                 let sockets: Vec<_> = self.rooms.sockets().collect();
@@ -131,8 +137,17 @@ impl Dispatcher {
             position.offset = position.offset.max(Offset::before(batch.wal_end));
         }
         self.window.note(Instant::now(), batch.wal_end);
+        // First, or what is handed on would be let go.
+        self.report_window();
         if let Some(end) = batch.handed_on {
             (self.reports.handed_on)(end);
+        }
+    }
+
+    /// Says what a restart must begin with.
+    fn report_window(&self) {
+        if let Some(start) = self.window.start() {
+            (self.reports.keep_from)(start);
         }
     }
 
@@ -155,6 +170,7 @@ impl Dispatcher {
         };
         self.history = History::new(self.settings.retention, begun.offset);
         self.window.clear();
+        self.window.note(Instant::now(), Lsn(begun.offset.lsn.0.saturating_add(1)));
         self.crowd = Crowd::default();
         self.position = Some(begun);
         if let Some(reason) = reason {
@@ -172,9 +188,7 @@ impl Dispatcher {
     async fn tick(&mut self) {
         let now = Instant::now();
         self.history.age(now);
-        if let Some(start) = self.window.start() {
-            (self.reports.keep_from)(start);
-        }
+        self.report_window();
         let often = (self.settings.retention.window / 4).min(TELL_POSITION);
         if now.duration_since(self.told_position) >= often {
             self.tell_position().await;

@@ -40,18 +40,16 @@ pub enum ReplicationError {
     Decode(#[from] DecodeError),
     #[error("Postgres {major} is too old: walcast needs 14 or later")]
     TooOld { major: u32 },
-    #[error("another database cluster answers: system identifier {found} instead of {known}")]
-    OtherCluster { known: String, found: String },
+    #[error("the server's log is not the one that was read up to {read}: the database went back to an earlier state")]
+    WentBack { read: Lsn },
     #[error("slot `{slot}` was made for plugin {found}, and {wanted} is configured")]
     SlotPlugin { slot: String, found: String, wanted: Plugin },
     #[error("slot `{slot}` belongs to database `{found}`, not to `{wanted}`")]
     SlotDatabase { slot: String, found: String, wanted: String },
     #[error("slot `{slot}` is a physical slot")]
     SlotPhysical { slot: String },
-    #[error("slot `{slot}` is being created by another server")]
+    #[error("slot `{slot}` is being created or read by another server")]
     SlotBusy { slot: String },
-    #[error("slot `{slot}` is lost ({reason}): changes after {confirmed} are gone")]
-    SlotLost { slot: String, reason: String, confirmed: Lsn },
     #[error("publication `{publication}` filters rows of {tables}, which plugin wal2json cannot honour")]
     RowFilter { publication: String, tables: String },
     #[error("publication `{publication}` is missing")]
@@ -80,8 +78,6 @@ pub enum Action {
     Retry,
     /// Another walcast holds the slot: wait for it to go.
     Standby,
-    /// Going on would be wrong.
-    Stop,
     /// Somebody has to change something; then connecting again works.
     TellOperator,
 }
@@ -103,16 +99,13 @@ impl ReplicationError {
             E::SessionAttributes { .. } => Action::Retry,
             E::Handshake { source, .. } if !postgres::distrusted(source) => Action::Retry,
             E::SlotBusy { .. } => Action::Standby,
-            E::OtherCluster { .. } => Action::Stop,
-            E::Protocol(_) => Action::Retry,
+            E::WentBack { .. } | E::Protocol(_) => Action::Retry,
             // A frame that was damaged reads well the second time; one that is not ours to read never does.
             E::Decode(_) => Action::TellOperator,
             E::Handshake { .. } | E::Tls(_) | E::NoTls { .. } | E::Login { .. } | E::TooOld { .. } => {
                 Action::TellOperator
             }
-            E::SlotPlugin { .. } | E::SlotDatabase { .. } | E::SlotPhysical { .. } | E::SlotLost { .. } => {
-                Action::TellOperator
-            }
+            E::SlotPlugin { .. } | E::SlotDatabase { .. } | E::SlotPhysical { .. } => Action::TellOperator,
             E::RowFilter { .. } | E::NoPublication { .. } => Action::TellOperator,
         }
     }
@@ -134,9 +127,6 @@ impl ReplicationError {
                 format!("connect to database `{found}`, or use another slot name, or {}", drop_slot(slot))
             }
             E::SlotPhysical { .. } => "use another slot name".to_owned(),
-            E::SlotLost { slot, .. } => {
-                format!("{} and start again (clients fetch anew); raise max_slot_wal_keep_size", drop_slot(slot))
-            }
             E::RowFilter { .. } => {
                 "use plugin pgoutput, or take the row filter out: ALTER PUBLICATION … SET TABLE …".to_owned()
             }
@@ -149,14 +139,10 @@ impl ReplicationError {
                 "check host and port in DATABASE_URL, and that Postgres runs and listens there".to_owned()
             }
             E::SessionAttributes { .. } => "name a server in DATABASE_URL that is".to_owned(),
-            E::OtherCluster { .. } => {
-                "restart walcast if the database was replaced on purpose; positions of one cluster mean nothing in another"
-                    .to_owned()
-            }
             E::TooOld { .. } => "upgrade Postgres".to_owned(),
             E::Login { .. } | E::Tls(_) | E::Handshake { .. } | E::SlotBusy { .. } => return None,
             E::Protocol(_) => "check that what listens at the host and port in DATABASE_URL is Postgres".to_owned(),
-            E::Broken(_) | E::Closed | E::Ended | E::Decode(_) => return None,
+            E::Broken(_) | E::Closed | E::Ended | E::WentBack { .. } | E::Decode(_) => return None,
         };
         Some(text)
     }
@@ -222,12 +208,6 @@ mod tests {
         assert_eq!(stranger.action(), Action::TellOperator);
         assert!(stranger.remedy().is_some_and(|remedy| remedy.contains("sslrootcert")));
         assert_eq!(ReplicationError::Closed.action(), Action::Retry);
-    }
-
-    #[test]
-    fn another_cluster_stops() {
-        let (known, found) = ("1".to_owned(), "2".to_owned());
-        assert_eq!(ReplicationError::OtherCluster { known, found }.action(), Action::Stop);
     }
 
     #[test]

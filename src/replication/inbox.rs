@@ -2,13 +2,14 @@ use postgres_protocol::message::backend;
 
 use super::{
     Batch, Connected, Feed, Progress, ReplicationError,
+    history::Landmark,
     message::Message,
     stream::put_status,
     unreadable::Unreadable,
     wire::{Frame, Writer, server_error},
 };
 use crate::{
-    change::{Entry, Lsn},
+    change::{Begin, Entry, Lsn},
     decode::Decoder,
 };
 
@@ -27,19 +28,26 @@ pub(super) struct Inbox<'a> {
     bytes: usize,
     /// Whether the batch says something new.
     fresh: bool,
-    /// Whether the last entry stands within a transaction.
-    open: bool,
+    /// The transaction in which the last entry stands.
+    open: Option<Begin>,
+    /// Where the log ended when the stream began.
+    target: Lsn,
 }
 
 impl<'a> Inbox<'a> {
     pub(super) fn new(decoder: Box<dyn Decoder>, progress: &'a Progress, connected: Connected) -> Inbox<'a> {
-        let (connected, batch) = (Some(connected), Batch::default());
+        let (target, connected, batch) = (connected.wal_end, Some(connected), Batch::default());
         let unreadable = Unreadable::default();
-        Inbox { decoder, unreadable, progress, connected, batch, bytes: 0, fresh: false, open: false }
+        Inbox { decoder, unreadable, progress, connected, batch, bytes: 0, fresh: false, open: None, target }
     }
 
     pub(super) fn is_full(&self) -> bool {
         self.batch.entries.len() >= BATCH_ENTRIES || self.bytes >= BATCH_BYTES
+    }
+
+    /// Whether it is still to be learned that all has come which stood in the log when the stream began.
+    pub(super) fn is_behind(&self) -> bool {
+        self.batch.wal_end < self.target
     }
 
     pub(super) fn has_news(&self) -> bool {
@@ -65,7 +73,7 @@ impl<'a> Inbox<'a> {
                 Message::Data { start, payload } => self.data(start, payload),
                 Message::Keepalive { end, reply } => {
                     self.keepalive(end);
-                    if reply { put_status(writer, end, Lsn::ZERO, end) } else { Ok(()) }
+                    if reply { put_status(writer, [end, Lsn::ZERO, end], false) } else { Ok(()) }
                 }
             },
             Frame::Message(backend::Message::ErrorResponse(body)) => {
@@ -94,11 +102,12 @@ impl<'a> Inbox<'a> {
         self.progress.received_at(start);
         for entry in new {
             match entry {
-                Entry::Begin(_) => self.open = true,
+                Entry::Begin(begin) => self.open = Some(*begin),
                 Entry::Commit(commit) => {
-                    self.open = false;
                     self.batch.wal_end = self.batch.wal_end.max(commit.end_lsn);
-                    self.progress.committed(commit.end_lsn);
+                    if let Some(begin) = self.open.take() {
+                        self.progress.committed(Landmark::new(&begin, commit));
+                    }
                 }
                 Entry::Change(_) | Entry::Message(_) | Entry::Unreadable(_) => {}
             }
@@ -107,7 +116,7 @@ impl<'a> Inbox<'a> {
     }
 
     fn keepalive(&mut self, end: Lsn) {
-        if self.open {
+        if self.open.is_some() {
             self.progress.received_at(end);
             return;
         }

@@ -44,14 +44,17 @@ fn malformed(how: &str) -> ReplicationError {
 }
 
 /// A standby status update. `flushed` is what the slot keeps as confirmed; at 0/0 it confirms nothing, and a walsender
-/// that is shutting down takes `written` in its place.
-pub(super) fn status(written: Lsn, flushed: Lsn, applied: Lsn, now: Timestamp) -> [u8; 34] {
+/// that is shutting down takes `written` in its place. `reply` asks for a keepalive.
+pub(super) fn status(written: Lsn, flushed: Lsn, applied: Lsn, now: Timestamp, reply: bool) -> [u8; 34] {
     let mut message = [0; 34];
     let fields = [written.0, flushed.0, applied.0].map(u64::to_be_bytes);
     let (kind, rest) = message.split_at_mut(1);
     kind.copy_from_slice(b"r");
     for (place, field) in rest.chunks_exact_mut(8).zip(fields.iter().chain([&now.0.to_be_bytes()])) {
         place.copy_from_slice(field);
+    }
+    if let Some(last) = message.last_mut() {
+        *last = u8::from(reply);
     }
     message
 }
@@ -96,7 +99,8 @@ mod tests {
 
     #[test]
     fn a_status_update_stands_as_the_manual_lays_it_out() {
-        let message = status(Lsn(1), Lsn(2), Lsn(3), Timestamp(4));
+        let message = status(Lsn(1), Lsn(2), Lsn(3), Timestamp(4), false);
+        assert_eq!(status(Lsn(1), Lsn(2), Lsn(3), Timestamp(4), true)[33], 1);
         let expected = [b"r".as_slice(), &[0, 0, 0, 0, 0, 0, 0, 1], &[0, 0, 0, 0, 0, 0, 0, 2]].concat();
         assert_eq!(message[..17], expected[..]);
         assert_eq!(message[17..33], [0, 0, 0, 0, 0, 0, 0, 3, 0, 0, 0, 0, 0, 0, 0, 4]);

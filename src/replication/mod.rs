@@ -2,6 +2,8 @@
 
 mod backoff;
 mod error;
+mod fresh;
+mod history;
 mod inbox;
 mod message;
 mod plugin;
@@ -17,6 +19,7 @@ mod unreadable;
 mod wire;
 
 pub use error::{Action, ReplicationError, ServerError};
+pub use fresh::Fresh;
 pub use plugin::{Plugin, UnknownPlugin};
 pub use progress::Progress;
 pub use run::{Batch, Connected, Feed, Settings, prepare, run};

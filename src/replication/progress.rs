@@ -1,30 +1,49 @@
 use tokio::sync::watch;
 
+use super::history::{History, Landmark};
 use crate::change::Lsn;
 
 /// How far the log has come in, how far it has been handed on, and what may therefore be confirmed to Postgres.
 ///
-/// The one place that knows. The stream reports what comes in, the consumer what it has handed on:
+/// The one place that knows. The stream reports what comes in, the consumer what it has handed on and what it wants to
+/// have again after a restart:
 ///
 /// ```text
-/// stream ── received, committed, quiet ──► Progress ◄── handed_on ── consumer
-///    ◄───────────── confirmed ────────────────┘
+/// stream ── received, committed, quiet ──► Progress ◄── begin, keep_from, handed_on ── consumer
+///    ◄───────────── confirmed ────────────────┘ ─────────────── confirmed ───────────────►
 /// ```
 ///
-/// What is confirmed, Postgres forgets. So it is never more than what was handed on, with one exception: when every
-/// transaction that came in has been handed on, the end of the log that a keepalive names is confirmed too. Without
-/// it, a database in which nothing is published would hold back the log of all the others.
+/// What is confirmed, Postgres forgets: after a restart it sends the transactions whose commit record starts at the
+/// confirmed position or after it, and no others ([`SnapBuildXactNeedsSkip`][skip]). So what is confirmed is
+/// - never more than what was handed on, with one exception: when every transaction that came in has been handed on,
+///   the end of the log that a keepalive names is confirmed too. Without it, a database in which nothing is published
+///   would hold back the log of all the others;
+/// - not more than what the consumer wants to keep, as long as that is within the bound: log that is held back fills the
+///   server's disk.
+///
+/// [skip]: https://github.com/postgres/postgres/blob/REL_18_STABLE/src/backend/replication/logical/snapbuild.c
 #[derive(Debug)]
 pub struct Progress(watch::Sender<State>);
 
 #[derive(Clone, Copy, Debug, Default)]
 struct State {
     received: Lsn,
-    /// The end of the last whole transaction that came in.
+    /// The end of the last whole transaction that came in over this connection.
     committed: Lsn,
+    /// The server's log goes on to here at least.
+    wal_end: Lsn,
     handed_on: Lsn,
+    keep_from: Option<Lsn>,
+    /// How far behind `wal_end` may be confirmed at most, for `keep_from`'s sake.
+    replay_bytes: u64,
     quiet: Option<Quiet>,
     confirmed: Lsn,
+    /// Where the slot stood when the connection was made.
+    slot: Lsn,
+    history: History,
+    /// Connections that the consumer has not taken up yet. Until then it speaks of an earlier one, and maybe of positions
+    /// in another log.
+    ahead: usize,
 }
 
 /// The log goes on to `end` without a transaction for us after `after`.
@@ -45,15 +64,37 @@ impl Progress {
         Progress::default()
     }
 
-    /// The consumer has safely handed on everything of all transactions that end at or before `end_lsn`
-    /// ([`Commit::end_lsn`](crate::change::Commit)), so that Postgres need not send them again.
-    pub fn handed_on(&self, end_lsn: Lsn) {
-        self.update(|state| state.handed_on = state.handed_on.max(end_lsn));
+    /// The consumer takes up a [`Connected`](super::Connected): once for each, in its place between the batches. What it says
+    /// from now on is of that connection; what it said before that and after the connection was made does not count.
+    pub fn begin(&self) {
+        self.update(|state| state.ahead = state.ahead.saturating_sub(1));
     }
 
-    pub fn keep_from(&self, _lsn: Lsn) {}
+    /// The consumer has safely handed on everything of all transactions that end at or before `end_lsn`
+    /// ([`Commit::end_lsn`](crate::change::Commit)), so that Postgres need not send them again, unless they are to be
+    /// [kept](Self::keep_from).
+    pub fn handed_on(&self, end_lsn: Lsn) {
+        self.update(|state| {
+            if state.ahead == 0 {
+                state.handed_on = state.handed_on.max(end_lsn);
+            }
+        });
+    }
 
-    /// What may be confirmed to Postgres. Within one history of the database it never goes back.
+    /// Whatever commits at or after `lsn` ([`Commit::commit_lsn`](crate::change::Commit)) is to be sent again after a restart;
+    /// `None`: nothing of what was handed on. Say it before the transaction at `lsn` is [handed on](Self::handed_on). It
+    /// is overruled where it would hold back more log than [`Settings::replay_bytes`](super::Settings), and nothing
+    /// comes back that was let go: what will come is at or after [`confirmed`](Self::confirmed).
+    pub fn keep_from(&self, lsn: Option<Lsn>) {
+        self.update(|state| {
+            if state.ahead == 0 {
+                state.keep_from = lsn;
+            }
+        });
+    }
+
+    /// What may be confirmed to Postgres. Every transaction that commits at or after it comes again after a restart.
+    /// Within one history of the database it never goes back.
     pub fn confirmed(&self) -> Lsn {
         self.0.borrow().confirmed
     }
@@ -63,182 +104,106 @@ impl Progress {
         self.0.borrow().received
     }
 
+    /// Sets the bound of what is kept, in bytes of log.
+    pub(super) fn bound(&self, replay_bytes: u64) {
+        self.update(|state| state.replay_bytes = replay_bytes);
+    }
+
     /// A connection starts to stream from the slot's own position. Transactions that were received and not confirmed
-    /// come again. `wal_end` is where the server's log ends; if that lies before what was handed on, the log that we
-    /// know is not the server's (restored from a backup, or a standby that was behind), and its positions count
-    /// for nothing: then this returns `false`.
-    pub(super) fn connected(&self, slot: Lsn, wal_end: Lsn) -> bool {
-        let mut same_history = true;
+    /// come again. `wal_end` is where the server's log ends. Where the slot is not the one before (`anew`), or the log is
+    /// not, positions known from before count for nothing; that the log is not is returned, as how far the other
+    /// had been read.
+    pub(super) fn connected(&self, slot: Lsn, wal_end: Lsn, anew: bool) -> Option<Lsn> {
+        let mut went_back = None;
         self.update(|state| {
-            same_history = wal_end >= state.handed_on.max(state.confirmed);
-            let (handed_on, confirmed) =
-                if same_history { (state.handed_on, state.confirmed) } else { (Lsn::ZERO, Lsn::ZERO) };
-            *state = State {
-                received: slot,
-                committed: slot,
-                handed_on: handed_on.max(slot),
-                quiet: None,
-                confirmed: confirmed.max(slot),
-            };
+            let read = state.history.end().max(state.confirmed);
+            let same_log = state.history.resume(slot, wal_end) && read <= wal_end;
+            let before = std::mem::take(state);
+            *state = State { replay_bytes: before.replay_bytes, ahead: before.ahead + 1, ..State::default() };
+            if same_log && !anew {
+                (state.handed_on, state.keep_from) = (before.handed_on, before.keep_from);
+                (state.confirmed, state.history) = (before.confirmed, before.history);
+            }
+            (state.slot, state.received, state.committed) = (slot, slot, slot);
+            state.wal_end = wal_end.max(slot);
+            state.handed_on = state.handed_on.max(slot);
+            state.confirmed = state.confirmed.max(slot);
+            went_back = (!same_log).then_some(read);
         });
-        same_history
+        went_back
     }
 
     /// Something came in, at `lsn`.
     pub(super) fn received_at(&self, lsn: Lsn) {
-        self.update(|state| state.received = state.received.max(lsn));
+        self.update(|state| state.receive(lsn));
     }
 
-    /// A whole transaction came in; it ends at `end_lsn`.
-    pub(super) fn committed(&self, end_lsn: Lsn) {
+    /// A whole transaction came in.
+    pub(super) fn committed(&self, transaction: Landmark) {
         self.update(|state| {
-            state.received = state.received.max(end_lsn);
-            state.committed = state.committed.max(end_lsn);
+            state.history.came(transaction);
+            state.receive(transaction.end_lsn);
+            state.committed = state.committed.max(transaction.end_lsn);
         });
     }
 
     /// Outside a transaction a keepalive said that all which commits before `wal_end` has come in.
     pub(super) fn quiet(&self, wal_end: Lsn) {
         self.update(|state| {
-            state.received = state.received.max(wal_end);
+            state.history.passed(wal_end);
+            state.receive(wal_end);
             state.quiet = Some(Quiet { after: state.committed, end: wal_end });
         });
     }
 
-    /// Waits until more than `lsn` may be confirmed.
-    pub(super) async fn confirmed_beyond(&self, lsn: Lsn) {
+    /// Whether what comes in has turned out to be another log than the one read before; then up to where that was read.
+    pub(super) fn went_back(&self) -> Option<Lsn> {
+        let state = self.0.borrow();
+        state.history.is_broken().then(|| state.history.end())
+    }
+
+    /// What to confirm over the present connection.
+    pub(super) fn tellable(&self) -> Lsn {
+        self.0.borrow().tellable()
+    }
+
+    /// Waits until more than `lsn` is to be confirmed.
+    pub(super) async fn tellable_beyond(&self, lsn: Lsn) {
         // An error would mean that the sender is gone, and `self` holds it.
-        let _ = self.0.subscribe().wait_for(|state| state.confirmed > lsn).await;
+        let _ = self.0.subscribe().wait_for(|state| state.tellable() > lsn).await;
     }
 
     fn update(&self, change: impl FnOnce(&mut State)) {
         self.0.send_if_modified(|state| {
-            let before = state.confirmed;
+            let before = state.tellable();
             change(state);
-            state.confirmed = state.confirmed.max(confirmable(state));
-            state.confirmed != before
+            if state.history.is_certain() {
+                state.confirmed = state.confirmed.max(state.confirmable());
+            }
+            state.tellable() != before
         });
     }
 }
 
-fn confirmable(state: &State) -> Lsn {
-    let quiet = state.quiet.filter(|quiet| state.handed_on >= quiet.after).map_or(Lsn::ZERO, |quiet| quiet.end);
-    // What was handed on over an earlier connection counts again when this one has come as far.
-    hold_back(state.handed_on.max(quiet).min(state.received))
-}
+impl State {
+    fn receive(&mut self, lsn: Lsn) {
+        self.received = self.received.max(lsn);
+        self.wal_end = self.wal_end.max(lsn);
+    }
 
-/// From "handed on" to "confirm": the place for a window of log that Postgres keeps for us to read again.
-fn hold_back(handed_on: Lsn) -> Lsn {
-    handed_on
+    /// What was read from one log must not move the slot of another.
+    fn tellable(&self) -> Lsn {
+        if self.history.is_certain() { self.confirmed } else { self.slot }
+    }
+
+    fn confirmable(&self) -> Lsn {
+        let quiet = self.quiet.filter(|quiet| self.handed_on >= quiet.after).map_or(Lsn::ZERO, |quiet| quiet.end);
+        // What was handed on over an earlier connection counts again when this one has come as far.
+        let done = self.handed_on.max(quiet).min(self.received);
+        let bound = Lsn(self.wal_end.0.saturating_sub(self.replay_bytes));
+        done.min(self.keep_from.unwrap_or(done).max(bound))
+    }
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    /// Connected at 100, with the server's log ending at 1000.
-    fn connected() -> Progress {
-        let progress = Progress::new();
-        assert!(progress.connected(Lsn(100), Lsn(1000)));
-        progress
-    }
-
-    #[test]
-    fn a_connection_confirms_what_the_slot_has() {
-        assert_eq!(connected().confirmed(), Lsn(100));
-    }
-
-    #[test]
-    fn a_transaction_is_confirmed_when_it_is_handed_on_and_not_before() {
-        let progress = connected();
-        progress.committed(Lsn(200));
-        progress.committed(Lsn(300));
-        assert_eq!(progress.confirmed(), Lsn(100));
-        progress.handed_on(Lsn(200));
-        assert_eq!(progress.confirmed(), Lsn(200));
-        progress.handed_on(Lsn(300));
-        assert_eq!(progress.confirmed(), Lsn(300));
-    }
-
-    #[test]
-    fn an_idle_database_confirms_the_keepalives() {
-        let progress = connected();
-        progress.quiet(Lsn(500));
-        assert_eq!(progress.confirmed(), Lsn(500));
-        progress.quiet(Lsn(600));
-        assert_eq!(progress.confirmed(), Lsn(600));
-    }
-
-    #[test]
-    fn a_keepalive_waits_for_the_transactions_before_it() {
-        let progress = connected();
-        progress.committed(Lsn(200));
-        progress.quiet(Lsn(500));
-        assert_eq!(progress.confirmed(), Lsn(100));
-        progress.handed_on(Lsn(200));
-        assert_eq!(progress.confirmed(), Lsn(500));
-    }
-
-    #[test]
-    fn a_keepalive_does_not_wait_for_the_transactions_after_it() {
-        let progress = connected();
-        progress.quiet(Lsn(500));
-        progress.committed(Lsn(700));
-        assert_eq!(progress.confirmed(), Lsn(500));
-        progress.quiet(Lsn(900));
-        assert_eq!(progress.confirmed(), Lsn(500));
-    }
-
-    #[test]
-    fn what_comes_in_confirms_nothing() {
-        let progress = connected();
-        progress.received_at(Lsn(900));
-        assert_eq!((progress.received(), progress.confirmed()), (Lsn(900), Lsn(100)));
-    }
-
-    #[test]
-    fn it_never_goes_back() {
-        let progress = connected();
-        progress.committed(Lsn(300));
-        progress.handed_on(Lsn(300));
-        progress.handed_on(Lsn(200));
-        progress.quiet(Lsn(250));
-        assert_eq!(progress.confirmed(), Lsn(300));
-        assert!(progress.connected(Lsn(200), Lsn(1000)));
-        assert_eq!(progress.confirmed(), Lsn(300));
-    }
-
-    #[test]
-    fn after_a_reconnect_what_was_handed_on_counts_once_it_has_come_again() {
-        let progress = connected();
-        progress.committed(Lsn(400));
-        // The connection breaks before the consumer is done, and Postgres starts again at 100.
-        assert!(progress.connected(Lsn(100), Lsn(1000)));
-        progress.handed_on(Lsn(400));
-        assert_eq!(progress.confirmed(), Lsn(100));
-        progress.committed(Lsn(300));
-        assert_eq!(progress.confirmed(), Lsn(300));
-        progress.quiet(Lsn(350));
-        progress.committed(Lsn(400));
-        assert_eq!(progress.confirmed(), Lsn(400));
-    }
-
-    #[test]
-    fn a_log_that_ends_before_what_was_handed_on_starts_anew() {
-        let progress = connected();
-        progress.committed(Lsn(800));
-        progress.handed_on(Lsn(800));
-        assert!(!progress.connected(Lsn(50), Lsn(600)));
-        assert_eq!(progress.confirmed(), Lsn(50));
-        progress.committed(Lsn(700));
-        assert_eq!(progress.confirmed(), Lsn(50));
-    }
-
-    #[tokio::test]
-    async fn whoever_waits_for_more_is_woken_by_it() {
-        let progress = connected();
-        progress.committed(Lsn(200));
-        let ((), ()) = tokio::join!(progress.confirmed_beyond(Lsn(100)), async { progress.handed_on(Lsn(200)) });
-        assert_eq!(progress.confirmed(), Lsn(200));
-    }
-}
+mod tests;

@@ -7,7 +7,7 @@ use tokio::{
 use tokio_util::sync::CancellationToken;
 use tracing::{debug, error, info, warn};
 
-use super::{Action, Plugin, Progress, ReplicationError, backoff::Backoff, session::Session, stream::stream};
+use super::{Action, Fresh, Plugin, Progress, ReplicationError, backoff::Backoff, session::Session, stream::stream};
 use crate::{
     change::{Entry, Lsn},
     postgres::Dsn,
@@ -23,13 +23,15 @@ pub struct Settings {
     pub plugin: Plugin,
     /// A slot that the server drops with the connection: nothing is kept for us while we are away.
     pub temporary: bool,
+    /// The most log, in bytes, that [`Progress::keep_from`] may hold back on the server.
+    pub replay_bytes: u64,
 }
 
 /// What the consumer gets, in this order: `Connected`, batches, and when it breaks `Lost` or `Standby` and again
 /// `Connected`.
 #[derive(Debug)]
 pub enum Feed {
-    /// A stream starts. A transaction that was open is void; it comes again from its Begin, as do transactions that
+    /// A stream starts; answer with [`Progress::begin`]. A transaction that was open is void; it comes again from its Begin, as do transactions that
     /// were received and not confirmed.
     Connected(Connected),
     Batch(Batch),
@@ -42,9 +44,9 @@ pub enum Feed {
 /// On what the stream stands.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Connected {
-    /// The slot is new: what was committed before it will never come.
-    pub created: bool,
-    /// Where the slot stands.
+    /// Why a new history begins, if one does: what was committed before `confirmed` will never come.
+    pub fresh: Option<Fresh>,
+    /// Where the slot stands: what commits at or after it comes.
     pub confirmed: Lsn,
     /// Where the log ended just before the stream: who has seen a [`Batch::wal_end`] from here on has caught up.
     pub wal_end: Lsn,
@@ -68,30 +70,36 @@ const STANDBY_POLL: Duration = Duration::from_secs(1);
 /// Reads the log into `feed` until `cancel` or until nobody receives; both are `Ok`.
 ///
 /// Reconnects for as long as it takes, and logs the reason once. Only the first attempt's failure is returned, so that a
-/// service that cannot work does not start; later only one whose action is [`Action::Stop`].
+/// service that cannot work does not start.
 pub async fn run(
     settings: Settings,
     progress: Arc<Progress>,
     feed: mpsc::Sender<Feed>,
     cancel: CancellationToken,
 ) -> Result<(), ReplicationError> {
-    let mut supervisor = Supervisor { settings, progress, feed, cancel, system: None, started: false };
+    progress.bound(settings.replay_bytes);
+    let mut supervisor =
+        Supervisor { settings, progress, feed, cancel, system: None, fresh: None, started: false, streamed: false };
     let mut backoff = Backoff::default();
     let mut said = String::new();
+    // Another server had the slot when we last could look: its end must be noticed soon.
+    let mut on_call = false;
     let mut standing_by = false;
     loop {
         let began = Instant::now();
         let Err(lost) = supervisor.attempt().await else { return Ok(()) };
         let action = lost.action();
-        if action == Action::Stop || (!supervisor.started && action != Action::Standby) {
+        if !supervisor.started && action != Action::Standby {
             return Err(lost);
         }
         supervisor.started = true;
+        on_call &= !std::mem::take(&mut supervisor.streamed);
         let pause = if action == Action::Standby {
             if !std::mem::replace(&mut standing_by, true) {
                 info!(slot = supervisor.settings.slot, "standing by: another server reads the replication slot");
                 supervisor.tell(Feed::Standby).await;
             }
+            on_call = true;
             backoff.reset();
             backoff.jitter(STANDBY_POLL)
         } else {
@@ -102,7 +110,8 @@ pub async fn run(
             }
             log(&lost, &mut said);
             supervisor.tell(Feed::Lost(lost)).await;
-            backoff.next()
+            let pause = backoff.next();
+            if on_call { pause.min(STANDBY_POLL) } else { pause }
         };
         tokio::select! {
             () = supervisor.cancel.cancelled() => return Ok(()),
@@ -115,8 +124,9 @@ pub async fn run(
 /// Checks all that [`run`] needs and makes publication and slot, without reading from it. That another server is
 /// reading is no error.
 pub async fn prepare(settings: &Settings) -> Result<Connected, ReplicationError> {
-    let session = Session::open(settings).await?;
-    let connected = session.connected.clone();
+    let mut fresh = None;
+    let session = Session::open(settings, &mut fresh).await?;
+    let connected = Connected { fresh, ..session.connected.clone() };
     session.close().await;
     Ok(connected)
 }
@@ -126,29 +136,40 @@ struct Supervisor {
     progress: Arc<Progress>,
     feed: mpsc::Sender<Feed>,
     cancel: CancellationToken,
-    /// The cluster that we belong to.
+    /// The cluster that we read from.
     system: Option<String>,
+    /// A new history has begun, and the consumer does not know yet.
+    fresh: Option<Fresh>,
     /// Whether the first attempt is over.
     started: bool,
+    /// Whether the last attempt came to read the log.
+    streamed: bool,
 }
 
 impl Supervisor {
     /// One connection, from its start to its end.
     async fn attempt(&mut self) -> Result<(), ReplicationError> {
         let opening = async {
-            let mut session = Session::open(&self.settings).await?;
-            let found = &session.connected.system_identifier;
-            if let Some(known) = self.system.as_ref().filter(|known| *known != found) {
-                return Err(ReplicationError::OtherCluster { known: known.clone(), found: found.clone() });
+            let mut session = Session::open(&self.settings, &mut self.fresh).await?;
+            if session.taken {
+                // Starting would be refused; and if its reader left just now, we would not know where it left the slot.
+                return Err(ReplicationError::SlotBusy { slot: self.settings.slot.clone() });
             }
             session.start().await?;
             Ok(session)
         };
-        let session = tokio::select! {
+        let mut session = tokio::select! {
             () = self.cancel.cancelled() => return Ok(()),
             session = opening => session?,
         };
-        let connected = session.connected.clone();
+        self.take_up(&mut session.connected);
+        self.started = true;
+        self.streamed = true;
+        stream(session, &self.settings.dsn, &self.progress, &self.feed, &self.cancel).await
+    }
+
+    /// Finds out whether what now comes continues what came before.
+    fn take_up(&mut self, connected: &mut Connected) {
         info!(
             server = %self.settings.dsn,
             version = connected.server_version,
@@ -156,18 +177,19 @@ impl Supervisor {
             from = %connected.confirmed,
             "reading the log"
         );
-        if !self.progress.connected(connected.confirmed, connected.wal_end) {
-            warn!(wal_end = %connected.wal_end, "the server's log ends before what was read from it: its history is another");
+        let before = self.system.replace(connected.system_identifier.clone());
+        let known = before.is_some();
+        let other = before.filter(|before| *before != connected.system_identifier);
+        let anew = self.fresh.is_some() || other.is_some();
+        let went_back = self.progress.connected(connected.confirmed, connected.wal_end, anew);
+        connected.fresh = match (other, self.fresh.take(), went_back) {
+            (Some(before), ..) => Some(Fresh::OtherCluster { before }),
+            (None, Some(fresh), _) => Some(fresh),
+            (None, None, went_back) => went_back.map(|read| Fresh::WentBack { read }),
+        };
+        if let Some(fresh) = connected.fresh.as_ref().filter(|_| known && !self.settings.temporary) {
+            error!(slot = self.settings.slot, from = %connected.confirmed, "a new history begins: {fresh}");
         }
-        if connected.created && self.system.is_some() && !self.settings.temporary {
-            error!(
-                slot = self.settings.slot,
-                "the replication slot was gone and is new: changes in between never come"
-            );
-        }
-        self.system = Some(connected.system_identifier);
-        self.started = true;
-        stream(session, &self.settings.dsn, &self.progress, &self.feed, &self.cancel).await
     }
 
     async fn tell(&self, news: Feed) {

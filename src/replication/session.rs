@@ -3,7 +3,7 @@ use std::time::Duration;
 use postgres_protocol::message::frontend;
 
 use super::{
-    Connected, ReplicationError, Settings, publication,
+    Connected, Fresh, ReplicationError, Settings, publication,
     quote::{identifier, literal},
     slot,
     wire::{self, Wire},
@@ -19,7 +19,10 @@ const STATUS_INTERVAL: Duration = Duration::from_secs(10);
 /// A connection on which everything is ready for the stream.
 pub(super) struct Session {
     pub(super) wire: Wire,
+    /// Its `fresh` is still empty: a slot that was made must not be forgotten should the session fail.
     pub(super) connected: Connected,
+    /// Somebody was reading from the slot a moment ago.
+    pub(super) taken: bool,
     /// How often the server must hear from us.
     pub(super) status_interval: Duration,
     pub(super) decoder: Box<dyn Decoder>,
@@ -27,8 +30,9 @@ pub(super) struct Session {
 }
 
 impl Session {
-    /// Connects, checks the server and the publication, and makes the slot where it is missing.
-    pub(super) async fn open(settings: &Settings) -> Result<Session, ReplicationError> {
+    /// Connects, checks the server and the publication, and makes the slot where it is missing or lost; then `fresh` says so,
+    /// also where what follows fails.
+    pub(super) async fn open(settings: &Settings, fresh: &mut Option<Fresh>) -> Result<Session, ReplicationError> {
         let mut wire = wire::connect(&settings.dsn).await?;
         let server_version: u32 =
             wire.query_one("SHOW server_version_num").await?.parse(0, "the server's version number")?;
@@ -39,10 +43,10 @@ impl Session {
         let timeout = "SELECT setting FROM pg_catalog.pg_settings WHERE name = 'wal_sender_timeout'";
         let timeout = Duration::from_millis(wire.query_one(timeout).await?.parse(0, "wal_sender_timeout")?);
         publication::require(&mut wire, &settings.publication).await?;
-        let slot = slot::ensure(&mut wire, settings, server_version).await?;
+        let slot = slot::ensure(&mut wire, settings, server_version, fresh).await?;
         let (options, decoder) = publication::reading(&mut wire, settings, server_version).await?;
         let connected = Connected {
-            created: slot.created,
+            fresh: None,
             confirmed: slot.confirmed,
             wal_end: system.parse(2, "the log's end")?,
             server_version,
@@ -50,7 +54,7 @@ impl Session {
         };
         let status_interval = if timeout.is_zero() { STATUS_INTERVAL } else { STATUS_INTERVAL.min(timeout / 3) };
         let start = start_replication(&settings.slot, &options);
-        Ok(Session { wire, connected, status_interval, decoder, start })
+        Ok(Session { wire, connected, taken: slot.active, status_interval, decoder, start })
     }
 
     /// From here on the connection carries the stream.

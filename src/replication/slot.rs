@@ -1,49 +1,85 @@
-use tracing::info;
+use tracing::{error, info};
 
-use super::{Plugin, ReplicationError, Settings, quote, wire::Wire};
+use super::{Fresh, Plugin, ReplicationError, Settings, fresh::prevention, quote, wire::Wire};
 use crate::change::Lsn;
 
 /// A slot that can be streamed from.
 pub(super) struct Slot {
-    /// What it confirmed last; of a new slot its consistent point. Every transaction that commits after it will come.
+    /// What it confirmed last; of a new slot its consistent point. Every transaction that commits at it or after it will
+    /// come.
     pub(super) confirmed: Lsn,
-    pub(super) created: bool,
+    /// Somebody is reading from it, and `confirmed` may be old already.
+    pub(super) active: bool,
 }
 
-/// Finds the slot, or makes it. Whether somebody reads from it shows only when the stream starts.
-pub(super) async fn ensure(wire: &mut Wire, settings: &Settings, version: u32) -> Result<Slot, ReplicationError> {
-    if settings.temporary {
-        return create(wire, settings, version).await;
-    }
-    if let Some(slot) = find(wire, settings, version).await? {
-        return Ok(slot);
+enum Found {
+    Missing,
+    /// Postgres has given it up, and what it held is gone.
+    Lost {
+        reason: String,
+        after: Lsn,
+    },
+    Usable(Slot),
+}
+
+/// Finds the slot, or makes it where it is missing or lost; then `fresh` says why.
+pub(super) async fn ensure(
+    wire: &mut Wire,
+    settings: &Settings,
+    version: u32,
+    fresh: &mut Option<Fresh>,
+) -> Result<Slot, ReplicationError> {
+    if !settings.temporary {
+        match find(wire, settings, version).await? {
+            Found::Usable(slot) => return Ok(slot),
+            Found::Missing => {}
+            Found::Lost { reason, after } => {
+                error!(
+                    slot = settings.slot,
+                    remedy = prevention(&reason),
+                    "Postgres has invalidated the replication slot ({reason}): what committed after {after} cannot be \
+                     read any more; making the slot anew"
+                );
+                discard(wire, settings, version).await?;
+                *fresh = Some(Fresh::Invalidated { reason, after });
+            }
+        }
     }
     match create(wire, settings, version).await {
         // Another walcast was faster.
         Err(error) if error.sqlstate() == Some("42710") => match find(wire, settings, version).await? {
-            Some(slot) => Ok(slot),
-            None => Err(error),
+            Found::Usable(slot) => Ok(slot),
+            _ => Err(error),
         },
-        other => other,
+        Err(error) => Err(error),
+        Ok(slot) => {
+            fresh.get_or_insert(Fresh::Created);
+            Ok(slot)
+        }
     }
 }
 
-/// A slot that cannot serve is an error. A lost one will be made anew here, once the epoch of its history is kept.
-async fn find(wire: &mut Wire, settings: &Settings, version: u32) -> Result<Option<Slot>, ReplicationError> {
-    let invalidation = match version {
+/// SQL for why a slot is lost; NULL for one that is not.
+fn lost(version: u32) -> String {
+    let reason = match version {
         170_000.. => "invalidation_reason",
         160_000.. => "CASE WHEN conflicting THEN 'conflict with recovery' END",
         _ => "NULL",
     };
+    format!("coalesce({reason}, CASE wal_status WHEN 'lost' THEN 'its log was removed' END)")
+}
+
+/// A slot that is not ours to read is an error.
+async fn find(wire: &mut Wire, settings: &Settings, version: u32) -> Result<Found, ReplicationError> {
     let rows = wire
         .query(&format!(
-            "SELECT slot_type, plugin, database, database = current_database(), confirmed_flush_lsn, \
-             coalesce({invalidation}, CASE wal_status WHEN 'lost' THEN 'its log was removed' END) \
+            "SELECT slot_type, plugin, database, database = current_database(), confirmed_flush_lsn, {}, active \
              FROM pg_catalog.pg_replication_slots WHERE slot_name = {}",
+            lost(version),
             quote::literal(&settings.slot)
         ))
         .await?;
-    let Some(row) = rows.first() else { return Ok(None) };
+    let Some(row) = rows.first() else { return Ok(Found::Missing) };
     let slot = settings.slot.clone();
     let text = |column: usize| row.get(column).unwrap_or_default().to_owned();
     if text(0) != "logical" {
@@ -61,9 +97,24 @@ async fn find(wire: &mut Wire, settings: &Settings, version: u32) -> Result<Opti
         return Err(ReplicationError::SlotBusy { slot });
     }
     let confirmed = row.get(4).map_or(Ok(Lsn::ZERO), |_| row.parse(4, "a slot's position"))?;
-    match row.get(5) {
-        Some(reason) => Err(ReplicationError::SlotLost { slot, reason: reason.to_owned(), confirmed }),
-        None => Ok(Some(Slot { confirmed, created: false })),
+    Ok(match row.get(5) {
+        Some(reason) => Found::Lost { reason: reason.to_owned(), after: confirmed },
+        None => Found::Usable(Slot { confirmed, active: row.is_true(6) }),
+    })
+}
+
+/// Drops the slot, if it is still lost: another walcast may have made it anew meanwhile.
+async fn discard(wire: &mut Wire, settings: &Settings, version: u32) -> Result<(), ReplicationError> {
+    let drop = format!(
+        "SELECT pg_catalog.pg_drop_replication_slot(slot_name) FROM pg_catalog.pg_replication_slots \
+         WHERE slot_name = {} AND {} IS NOT NULL",
+        quote::literal(&settings.slot),
+        lost(version)
+    );
+    match wire.query(&drop).await {
+        // Another walcast was faster.
+        Err(error) if error.sqlstate() == Some("42704") => Ok(()),
+        other => other.map(|_| ()),
     }
 }
 
@@ -73,7 +124,7 @@ async fn create(wire: &mut Wire, settings: &Settings, version: u32) -> Result<Sl
     let row = wire.query_one(&command(&settings.slot, settings.plugin, settings.temporary, version)).await?;
     let confirmed = row.parse(1, "a new slot's consistent point")?;
     info!(slot = settings.slot, at = %confirmed, "replication slot created");
-    Ok(Slot { confirmed, created: true })
+    Ok(Slot { confirmed, active: false })
 }
 
 fn command(slot: &str, plugin: Plugin, temporary: bool, version: u32) -> String {

@@ -42,6 +42,12 @@ use crate::{
 /// News of what is confirmed wait this long for more news.
 const NEWS_DELAY: Duration = Duration::from_millis(100);
 
+/// Unless they are worth this many bytes of log: where much is written, a delay is many segments on the server's disk.
+const NEWS_BYTES: u64 = 1024 * 1024;
+
+/// Until the log's end is known, it is asked for this often.
+const ASK_AGAIN: Duration = Duration::from_millis(250);
+
 /// How long the server may take to let go of the slot at the end.
 const FAREWELL: Duration = Duration::from_secs(3);
 
@@ -91,6 +97,9 @@ async fn pump(
                 None => break,
             }
         }
+        if let Some(read) = progress.went_back() {
+            return Err(ReplicationError::WentBack { read });
+        }
         if inbox.is_full() {
             stalled.get_or_insert_with(|| Box::pin(shutdown::noticed(dsn, status_interval)));
         } else {
@@ -100,14 +109,19 @@ async fn pump(
             () = cancel.cancelled() => break,
             sent = writer.send(), if writer.is_unsent() => sent?,
             () = sleep_until(next_status) => {
-                told = progress.confirmed();
-                put_status(&mut writer, progress.received().max(told), told, told)?;
-                next_status = Instant::now() + status_interval;
+                told = progress.tellable();
+                // A walsender that has nothing to send names the log's end only when asked.
+                let ask = inbox.is_behind();
+                put_status(&mut writer, [progress.received().max(told), told, told], ask)?;
+                next_status = Instant::now() + if ask { status_interval.min(ASK_AGAIN) } else { status_interval };
                 due_soon = false;
             }
-            () = progress.confirmed_beyond(told), if !due_soon => {
+            () = progress.tellable_beyond(told), if !due_soon => {
                 due_soon = true;
                 next_status = next_status.min(Instant::now() + NEWS_DELAY);
+            }
+            () = progress.tellable_beyond(Lsn(told.0.saturating_add(NEWS_BYTES))), if due_soon => {
+                next_status = Instant::now();
             }
             room = feed.reserve(), if inbox.has_news() => match (room, inbox.news()) {
                 (Ok(room), Some(news)) => room.send(news),
@@ -130,20 +144,16 @@ async fn done(wait: &mut Option<Pin<Box<dyn Future<Output = ()> + Send + '_>>>) 
     }
 }
 
-/// Puts a status update in line.
-pub(super) fn put_status(
-    writer: &mut Writer,
-    written: Lsn,
-    flushed: Lsn,
-    applied: Lsn,
-) -> Result<(), ReplicationError> {
-    writer.put_copy(&message::status(written, flushed, applied, Timestamp::now()))
+/// Puts a status update in line: what is written, flushed and applied, and whether a keepalive is asked for.
+pub(super) fn put_status(writer: &mut Writer, positions: [Lsn; 3], reply: bool) -> Result<(), ReplicationError> {
+    let [written, flushed, applied] = positions;
+    writer.put_copy(&message::status(written, flushed, applied, Timestamp::now(), reply))
 }
 
 /// Confirms what is handed on, ends the copy and waits for the server to end it too: then the slot is free.
 async fn take_leave(reader: &mut Reader, writer: &mut Writer, progress: &Progress) -> Result<(), ReplicationError> {
-    let confirmed = progress.confirmed();
-    put_status(writer, progress.received(), confirmed, confirmed)?;
+    let confirmed = progress.tellable();
+    put_status(writer, [progress.received(), confirmed, confirmed], false)?;
     writer.put(|buffer| {
         frontend::copy_done(buffer);
         Ok(())

@@ -4,6 +4,9 @@ use serde_json::json;
 
 use crate::support::{Cluster, Database, Server, Sockets, walcast};
 
+/// Nothing is kept back for clients that come back, so that what is confirmed is what was handed on.
+const NO_WINDOW: &[&str] = &["--replay-window", "0s"];
+
 const ACTIVE: &str = "SELECT active FROM pg_replication_slots WHERE slot_name = ";
 
 #[tokio::test]
@@ -131,14 +134,14 @@ async fn a_transaction_that_commits_where_the_slot_stands_is_heard() {
     let database = Database::new().await;
     let early = database.component("early", "[]").await;
     let open = database.connect().await;
-    let mut server = Server::start(&database).await;
+    let mut server = Server::start_with(&database, NO_WINDOW).await;
     open.batch_execute(&format!("BEGIN; UPDATE components SET name = 'late' WHERE id = '{early}'"))
         .await
         .expect("updates");
     database.component("other", "[]").await;
     database.until_confirmed().await;
     server.stop().await;
-    let server = Server::start(&database).await;
+    let server = Server::start_with(&database, NO_WINDOW).await;
     let sockets = Sockets::start().await;
     let mut client = sockets.connect(&server, "ann", "websocket").await;
     client.subscribe(json!({ "componentId": early })).await;
@@ -202,7 +205,7 @@ async fn postgres_stops_without_waiting_for_us_and_sockets_outlast_its_restart()
 async fn an_idle_database_lets_go_of_its_log() {
     let database = Database::new().await;
     let other = Database::new().await;
-    let _server = Server::start(&database).await;
+    let _server = Server::start_with(&database, NO_WINDOW).await;
     // Traffic elsewhere makes log that this database's slot must not hold.
     let lsn: String = {
         other.sql("CREATE TABLE t AS SELECT generate_series(1, 20000) n; SELECT pg_switch_wal()").await;

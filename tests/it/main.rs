@@ -3,9 +3,13 @@
 
 mod support;
 
+mod another_cluster;
 mod bad_surroundings;
 mod commands;
+mod failover;
 mod gateway;
+mod held_wal;
+mod leader_killed;
 mod lifecycle;
 mod main_road;
 mod matrix;
@@ -14,3 +18,7 @@ mod poison;
 mod replication_refusals;
 mod replication_stream;
 mod replication_wire;
+mod restored_backup;
+mod resume;
+mod slot_dropped;
+mod slot_invalidated;

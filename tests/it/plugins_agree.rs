@@ -31,7 +31,8 @@ impl Reader {
         let store = Store::connect(&dsn).await.expect("connects");
         let mut mapping = Mapping::begin(store).await.expect("rules");
         let slot = format!("{}_{plugin}", database.name);
-        let settings = Settings { dsn, slot, publication: publication.to_owned(), plugin, temporary: true };
+        let settings =
+            Settings { dsn, slot, publication: publication.to_owned(), plugin, temporary: true, replay_bytes: 0 };
         let (feed, mut batches) = mpsc::channel(4);
         let cancel = CancellationToken::new();
         let progress = Arc::new(Progress::default());

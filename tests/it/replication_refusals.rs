@@ -1,6 +1,6 @@
 //! What Postgres refuses, and that each refusal tells an operator what mends it.
 
-use walcast::replication::{Action, Plugin, ReplicationError, Settings, prepare};
+use walcast::replication::{Action, Plugin, Settings, prepare};
 
 use crate::support::{Cluster, Reader, plugins};
 
@@ -76,25 +76,6 @@ async fn a_slot_that_is_not_ours() {
     let mut physical = cluster.settings(Plugin::PgOutput);
     physical.slot = "physical".to_owned();
     tells(physical, "physical slot", "another slot name").await;
-}
-
-#[tokio::test]
-async fn a_slot_whose_log_is_gone() {
-    let settings = ["max_slot_wal_keep_size = '1MB'", "max_wal_size = '32MB'", "min_wal_size = '32MB'"];
-    let cluster = Cluster::start(&settings).await;
-    cluster.sql("CREATE PUBLICATION walcast").await;
-    prepare(&cluster.settings(Plugin::PgOutput)).await.expect("makes the slot");
-    cluster.sql("CREATE TABLE t AS SELECT g, repeat('x', 200) FROM generate_series(1, 1000) g").await;
-    for _ in 0..4 {
-        cluster.sql("INSERT INTO t SELECT g, 'y' FROM generate_series(1, 1000) g").await;
-        cluster.sql("SELECT pg_switch_wal()").await;
-        cluster.sql("CHECKPOINT").await;
-    }
-    cluster.until("SELECT wal_status = 'lost' FROM pg_replication_slots").await;
-    let error = prepare(&cluster.settings(Plugin::PgOutput)).await.expect_err("the slot is lost");
-    assert!(matches!(error, ReplicationError::SlotLost { .. }), "{error}");
-    assert_eq!(error.action(), Action::TellOperator);
-    assert!(error.remedy().unwrap_or_default().contains("max_slot_wal_keep_size"));
 }
 
 #[tokio::test]

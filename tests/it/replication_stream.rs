@@ -3,38 +3,18 @@
 use std::time::Duration;
 
 use walcast::{
-    change::{Cell, Entry, Operation},
-    replication::{Action, Feed, Plugin, ReplicationError, prepare},
+    change::{Cell, Entry},
+    replication::{Action, Feed, Fresh, Plugin, ReplicationError, prepare},
 };
 
-use crate::support::{Cluster, Reader, plugins, within};
-
-/// A published table `t (id, name)`.
-async fn published(settings: &[&str]) -> Cluster {
-    let cluster = Cluster::start(settings).await;
-    cluster.sql("CREATE TABLE t (id int PRIMARY KEY, name text); CREATE PUBLICATION walcast FOR TABLE t").await;
-    cluster
-}
-
-fn inserted(entries: &[Entry]) -> Vec<(Cell, Cell)> {
-    entries
-        .iter()
-        .filter_map(|entry| match entry {
-            Entry::Change(change) => match &change.operation {
-                Operation::Insert { new } => Some((new.cell(0).clone(), new.cell(1).clone())),
-                _ => None,
-            },
-            _ => None,
-        })
-        .collect()
-}
+use crate::support::{Cluster, Reader, inserted, plugins, within};
 
 #[tokio::test]
 async fn a_commit_is_delivered_once_and_whole() {
     for plugin in plugins() {
-        let cluster = published(&[]).await;
+        let cluster = Cluster::published(&[]).await;
         let (mut reader, connected) = Reader::connected(cluster.settings(plugin)).await;
-        assert!(connected.created, "{plugin}");
+        assert_eq!(connected.fresh, Some(Fresh::Created), "{plugin}");
         cluster.sql("BEGIN; INSERT INTO t VALUES (1, 'a'); INSERT INTO t VALUES (2, NULL); COMMIT").await;
         cluster.sql("INSERT INTO t VALUES (3, 'c')").await;
         let (first, commit) = reader.transaction().await;
@@ -101,7 +81,7 @@ async fn column_lists_and_operations_are_obeyed_by_wal2json_too() {
 
 #[tokio::test]
 async fn what_is_handed_on_is_confirmed_and_nothing_else() {
-    let cluster = published(&["wal_sender_timeout = '2s'"]).await;
+    let cluster = Cluster::published(&["wal_sender_timeout = '2s'"]).await;
     let (mut reader, _) = Reader::connected(cluster.settings(Plugin::PgOutput)).await;
     cluster.sql("INSERT INTO t VALUES (1, 'a')").await;
     let (_, commit) = reader.transaction().await;
@@ -120,7 +100,7 @@ async fn what_is_handed_on_is_confirmed_and_nothing_else() {
 
 #[tokio::test]
 async fn what_was_not_handed_on_comes_again() {
-    let cluster = published(&[]).await;
+    let cluster = Cluster::published(&[]).await;
     let (mut reader, _) = Reader::connected(cluster.settings(Plugin::PgOutput)).await;
     for id in 1..=3 {
         cluster.sql(&format!("INSERT INTO t VALUES ({id}, 'a')")).await;
@@ -131,7 +111,7 @@ async fn what_was_not_handed_on_comes_again() {
     reader.progress.handed_on(first.end_lsn);
     reader.stop().await.expect("stops");
     let (mut again, connected) = Reader::connected(cluster.settings(Plugin::PgOutput)).await;
-    assert_eq!((connected.created, connected.confirmed), (false, first.end_lsn));
+    assert_eq!((connected.fresh, connected.confirmed), (None, first.end_lsn));
     for id in ["2", "3"] {
         assert_eq!(inserted(&again.transaction().await.0), [(id.into(), "a".into())]);
     }
@@ -140,7 +120,7 @@ async fn what_was_not_handed_on_comes_again() {
 
 #[tokio::test]
 async fn an_idle_database_lets_go_of_the_log_that_others_write() {
-    let cluster = published(&[]).await;
+    let cluster = Cluster::published(&[]).await;
     cluster.sql("CREATE DATABASE other").await;
     let (mut reader, _) = Reader::connected(cluster.settings(Plugin::PgOutput)).await;
     let other = cluster.connect("other").await;
@@ -149,22 +129,22 @@ async fn an_idle_database_lets_go_of_the_log_that_others_write() {
     let slot = "pg_replication_slots WHERE slot_name = 'walcast'";
     cluster.until(&format!("SELECT confirmed_flush_lsn >= '{end}' FROM {slot}")).await;
     // The consumer learns of it too: that is how it knows that it has caught up.
-    while reader.batch().await.wal_end < end {}
+    reader.until(end).await;
     reader.stop().await.expect("stops");
 }
 
 #[tokio::test]
 async fn catching_up_shows_in_the_batches() {
-    let cluster = published(&[]).await;
+    let cluster = Cluster::published(&[]).await;
     let (mut reader, connected) = Reader::connected(cluster.settings(Plugin::PgOutput)).await;
-    while reader.batch().await.wal_end < connected.wal_end {}
+    reader.until(connected.wal_end).await;
     reader.stop().await.expect("stops");
 }
 
 #[tokio::test]
 async fn a_fast_stop_does_not_wait_for_us_although_nothing_is_confirmed() {
     for plugin in plugins() {
-        let mut cluster = published(&[]).await;
+        let mut cluster = Cluster::published(&[]).await;
         let (mut reader, _) = Reader::connected(cluster.settings(plugin)).await;
         cluster.sql("INSERT INTO t VALUES (1, 'a')").await;
         reader.transaction().await;
@@ -179,7 +159,7 @@ async fn a_fast_stop_does_not_wait_for_us_although_nothing_is_confirmed() {
 
 #[tokio::test]
 async fn a_fast_stop_does_not_wait_for_a_stalled_consumer_either() {
-    let mut cluster = published(&["wal_sender_timeout = '3s'"]).await;
+    let mut cluster = Cluster::published(&["wal_sender_timeout = '3s'"]).await;
     let mut reader = Reader::start_with_room(cluster.settings(Plugin::PgOutput), 1);
     reader.next_connected().await;
     cluster.sql("INSERT INTO t SELECT g, repeat('x', 500) FROM generate_series(1, 60000) g").await;
@@ -195,7 +175,7 @@ async fn a_fast_stop_does_not_wait_for_a_stalled_consumer_either() {
 #[tokio::test]
 async fn a_consumer_that_stalls_longer_than_the_servers_patience_loses_nothing() {
     for plugin in plugins() {
-        let cluster = published(&["wal_sender_timeout = '2s'"]).await;
+        let cluster = Cluster::published(&["wal_sender_timeout = '2s'"]).await;
         let mut reader = Reader::start_with_room(cluster.settings(plugin), 1);
         reader.next_connected().await;
         cluster.sql("INSERT INTO t SELECT g, repeat('x', 500) FROM generate_series(1, 40000) g").await;
@@ -210,7 +190,7 @@ async fn a_consumer_that_stalls_longer_than_the_servers_patience_loses_nothing()
 
 #[tokio::test]
 async fn cancelling_confirms_and_frees_the_slot_at_once() {
-    let cluster = published(&[]).await;
+    let cluster = Cluster::published(&[]).await;
     let (mut reader, _) = Reader::connected(cluster.settings(Plugin::PgOutput)).await;
     cluster.sql("INSERT INTO t VALUES (1, 'a')").await;
     let (_, commit) = reader.transaction().await;
@@ -222,7 +202,7 @@ async fn cancelling_confirms_and_frees_the_slot_at_once() {
 
 #[tokio::test]
 async fn a_consumer_that_is_gone_ends_the_stream() {
-    let cluster = published(&[]).await;
+    let cluster = Cluster::published(&[]).await;
     let (mut reader, _) = Reader::connected(cluster.settings(Plugin::PgOutput)).await;
     reader.feed.close();
     cluster.sql("INSERT INTO t VALUES (1, 'a')").await;
@@ -231,11 +211,12 @@ async fn a_consumer_that_is_gone_ends_the_stream() {
 
 #[tokio::test]
 async fn a_second_server_stands_by_and_takes_over() {
-    let cluster = published(&[]).await;
+    let cluster = Cluster::published(&[]).await;
     let (mut first, _) = Reader::connected(cluster.settings(Plugin::PgOutput)).await;
     let mut second = Reader::start(cluster.settings(Plugin::PgOutput));
     assert!(matches!(second.next().await, Feed::Standby));
-    assert!(!prepare(&cluster.settings(Plugin::PgOutput)).await.expect("an active slot is no error").created);
+    let prepared = prepare(&cluster.settings(Plugin::PgOutput)).await.expect("an active slot is no error");
+    assert_eq!(prepared.fresh, None);
     cluster.sql("INSERT INTO t VALUES (1, 'a')").await;
     let (_, commit) = first.transaction().await;
     first.progress.handed_on(commit.end_lsn);
@@ -248,7 +229,7 @@ async fn a_second_server_stands_by_and_takes_over() {
 
 #[tokio::test]
 async fn a_connection_that_is_cut_is_made_again() {
-    let cluster = published(&[]).await;
+    let cluster = Cluster::published(&[]).await;
     let (mut reader, _) = Reader::connected(cluster.settings(Plugin::PgOutput)).await;
     cluster.sql("SELECT pg_terminate_backend(pid) FROM pg_stat_replication").await;
     let lost = loop {
@@ -267,7 +248,7 @@ async fn a_connection_that_is_cut_is_made_again() {
 
 #[tokio::test]
 async fn a_crash_of_the_server_repeats_what_was_not_handed_on() {
-    let mut cluster = published(&[]).await;
+    let mut cluster = Cluster::published(&[]).await;
     let (mut reader, _) = Reader::connected(cluster.settings(Plugin::PgOutput)).await;
     cluster.sql("INSERT INTO t VALUES (1, 'a')").await;
     let (_, commit) = reader.transaction().await;
@@ -281,7 +262,7 @@ async fn a_crash_of_the_server_repeats_what_was_not_handed_on() {
 
 #[tokio::test]
 async fn what_came_before_an_error_gets_through() {
-    let cluster = published(&[]).await;
+    let cluster = Cluster::published(&[]).await;
     let connected = prepare(&cluster.settings(Plugin::PgOutput)).await.expect("makes the slot");
     if connected.server_version >= 180_000 {
         return; // It skips what it cannot decode, with a warning.
@@ -306,25 +287,12 @@ async fn what_came_before_an_error_gets_through() {
 }
 
 #[tokio::test]
-async fn a_slot_that_is_dropped_is_made_anew_and_told() {
-    let cluster = published(&[]).await;
-    let (mut reader, first) = Reader::connected(cluster.settings(Plugin::PgOutput)).await;
-    let drop = "DO $$ BEGIN PERFORM pg_terminate_backend(active_pid, 5000) FROM pg_replication_slots; \
-         PERFORM pg_drop_replication_slot('walcast'); END $$";
-    // Should the reader be back in between, once more.
-    while cluster.client.batch_execute(drop).await.is_err() {}
-    assert!(first.created);
-    while !reader.next_connected().await.created {}
-    reader.stop().await.expect("stops");
-}
-
-#[tokio::test]
 async fn a_temporary_slot_goes_with_its_connection() {
-    let cluster = published(&[]).await;
+    let cluster = Cluster::published(&[]).await;
     let mut settings = cluster.settings(Plugin::PgOutput);
     settings.temporary = true;
     let (mut reader, connected) = Reader::connected(settings).await;
-    assert!(connected.created);
+    assert_eq!(connected.fresh, Some(Fresh::Created));
     cluster.sql("INSERT INTO t VALUES (1, 'a')").await;
     reader.transaction().await;
     reader.stop().await.expect("stops");
@@ -337,13 +305,13 @@ async fn prepare_makes_a_missing_slot_and_leaves_it_free() {
     cluster.sql("CREATE PUBLICATION walcast").await;
     let settings = cluster.settings(Plugin::PgOutput);
     let made = prepare(&settings).await.expect("prepares");
-    assert!(made.created);
+    assert_eq!(made.fresh, Some(Fresh::Created));
     assert_eq!(
         made.system_identifier,
         cluster.value("SELECT system_identifier FROM pg_control_system()").await.unwrap()
     );
     let again = prepare(&settings).await.expect("prepares");
-    assert_eq!((again.created, again.confirmed), (false, made.confirmed));
+    assert_eq!((again.fresh, again.confirmed), (None, made.confirmed));
     // A publication that is changed after the slot was made is obeyed from that place on.
     let (mut reader, _) = Reader::connected(settings).await;
     cluster.sql("CREATE TABLE t (id int PRIMARY KEY, name text); INSERT INTO t VALUES (1, 'unseen')").await;

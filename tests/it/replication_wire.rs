@@ -245,6 +245,7 @@ fn settings_for(port: u16) -> Settings {
         publication: "w".to_owned(),
         plugin: Plugin::PgOutput,
         temporary: false,
+        replay_bytes: 0,
     }
 }
 

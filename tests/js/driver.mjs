@@ -5,6 +5,9 @@
 //        {id, client, do: "request", event, args}       emits with an ack; answers with it
 //        {id, client, do: "requests", event, payloads}  many requests at once; answers with all their acks
 //        {id, client, do: "disconnect"}
+//        {id, client, do: "reconnect"}                  as a page does after `io server disconnect`
+//        {id, client, do: "pause"}                      reads nothing any more (websocket) …
+//        {id, client, do: "go-on"}                      … until now
 //   out  {id, ok} | {id, error}                         the answer to a line
 //        {client, event, args}                          what a client was sent; also "disconnect" [reason]
 import readline from 'node:readline';
@@ -50,6 +53,18 @@ const commands = {
     } catch (error) {
       say({ id, error: error.message });
     }
+  },
+  pause({ id, client }) {
+    clients.get(client).io.engine.transport.ws.pause();
+    say({ id, ok: null });
+  },
+  'go-on': ({ id, client }) => {
+    clients.get(client).io.engine.transport.ws.resume();
+    say({ id, ok: null });
+  },
+  reconnect({ id, client }) {
+    clients.get(client).connect();
+    say({ id, ok: null });
   },
   disconnect({ id, client }) {
     clients.get(client).disconnect();

@@ -1,21 +1,18 @@
-//! A Postgres cluster of one test's own, to be configured, restarted and broken, and a reader of its log.
+//! A Postgres cluster of one test's own, to be configured, restarted, broken, replaced and restored.
 
 use std::{
     net::TcpListener,
     path::{Path, PathBuf},
     process::{Command, Output},
-    sync::Arc,
     time::Duration,
 };
 
 use tempfile::TempDir;
-use tokio::{sync::mpsc, task::JoinHandle};
 use tokio_postgres::{Client, NoTls};
-use tokio_util::sync::CancellationToken;
 use walcast::{
-    change::{Commit, Entry, Lsn},
+    change::Lsn,
     postgres::Dsn,
-    replication::{Batch, Connected, Feed, Plugin, Progress, ReplicationError, Settings, run},
+    replication::{Plugin, Settings},
 };
 
 use super::within;
@@ -41,23 +38,21 @@ impl Cluster {
     /// `hba` comes before the rule that trusts everyone on the socket; `prepare` may put files into the data directory.
     pub async fn start_with(settings: &[&str], hba: &str, prepare: impl FnOnce(&Path)) -> Cluster {
         let directory = TempDir::with_prefix("walcast-pg-").expect("a directory");
-        let data = directory.path().join("data");
-        std::fs::create_dir(&data).expect("a data directory");
-        own(directory.path());
-        done(program("initdb", &[&["-D"], &[text(&data)], &["-A", "trust", "-U", "postgres", "-N"][..]].concat()));
         let port = TcpListener::bind("127.0.0.1:0").and_then(|socket| socket.local_addr()).expect("a port").port();
-        let fixed = format!(
-            "wal_level = logical\nfsync = off\nlisten_addresses = '127.0.0.1'\nport = {port}\n\
-             unix_socket_directories = '{}'\nlog_min_messages = warning\nmax_wal_senders = 5\n",
-            directory.path().display()
-        );
-        std::fs::write(data.join("postgresql.auto.conf"), fixed + &settings.join("\n") + "\n").expect("writes");
-        std::fs::write(data.join("pg_hba.conf"), format!("{hba}\nlocal all all trust\n")).expect("writes");
+        initialise(directory.path(), port, settings, hba);
+        let data = directory.path().join("data");
         prepare(&data);
         own(directory.path());
         pg_ctl(&data, &["-w", "start"]);
         let client = connect(directory.path(), port, "postgres").await;
         Cluster { directory, port, client }
+    }
+
+    /// With a published table `t (id, name)`.
+    pub async fn published(settings: &[&str]) -> Cluster {
+        let cluster = Cluster::start(settings).await;
+        cluster.sql("CREATE TABLE t (id int PRIMARY KEY, name text); CREATE PUBLICATION walcast FOR TABLE t").await;
+        cluster
     }
 
     pub fn data(&self) -> PathBuf {
@@ -86,6 +81,7 @@ impl Cluster {
             publication: "walcast".to_owned(),
             plugin,
             temporary: false,
+            replay_bytes: 0,
         }
     }
 
@@ -141,9 +137,88 @@ impl Cluster {
     }
 
     pub async fn start_again(&mut self) {
-        pg_ctl(&self.data(), &["-w", "start"]);
+        self.start_again_with("").await;
+    }
+
+    /// `options`: for the command line of `postgres`.
+    pub async fn start_again_with(&mut self, options: &str) {
+        pg_ctl(&self.data(), &["-w", "-o", options, "start"]);
         self.client = self.connect("postgres").await;
     }
+
+    /// Stops it, copies its files, as a snapshot of the disk would, and starts it again.
+    pub async fn back_up(&mut self) {
+        assert!(self.stop_fast(20).await, "it does not stop");
+        copy(&self.data(), &self.backup());
+        self.start_again().await;
+    }
+
+    /// Ends it and puts the files back as they were.
+    pub fn restore(&self) {
+        self.crash();
+        std::fs::remove_dir_all(self.data()).expect("removes");
+        copy(&self.backup(), &self.data());
+    }
+
+    /// Ends it and starts another cluster in its place.
+    pub async fn replace(&mut self) {
+        self.crash();
+        std::fs::remove_dir_all(self.data()).expect("removes");
+        initialise(self.directory.path(), self.port, &[], "");
+        own(self.directory.path());
+        self.start_again().await;
+    }
+
+    /// A standby made from the backup, which keeps copies of slots that are made for a failover. Postgres 17 or later; this
+    /// cluster must let it replicate (`local replication all trust`).
+    pub async fn standby(&self) -> Cluster {
+        self.sql("SELECT pg_create_physical_replication_slot('standby', true)").await;
+        let directory = TempDir::with_prefix("walcast-pg-").expect("a directory");
+        let data = directory.path().join("data");
+        copy(&self.backup(), &data);
+        let port = TcpListener::bind("127.0.0.1:0").and_then(|socket| socket.local_addr()).expect("a port").port();
+        let settings = format!(
+            "port = {port}\nunix_socket_directories = '{}'\nprimary_conninfo = '{}'\nprimary_slot_name = 'standby'\n\
+             hot_standby_feedback = on\nsync_replication_slots = on\n",
+            directory.path().display(),
+            self.dsn_text("")
+        );
+        let file = data.join("postgresql.auto.conf");
+        let before = std::fs::read_to_string(&file).expect("reads");
+        std::fs::write(file, before + &settings).expect("writes");
+        std::fs::write(data.join("standby.signal"), "").expect("writes");
+        own(directory.path());
+        pg_ctl(&data, &["-w", "start"]);
+        let client = connect(directory.path(), port, "postgres").await;
+        Cluster { directory, port, client }
+    }
+
+    /// Makes a standby the primary.
+    pub fn promote(&self) {
+        pg_ctl(&self.data(), &["-w", "promote"]);
+    }
+
+    fn backup(&self) -> PathBuf {
+        self.directory.path().join("backup")
+    }
+}
+
+fn copy(from: &Path, to: &Path) {
+    done(Command::new("cp").args(["-a", text(from), text(to)]).output().expect("runs"));
+}
+
+fn initialise(directory: &Path, port: u16, settings: &[&str], hba: &str) {
+    let data = directory.join("data");
+    std::fs::create_dir(&data).expect("a data directory");
+    own(directory);
+    done(program("initdb", &[&["-D"], &[text(&data)], &["-A", "trust", "-U", "postgres", "-N"][..]].concat()));
+    let fixed = format!(
+        "wal_level = logical\nfsync = off\nlisten_addresses = '127.0.0.1'\nport = {port}\n\
+         unix_socket_directories = '{}'\nlog_min_messages = warning\nmax_wal_senders = 5\n",
+        directory.display()
+    );
+    std::fs::write(data.join("postgresql.auto.conf"), fixed + &settings.join("\n") + "\n").expect("writes");
+    std::fs::write(data.join("pg_hba.conf"), format!("{hba}\nlocal all all trust\n")).expect("writes");
 }
 
 impl Drop for Cluster {
@@ -212,98 +287,4 @@ fn binaries() -> PathBuf {
         .collect();
     places.sort();
     places.pop().expect("Postgres is installed, or PG_BIN says where")
-}
-
-/// A running [`run`], and what it feeds.
-pub struct Reader {
-    pub feed: mpsc::Receiver<Feed>,
-    pub progress: Arc<Progress>,
-    pub cancel: CancellationToken,
-    task: JoinHandle<Result<(), ReplicationError>>,
-    entries: std::collections::VecDeque<Entry>,
-}
-
-impl Reader {
-    pub fn start(settings: Settings) -> Reader {
-        Reader::start_with_room(settings, 64)
-    }
-
-    /// `room`: how many batches wait for the consumer.
-    pub fn start_with_room(settings: Settings, room: usize) -> Reader {
-        let (sender, feed) = mpsc::channel(room);
-        let (progress, cancel) = (Arc::new(Progress::new()), CancellationToken::new());
-        let task = tokio::spawn(run(settings, progress.clone(), sender, cancel.clone()));
-        Reader { feed, progress, cancel, task, entries: Default::default() }
-    }
-
-    /// Starts and waits until it streams.
-    pub async fn connected(settings: Settings) -> (Reader, Connected) {
-        let mut reader = Reader::start(settings);
-        let connected = reader.next_connected().await;
-        (reader, connected)
-    }
-
-    pub async fn next(&mut self) -> Feed {
-        match within("something of the feed", self.feed.recv()).await {
-            Some(feed) => feed,
-            None => panic!("the reader ended: {:?}", (&mut self.task).await),
-        }
-    }
-
-    /// Passes over batches and losses.
-    pub async fn next_connected(&mut self) -> Connected {
-        loop {
-            if let Feed::Connected(connected) = self.next().await {
-                self.entries.clear();
-                return connected;
-            }
-        }
-    }
-
-    /// The next whole transaction that arrived over one connection; `None` when that connection ended first.
-    pub async fn next_connected_or_transaction(&mut self) -> Option<Vec<Entry>> {
-        let mut entries = Vec::new();
-        loop {
-            match self.next().await {
-                Feed::Batch(batch) => entries.extend(batch.entries),
-                _ => return None,
-            }
-            if matches!(entries.last(), Some(Entry::Commit(_))) {
-                return Some(entries);
-            }
-        }
-    }
-
-    pub async fn batch(&mut self) -> Batch {
-        match self.next().await {
-            Feed::Batch(batch) => batch,
-            other => panic!("no batch: {other:?}"),
-        }
-    }
-
-    /// All of the next transaction, its Begin and Commit included. Hands nothing on.
-    pub async fn transaction(&mut self) -> (Vec<Entry>, Commit) {
-        let mut transaction = Vec::new();
-        loop {
-            while let Some(entry) = self.entries.pop_front() {
-                transaction.push(entry);
-                if let Some(Entry::Commit(commit)) = transaction.last() {
-                    let commit = *commit;
-                    return (transaction, commit);
-                }
-            }
-            let batch = self.batch().await;
-            self.entries.extend(batch.entries);
-        }
-    }
-
-    /// Cancels and waits for the end.
-    pub async fn stop(self) -> Result<(), ReplicationError> {
-        self.cancel.cancel();
-        self.ended().await
-    }
-
-    pub async fn ended(self) -> Result<(), ReplicationError> {
-        within("the end of the reader", self.task).await.expect("no panic")
-    }
 }

@@ -2,13 +2,15 @@
 
 mod cluster;
 mod database;
+mod reader;
 mod server;
 mod sockets;
 
 use std::time::Duration;
 
-pub use cluster::{Cluster, Reader, plugins};
+pub use cluster::{Cluster, plugins};
 pub use database::Database;
+pub use reader::{Reader, inserted};
 pub use server::{Server, walcast};
 pub use sockets::{Client, Sockets};
 

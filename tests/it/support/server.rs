@@ -1,4 +1,4 @@
-use std::{net::SocketAddr, process::Stdio};
+use std::{net::SocketAddr, process::Stdio, time::Duration};
 
 use serde_json::Value;
 use tokio::{
@@ -8,7 +8,7 @@ use tokio::{
     sync::watch,
 };
 
-use super::{Database, SECRET, within};
+use super::{Database, PATIENCE, SECRET, within};
 
 /// The binary under test, without settings of the machine it runs on.
 pub fn walcast() -> Command {
@@ -47,6 +47,11 @@ impl Server {
 
     /// Starts a server and waits until it listens.
     pub async fn spawn_on(dsn: &str, slot: &str, arguments: &[&str]) -> Server {
+        Self::try_spawn_on(dsn, slot, arguments).await.unwrap_or_else(|said| panic!("walcast ended: {said}"))
+    }
+
+    /// The same; `Err` is the last that a server said which ended before it listened.
+    pub async fn try_spawn_on(dsn: &str, slot: &str, arguments: &[&str]) -> Result<Server, String> {
         let mut child = walcast()
             .args(["serve", "--log-format", "json", "--listen", "127.0.0.1:0", "--jwt-secret", SECRET])
             .args(["--slot", slot, "--database-url", dsn])
@@ -65,22 +70,42 @@ impl Server {
             }
         });
         let mut server = Server { address: ([127, 0, 0, 1], 0).into(), child, log };
-        let line = server.logged("the listening address", |line| line["message"] == "listening").await;
+        let is_it = |line: &Value| line["message"] == "listening";
+        let line = server.logged("the listening address", PATIENCE, is_it).await?;
         server.address = line["address"].as_str().and_then(|text| text.parse().ok()).expect("an address");
-        server
+        Ok(server)
+    }
+
+    pub fn pid(&self) -> u32 {
+        self.child.id().expect("it runs")
     }
 
     /// Waits until the server has been in a state: `Ready`, `Standby`, `Disconnected`.
     pub async fn becomes(&self, state: &str) {
-        self.logged(state, |line| line["message"] == "state" && line["to"] == state).await;
+        let became = self.becomes_within(state, PATIENCE).await;
+        became.unwrap_or_else(|said| panic!("walcast ended before {state}: {said}"));
     }
 
-    /// Waits for a line of the log, those already written included.
-    pub async fn logged(&self, what: &str, is_it: impl Fn(&Value) -> bool) -> Value {
+    /// The same with a patience of the caller's; `Err` is the last that a server said which ended first.
+    pub async fn becomes_within(&self, state: &str, patience: Duration) -> Result<(), String> {
+        let is_it = |line: &Value| line["message"] == "state" && line["to"] == state;
+        self.logged(state, patience, is_it).await.map(drop)
+    }
+
+    /// Waits for a line of the log, those already written included; `Err` as in [`becomes_within`](Self::becomes_within).
+    pub async fn logged(
+        &self,
+        what: &str,
+        patience: Duration,
+        is_it: impl Fn(&Value) -> bool,
+    ) -> Result<Value, String> {
         let mut log = self.log.clone();
-        let found = within(what, log.wait_for(|lines| lines.iter().any(&is_it))).await;
-        let lines = found.unwrap_or_else(|_| panic!("walcast ended before {what}"));
-        lines.iter().find(|line| is_it(line)).cloned().expect("it was found")
+        let found = tokio::time::timeout(patience, log.wait_for(|lines| lines.iter().any(&is_it))).await;
+        let lines = match found.unwrap_or_else(|_| panic!("{what} did not come within {patience:?}")) {
+            Ok(lines) => lines,
+            Err(_) => return Err(self.log().last().map_or_else(String::new, Value::to_string)),
+        };
+        Ok(lines.iter().find(|line| is_it(line)).cloned().expect("it was found"))
     }
 
     pub fn log(&self) -> Vec<Value> {
@@ -93,7 +118,7 @@ impl Server {
 
     /// Sends SIGTERM and waits for the end; the exit code.
     pub async fn stop(&mut self) -> Option<i32> {
-        let pid = self.child.id().expect("it runs").to_string();
+        let pid = self.pid().to_string();
         let killed = Command::new("kill").args(["-TERM", &pid]).status().await.expect("kill runs");
         assert!(killed.success());
         within("the end of the server", self.child.wait()).await.expect("waits").code()

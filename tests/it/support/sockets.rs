@@ -112,6 +112,34 @@ impl Client {
         ack
     }
 
+    /// Leaves; `disconnect` is the last event that it has.
+    pub async fn disconnect(&mut self) {
+        self.order(json!({ "do": "disconnect" })).await.expect("disconnects");
+        while self.next().await.0 != "disconnect" {}
+    }
+
+    /// Comes back after the server has sent it away.
+    pub async fn reconnect(&self) {
+        self.order(json!({ "do": "reconnect" })).await.expect("reconnects");
+    }
+
+    /// Reads nothing any more.
+    pub async fn pause(&self) {
+        self.order(json!({ "do": "pause" })).await.expect("pauses");
+    }
+
+    pub async fn go_on(&self) {
+        self.order(json!({ "do": "go-on" })).await.expect("goes on");
+    }
+
+    /// What has come by now: after an answer, at least what was sent before it.
+    pub fn received(&mut self) -> Vec<(String, Value)> {
+        let came = std::iter::from_fn(|| self.events.try_recv().ok());
+        came.filter(|(event, _)| event != "connect")
+            .map(|(event, args)| (event, args.into_iter().next().unwrap_or(Value::Null)))
+            .collect()
+    }
+
     /// Waits until everything that is committed by now has been dispatched. A subscription begins at a place in the
     /// stream, which may be behind what its client has just written.
     pub async fn catch_up(&mut self, database: &Database) {
