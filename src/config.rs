@@ -172,8 +172,8 @@ impl ServeArgs {
         hub::Settings {
             retention: hub::Retention { window: self.replay.replay_window, bytes: self.replay.replay_bytes },
             room_cap: self.replay.room_cap,
-            // Half of what may wait for a socket: live events must find room behind what it missed.
-            replay_bytes: self.gateway.outbox_bytes / 2,
+            // Beyond half of all that is kept, fetching again is cheaper for everyone.
+            replay_bytes: self.replay.replay_bytes / 2,
         }
     }
 

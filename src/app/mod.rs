@@ -52,6 +52,8 @@ fn remedy(error: &ReplicationError) -> String {
 
 /// How long everything may take to end once it is asked to.
 const DRAIN: Duration = Duration::from_secs(8);
+/// How long the last position has to reach the sockets.
+const LAST_WORDS: Duration = Duration::from_millis(200);
 /// How long sockets are given to close; one that takes nothing never does.
 const CLOSE_SOCKETS: Duration = Duration::from_secs(2);
 /// Batches from the stream that may wait to be mapped.
@@ -170,6 +172,8 @@ async fn serve_http(listener: http::Listener, router: http::Router, closing: Can
 }
 
 async fn close_sockets(io: SocketIo) {
+    // The library drops what it still holds, and does not say when it is sent: the last position gets a moment.
+    tokio::time::sleep(LAST_WORDS).await;
     if tokio::time::timeout(CLOSE_SOCKETS, io.close()).await.is_err() {
         tracing::warn!("some sockets took no goodbye");
     }

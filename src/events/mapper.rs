@@ -284,7 +284,13 @@ impl Mapper {
 
     fn layout(&mut self, table: &Arc<Table>) -> &mut Layout {
         let address = address(table);
+        let mut said = Vec::new();
         if !self.layouts.contains_key(&address) {
+            // Postgres announces a table anew after an ANALYZE as well. The key may be another then; what is wrong with
+            // the columns was said.
+            if let Some(before) = self.layouts.values().find(|layout| layout.table == *table) {
+                said.clone_from(&before.said);
+            }
             // A layout that nobody else holds was replaced by DDL or by a new connection: no change will name it.
             self.layouts.retain(|_, layout| Arc::strong_count(&layout.table) > 1);
         }
@@ -292,7 +298,7 @@ impl Mapper {
             table: Arc::clone(table),
             primary_key: None,
             binding: None,
-            said: Vec::new(),
+            said,
         })
     }
 

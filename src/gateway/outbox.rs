@@ -14,7 +14,7 @@ use crate::hub::{Frame, Outbox, OutboxClosed};
 #[derive(Clone, Copy, Debug)]
 pub struct Limits {
     pub bytes: usize,
-    /// How long the oldest may wait.
+    /// How long nothing may be taken while something waits.
     pub stall: Duration,
 }
 
@@ -45,8 +45,11 @@ pub struct Queue {
 
 #[derive(Default)]
 struct State {
-    waiting: VecDeque<(Instant, Item)>,
+    /// Each with the bytes that it counts for.
+    waiting: VecDeque<(usize, Item)>,
     bytes: usize,
+    /// When the library last took something, or the first thing began to wait.
+    moved: Option<Instant>,
     /// A task is at work that moves what waits into the library's queue.
     pumping: bool,
     closed: bool,
@@ -58,6 +61,16 @@ impl Queue {
     }
 
     pub fn send(self: &Arc<Self>, socket: &SocketRef, item: Item) -> Result<(), OutboxClosed> {
+        let bytes = item.bytes();
+        self.put(socket, item, bytes)
+    }
+
+    /// What is shared with the history costs nothing to keep waiting, so it is not counted; what comes live behind it is.
+    fn replay(self: &Arc<Self>, socket: &SocketRef, item: Item) -> Result<(), OutboxClosed> {
+        self.put(socket, item, 0)
+    }
+
+    fn put(self: &Arc<Self>, socket: &SocketRef, item: Item, bytes: usize) -> Result<(), OutboxClosed> {
         let mut state = self.state();
         if state.closed {
             return Err(OutboxClosed);
@@ -74,13 +87,14 @@ impl Queue {
         } else {
             item
         };
-        if state.bytes + item.bytes() > self.limits.bytes {
+        if state.bytes + bytes > self.limits.bytes {
             return self.shut(state, socket, "slow_consumer");
         }
-        state.bytes += item.bytes();
-        state.waiting.push_back((Instant::now(), item));
+        state.bytes += bytes;
+        state.waiting.push_back((bytes, item));
         if !state.pumping {
             state.pumping = true;
+            state.moved = Some(Instant::now());
             tokio::spawn(pump(socket.clone(), self.clone()));
         }
         Ok(())
@@ -111,19 +125,19 @@ impl Queue {
     fn flush(&self, socket: &SocketRef) -> Option<Flushed> {
         let mut state = self.state();
         let mut moved = false;
-        while let Some((since, item)) = state.waiting.pop_front() {
-            let bytes = item.bytes();
+        while let Some((bytes, item)) = state.waiting.pop_front() {
             match hand_over(socket, item) {
                 HandedOver::Taken => {
                     state.bytes -= bytes;
+                    state.moved = Some(Instant::now());
                     moved = true;
                 }
                 HandedOver::Full(item) => {
-                    if since.elapsed() > self.limits.stall {
+                    if state.moved.is_some_and(|moved| moved.elapsed() > self.limits.stall) {
                         let _ = self.shut(state, socket, "slow_consumer");
                         return None;
                     }
-                    state.waiting.push_front((since, item));
+                    state.waiting.push_front((bytes, item));
                     return Some(if moved { Flushed::Some } else { Flushed::Nothing });
                 }
                 HandedOver::Gone => {
@@ -195,6 +209,10 @@ impl SocketOutbox {
 impl Outbox for SocketOutbox {
     fn send(&self, frame: &Frame) -> Result<(), OutboxClosed> {
         self.queue.send(&self.socket, Item::Event(frame.clone()))
+    }
+
+    fn replay(&self, frame: &Frame) -> Result<(), OutboxClosed> {
+        self.queue.replay(&self.socket, Item::Event(frame.clone()))
     }
 
     fn close(&self, reason: &'static str) {

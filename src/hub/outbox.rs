@@ -21,6 +21,9 @@ pub struct OutboxClosed;
 pub trait Outbox: Send + Sync {
     fn send(&self, frame: &Frame) -> Result<(), OutboxClosed>;
 
+    /// The same for what the history keeps anyway: however much it is, it costs the outbox next to nothing.
+    fn replay(&self, frame: &Frame) -> Result<(), OutboxClosed>;
+
     /// Disconnects the socket: it is served elsewhere, or comes back.
     fn close(&self, reason: &'static str);
 }

@@ -38,9 +38,7 @@ impl Dispatcher {
             Ok((since, frames)) => (since, frames, None),
             Err(gap) => (position.offset, Vec::new(), Some(gap)),
         };
-        for frame in &frames {
-            self.send(socket, frame);
-        }
+        self.replay(socket, &frames);
         for (prefix, room) in &covered {
             self.rooms.join(socket, room.clone(), Membership { prefix: prefix.clone(), since: from });
         }
@@ -82,9 +80,7 @@ impl Dispatcher {
             Some(Err(gap)) => (position.offset, Vec::new(), Some(gap)),
             None => (position.offset, Vec::new(), None),
         };
-        for frame in &frames {
-            self.send(socket, frame);
-        }
+        self.replay(socket, &frames);
         let membership = Membership { prefix: Some(prefix.clone()), since };
         if !self.rooms.join(socket, room.clone(), membership) {
             return reply(Err(HubError::Gone));
@@ -92,6 +88,15 @@ impl Dispatcher {
         reply(Ok(Subscribed { position, resumed, users: self.rooms.roster(&room) }));
         if let Some(gap) = gap {
             self.resync(socket, &room, &prefix, gap);
+        }
+    }
+
+    fn replay(&mut self, socket: SocketId, frames: &[Frame]) {
+        let Some(member) = self.rooms.member(socket) else { return };
+        let closed = frames.iter().any(|frame| member.outbox.replay(frame).is_err());
+        self.sends += frames.len();
+        if closed {
+            self.rooms.remove_socket(socket);
         }
     }
 

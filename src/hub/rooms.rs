@@ -133,6 +133,9 @@ mod tests {
         fn send(&self, _: &Frame) -> Result<(), OutboxClosed> {
             Ok(())
         }
+        fn replay(&self, _: &Frame) -> Result<(), OutboxClosed> {
+            Ok(())
+        }
         fn close(&self, _: &'static str) {}
     }
 

@@ -22,7 +22,7 @@ use std::process::ExitCode;
 
 /// Whether the server must take up what a handshake says of `since`, and must have replayed something in a run. Without
 /// a history it may instead tell everyone to fetch again.
-const MUST_RESUME: bool = false;
+const MUST_RESUME: bool = true;
 
 fn setting(name: &str, default: u64) -> u64 {
     match std::env::var(name) {

@@ -14,6 +14,7 @@ mod lifecycle;
 mod main_road;
 mod matrix;
 mod plugins_agree;
+mod poison;
 mod replication_refusals;
 mod replication_stream;
 mod replication_wire;

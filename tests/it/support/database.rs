@@ -19,10 +19,7 @@ pub struct Database {
 impl Database {
     /// Clones the migrated template, made by the first test that comes.
     pub async fn new() -> Self {
-        let config: Config = std::env::var("WALCAST_TEST_POSTGRES")
-            .expect("WALCAST_TEST_POSTGRES is not set: run the tests by `make test` or under scripts/with-postgres.sh")
-            .parse()
-            .expect("WALCAST_TEST_POSTGRES is a DSN");
+        let config = postgres();
         let admin = connect(&config).await;
         admin.execute("SELECT pg_advisory_lock($1)", &[&TEMPLATE_LOCK]).await.expect("locks");
         let exists = admin
@@ -31,16 +28,23 @@ impl Database {
             .expect("looks up the template");
         if !exists.get::<_, bool>(0) {
             admin.batch_execute("CREATE DATABASE walcast_making").await.expect("creates");
-            let making = dsn_of(&config, "walcast_making");
-            let output = walcast().args(["migrate", "--database-url", &making]).output().await.expect("runs");
-            assert!(output.status.success(), "migrate: {}", String::from_utf8_lossy(&output.stderr));
+            migrate(&dsn_of(&config, "walcast_making")).await;
             admin.batch_execute("ALTER DATABASE walcast_making RENAME TO walcast_template").await.expect("renames");
         }
-        let name = format!("t_{}_{}", std::process::id(), COUNTER.fetch_add(1, Ordering::Relaxed));
-        admin.batch_execute(&format!("CREATE DATABASE {name} TEMPLATE walcast_template")).await.expect("clones");
-        drop(admin);
+        Database::create(config, "TEMPLATE walcast_template").await
+    }
 
-        let mut config = config;
+    /// One of another encoding than UTF8.
+    pub async fn encoded(encoding: &str) -> Self {
+        let database = Database::create(postgres(), &format!("TEMPLATE template0 ENCODING {encoding}")).await;
+        migrate(&database.dsn()).await;
+        database
+    }
+
+    async fn create(mut config: Config, options: &str) -> Self {
+        let name = format!("t_{}_{}", std::process::id(), COUNTER.fetch_add(1, Ordering::Relaxed));
+        let admin = connect(&config).await;
+        admin.batch_execute(&format!("CREATE DATABASE {name} {options}")).await.expect("creates");
         config.dbname(&name);
         Database { client: connect(&config).await, config, name }
     }
@@ -95,6 +99,18 @@ impl Database {
             .expect("inserts")
             .get(0)
     }
+}
+
+fn postgres() -> Config {
+    std::env::var("WALCAST_TEST_POSTGRES")
+        .expect("WALCAST_TEST_POSTGRES is not set: run the tests by `make test` or under scripts/with-postgres.sh")
+        .parse()
+        .expect("WALCAST_TEST_POSTGRES is a DSN")
+}
+
+async fn migrate(dsn: &str) {
+    let output = walcast().args(["migrate", "--database-url", dsn]).output().await.expect("runs");
+    assert!(output.status.success(), "migrate: {}", String::from_utf8_lossy(&output.stderr));
 }
 
 async fn connect(config: &Config) -> Client {

@@ -151,20 +151,26 @@ impl Client {
     }
 
     /// The next event that the client is sent, and its first argument.
+    /// Where it stands a client is told now and then, which is passed over.
     pub async fn next(&mut self) -> (String, Value) {
-        loop {
-            let (event, args) = within("an event", self.events.recv()).await.expect("the driver lives");
-            if event != "connect" && event != "walcast:position" {
-                return (event, args.into_iter().next().unwrap_or(Value::Null));
-            }
-        }
+        self.next_but(&["connect", "walcast:position"]).await
     }
 
     /// The next event, which must have this name.
     pub async fn expect(&mut self, name: &str) -> Value {
-        let (event, payload) = self.next().await;
+        let passed_over = ["connect", "walcast:position"].into_iter().filter(|event| *event != name);
+        let (event, payload) = self.next_but(&passed_over.collect::<Vec<_>>()).await;
         assert_eq!(event, name, "{payload}");
         payload
+    }
+
+    async fn next_but(&mut self, passed_over: &[&str]) -> (String, Value) {
+        loop {
+            let (event, args) = within("an event", self.events.recv()).await.expect("the driver lives");
+            if !passed_over.contains(&event.as_str()) {
+                return (event, args.into_iter().next().unwrap_or(Value::Null));
+            }
+        }
     }
 
     async fn order(&self, mut line: Value) -> Result<Value, String> {
