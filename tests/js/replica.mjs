@@ -14,6 +14,7 @@ export class Replica {
    * mustResume  the server knows the handshake's `since`
    */
   constructor({ url, token, transports, resume, rooms, fetchUrl, restless = 0, slow = false, mustResume }, problem) {
+    this.upgrades = transports.length > 1;
     Object.assign(this, { token, resume, fetchUrl, restless, mustResume, problem });
     this.rooms = rooms.map((ids) => new Room(ids));
     this.stats = { connections: 0, events: 0, resumed: 0, refused: 0, resyncs: 0, fetches: 0 };
@@ -75,8 +76,19 @@ export class Replica {
   promised(what, isKept) {
     const { connection } = this;
     setTimeout(() => {
-      if (this.connection === connection && this.socket.connected && !isKept()) this.problem(`${what} did not come`);
+      if (this.connection === connection && this.socket.connected && !isKept()) this.unanswered(`${what} did not come`);
     }, PATIENCE_MS);
+  }
+
+  /**
+   * An upgrade that the network cuts off halfway leaves the library's session between two transports, and it answers
+   * nothing more (a known fault of socketioxide). A page would reconnect after so long, and so does this one.
+   */
+  unanswered(what) {
+    if (!this.upgrades) return this.problem(what);
+    this.stats.stuck = (this.stats.stuck ?? 0) + 1;
+    this.socket.disconnect();
+    this.socket.connect();
   }
 
   subscribe(room) {
@@ -89,7 +101,7 @@ export class Replica {
     this.socket.timeout(PATIENCE_MS).emit('component:subscribe', { ...room.ids, since }, (error, ack) => {
       if (this.connection !== connection || !this.socket.connected) return;
       if (since) connection.replays -= 1;
-      if (error) return this.problem(`${room.name}: no ack: ${error.message}`);
+      if (error) return this.unanswered(`${room.name}: no ack: ${error.message}`);
       if (!ack.ok) {
         if (ack.error.code === 'unavailable') setTimeout(() => this.connection === connection && this.subscribe(room), 200);
         else this.problem(`${room.name}: ${JSON.stringify(ack)}`);
