@@ -19,7 +19,7 @@ use crate::{
     gateway::{self, Connections, Cut},
     http::{self, Health},
     hub::{self, Dispatcher},
-    postgres::Dsn,
+    postgres::{Dsn, advised},
     replication::{self, Progress, ReplicationError},
     store::{self, Store, StoreError},
 };
@@ -31,7 +31,7 @@ pub enum ServeError {
     Config(#[from] ConfigError),
     #[error(transparent)]
     Store(#[from] StoreError),
-    #[error("{}{}", .0, remedy(.0))]
+    #[error("{}", advised(&.0.to_string(), .0.remedy().as_deref()))]
     Replication(#[from] ReplicationError),
     #[error(transparent)]
     Mapping(#[from] MappingError),
@@ -43,11 +43,6 @@ pub enum ServeError {
     Ended,
     #[error("a part of the server panicked: {0}")]
     Panic(#[from] tokio::task::JoinError),
-}
-
-/// A sentence on what mends it, where one is known.
-fn remedy(error: &ReplicationError) -> String {
-    error.remedy().map_or_else(String::new, |remedy| format!(". {remedy}"))
 }
 
 /// How long everything may take to end once it is asked to.

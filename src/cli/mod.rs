@@ -12,11 +12,7 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 
-use crate::{
-    app::ServeError,
-    config::{DatabaseArgs, LogArgs, ServeArgs},
-    postgres::advised,
-};
+use crate::config::{DatabaseArgs, LogArgs, ServeArgs};
 
 #[derive(Parser)]
 #[command(name = "walcast", version, about, max_term_width = 110)]
@@ -72,14 +68,6 @@ pub fn run() -> ExitCode {
     match outcome {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => fail(&*error),
-    }
-}
-
-/// A server's end as a failure: what happened and what mends it, as two sentences.
-fn ended(error: ServeError) -> Failure {
-    match error {
-        ServeError::Replication(error) => advised(&error.to_string(), error.remedy().as_deref()).into(),
-        other => other.into(),
     }
 }
 

@@ -8,9 +8,9 @@ use clap::Args;
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
-use super::{Failure, ended};
+use super::Failure;
 use crate::{
-    app::{self, Mapping},
+    app::{self, Mapping, ServeError},
     change::{Change, Entry, Operation, Row, Table, Timestamp},
     config::{DatabaseArgs, StreamArgs},
     events::{Epoch, Event, Room, Target},
@@ -59,7 +59,7 @@ pub async fn run(args: TailArgs) -> Result<(), Failure> {
             Ok(())
         }
         Err(error) => Err(error),
-        Ok(()) => streamed.map_err(|error| ended(error.into())),
+        Ok(()) => Ok(streamed.map_err(ServeError::from)?),
     }
 }
 

@@ -51,7 +51,7 @@ pub enum Content {
 }
 
 /// What a kept event takes beside its payload: its place in the queue, in the index of two rooms, and the allocations'
-/// own cost. An estimate that errs upward; `docs/resume.md` has the measurement.
+/// own cost. An estimate.
 const OVERHEAD: usize = 320;
 
 impl History {

@@ -15,7 +15,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio_util::sync::CancellationToken;
 
 use self::cluster::Cluster;
-use super::{Failure, ended, token::token};
+use super::{Failure, token::token};
 use crate::{
     app::{self, ServeError},
     config::{DatabaseArgs, GatewayArgs, KeyArgs, ReplayArgs, ServeArgs, StreamArgs, parse_port},
@@ -87,11 +87,11 @@ async fn serve(args: &DevArgs, address: SocketAddr, cluster: &Cluster, stop: Can
     );
     tokio::pin!(serving);
     tokio::select! {
-        outcome = &mut serving => return outcome.map_err(ended),
+        outcome = &mut serving => return Ok(outcome?),
         () = answered(address) => {}
     }
     welcome(address, cluster, &component, &secret)?;
-    serving.await.map_err(ended)
+    Ok(serving.await?)
 }
 
 fn slot(plugin: Plugin) -> String {
