@@ -39,14 +39,14 @@ impl Dispatcher {
             self.end_crowd();
             self.crowd.transaction = offset.lsn;
         }
-        match event.target() {
+        let content = match event.target() {
             Target::Rooms(rooms) => {
                 let Some(frame) = rooms.first().and_then(|room| self.encode(event, room, event.name())) else { return };
                 let open: SmallVec<[&Room; 2]> = rooms.iter().filter(|room| !self.is_crowded(event, room)).collect();
                 for socket in recipients(&self.rooms, &open) {
                     self.send(socket, &frame);
                 }
-                self.history.push(offset, Content::Rooms { frame, rooms: rooms.clone() }, Instant::now());
+                Content::Rooms { frame, rooms: rooms.clone() }
             }
             Target::Everyone => {
                 let mut audience: IndexMap<(Room, ByteString), Vec<SocketId>> = IndexMap::new();
@@ -59,7 +59,7 @@ impl Dispatcher {
                         self.send(socket, &frame);
                     }
                 }
-                self.history.push(offset, Content::Wide(event.clone()), Instant::now());
+                Content::Wide(event.clone())
             }
             target @ Target::Table { .. } => {
                 let rooms: Vec<Room> = self.rooms.occupied().filter(|room| target.matches(room)).cloned().collect();
@@ -69,9 +69,10 @@ impl Dispatcher {
                         self.send(socket, &frame);
                     }
                 }
-                self.history.push(offset, Content::Wide(event.clone()), Instant::now());
+                Content::Wide(event.clone())
             }
-        }
+        };
+        self.history.push(offset, content, Instant::now());
     }
 
     /// Counts an event for a room that somebody is in; whether the room has had enough of this transaction.

@@ -3,6 +3,7 @@
 mod connect_error;
 mod conninfo;
 mod dsn;
+pub mod quote;
 mod remedy;
 mod tls;
 mod verifier;

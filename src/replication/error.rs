@@ -117,7 +117,7 @@ impl ReplicationError {
             E::Server(error) => return error.remedy(),
             E::NoPublication { publication } => format!(
                 "as the owner of the tables: CREATE PUBLICATION {} FOR TABLE walcast.rules, …",
-                super::quote::identifier(publication)
+                crate::postgres::quote::identifier(publication)
             ),
             E::SlotPlugin { slot, found, .. } => format!(
                 "configure plugin {found}, or another slot name, or (changes not yet read are lost) {}",
@@ -162,7 +162,7 @@ impl ServerError {
 }
 
 fn drop_slot(slot: &str) -> String {
-    format!("SELECT pg_drop_replication_slot({})", super::quote::literal(slot))
+    format!("SELECT pg_drop_replication_slot({})", crate::postgres::quote::literal(slot))
 }
 
 #[cfg(test)]

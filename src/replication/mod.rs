@@ -9,7 +9,6 @@ mod message;
 mod plugin;
 mod progress;
 mod publication;
-mod quote;
 mod run;
 mod session;
 mod shutdown;

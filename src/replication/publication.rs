@@ -3,12 +3,12 @@ use serde::de::DeserializeOwned;
 
 use super::{
     Plugin, ReplicationError, Settings,
-    quote::{identifier, literal},
     wire::{Row, Wire},
 };
 use crate::{
     change::Column,
     decode::{Decoder, PgOutput, Published, PublishedTable, Scope, Wal2Json, wal2json_options},
+    postgres::quote::{identifier, literal},
 };
 
 /// It must be there before the slot, since the log is decoded with the catalog of its time. What is in it is the DBA's to

@@ -3,12 +3,13 @@ use std::time::Duration;
 use postgres_protocol::message::frontend;
 
 use super::{
-    Connected, Fresh, ReplicationError, Settings, publication,
-    quote::{identifier, literal},
-    slot,
+    Connected, Fresh, ReplicationError, Settings, publication, slot,
     wire::{self, Wire},
 };
-use crate::decode::Decoder;
+use crate::{
+    decode::Decoder,
+    postgres::quote::{identifier, literal},
+};
 
 /// The oldest server whose pgoutput sends logical messages.
 const OLDEST: u32 = 140_000;

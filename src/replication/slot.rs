@@ -1,7 +1,7 @@
 use tracing::{error, info};
 
-use super::{Fresh, Plugin, ReplicationError, Settings, fresh::prevention, quote, wire::Wire};
-use crate::change::Lsn;
+use super::{Fresh, Plugin, ReplicationError, Settings, fresh::prevention, wire::Wire};
+use crate::{change::Lsn, postgres::quote};
 
 /// A slot that can be streamed from.
 pub(super) struct Slot {

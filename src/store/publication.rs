@@ -1,4 +1,5 @@
 use super::{Store, StoreError};
+use crate::postgres::quote::identifier;
 
 impl Store {
     /// Creates the publication where it is missing, with the rules and, where it has its rule, the components table; true
@@ -16,7 +17,7 @@ impl Store {
             .await
             .map_err(doing())?
             .map(|row| row.get::<_, bool>(0));
-        let quoted = format!("\"{}\"", name.replace('"', "\"\""));
+        let quoted = identifier(name);
         let statement = match publishes_rules {
             Some(true) => return Ok(false),
             Some(false) => format!("ALTER PUBLICATION {quoted} ADD TABLE walcast.rules"),
@@ -45,6 +46,7 @@ impl Store {
             ))(error)),
         }
     }
+
     /// The tables of a publication as (schema, name); `None` where there is no such publication.
     pub async fn published_tables(&self, name: &str) -> Result<Option<Vec<(String, String)>>, StoreError> {
         let rows = self

@@ -1,12 +1,12 @@
 //! Quoting for SQL and for replication commands, which share its rules.
 
 /// An identifier in double quotes.
-pub(super) fn identifier(name: &str) -> String {
+pub fn identifier(name: &str) -> String {
     format!("\"{}\"", name.replace('"', "\"\""))
 }
 
 /// A string literal of a replication command or of SQL under `standard_conforming_strings`, the default.
-pub(super) fn literal(text: &str) -> String {
+pub fn literal(text: &str) -> String {
     format!("'{}'", text.replace('\'', "''"))
 }
 
