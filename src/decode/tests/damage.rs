@@ -121,6 +121,35 @@ fn no_corruption_of_a_wal2json_byte_panics() {
     damage_each("wal2json", wal2json, |payload| corruptions(payload, b"\"\\}],0"), survives);
 }
 
+/// Every byte of every frame, as every other byte: without the shortcuts of the tests above.
+fn corrupt_everything<D: Decoder + Clone>(plugin: &str, new: impl Fn(&str) -> D) {
+    for scenario in scenarios() {
+        let mut decoder = new(&scenario);
+        for (lsn, payload) in frames(plugin, &scenario) {
+            for at in 0..payload.len() {
+                for byte in (0..=u8::MAX).filter(|byte| *byte != payload[at]) {
+                    let mut damaged = payload.to_vec();
+                    damaged[at] = byte;
+                    survives(decoder.clone(), lsn, damaged.into());
+                }
+            }
+            decoder.decode(lsn, payload, &mut Vec::new()).expect("the frame as it was sent");
+        }
+    }
+}
+
+#[test]
+#[ignore = "takes minutes unless it is optimised: make corruptions"]
+fn every_corruption_of_every_pgoutput_byte_is_an_error_or_a_message() {
+    corrupt_everything("pgoutput", |_| PgOutput::new());
+}
+
+#[test]
+#[ignore = "takes minutes unless it is optimised: make corruptions"]
+fn every_corruption_of_every_wal2json_byte_is_an_error_or_a_message() {
+    corrupt_everything("wal2json", wal2json);
+}
+
 /// The bodies of the fuzz targets (`fuzz/`), on a bounded number of seeded mutations.
 #[test]
 fn no_mutation_of_a_stream_panics() {
