@@ -1,7 +1,7 @@
 # Everything that is done with the tree, by name. `make` alone tells what there is.
 .DEFAULT_GOAL := help
 SHELL := bash
-.PHONY: help run test lint test-matrix chaos soak fuzz deny
+.PHONY: help run test lint test-matrix corruptions chaos soak fuzz deny
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "%-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -33,6 +33,9 @@ soak: ## 500 changes/s and 1,000 sockets that come and go, for MINUTES=30; of a 
 	@scripts/setup.sh test
 	@PG_BIN=$$(scripts/find-postgres.sh) SEED=$(SEED) MINUTES=$(MINUTES) \
 		cargo test --locked --quiet --profile $(or $(PROFILE),release) --test chaos -- soak
+
+corruptions: ## every byte of every captured frame as every other byte, by an optimised build: no decoder panics
+	@cargo test --locked --release --lib -- --ignored every_corruption
 
 fuzz: ## the decoders under libFuzzer, FUZZ_SECONDS=60 for each target
 	@scripts/fuzz.sh
