@@ -11,6 +11,7 @@ mod outbox;
 mod reply;
 mod session;
 mod subscribe;
+pub mod websocket;
 
 use std::{sync::Arc, time::Duration};
 
