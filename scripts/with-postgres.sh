@@ -91,6 +91,10 @@ log_timezone = 'UTC'
 fsync = off
 full_page_writes = off
 CONF
+# Newer minor releases let only the output plugins be used that are listed here, and wal2json is not by default.
+if "$bin/postgres" --describe-config | grep -q '^output_plugin_libraries'; then
+    echo "output_plugin_libraries = 'pgoutput, test_decoding, wal2json'" >>"$data/postgresql.conf"
+fi
 
 # The server dies with us, however we die, but not of the Ctrl-C that ends the command: that one it outlives.
 guard=()

@@ -104,7 +104,8 @@ impl Cluster {
         let file = File::create(&log).map_err(|error| format!("cannot write {}: {error}", log.display()))?;
         let options = format!(
             "-c wal_level=logical -c listen_addresses=127.0.0.1 -c port={port} -c unix_socket_directories= \
-             -c max_replication_slots=20 -c max_wal_senders=20 -c max_slot_wal_keep_size=1GB -c timezone=UTC"
+             -c max_replication_slots=20 -c max_wal_senders=20 -c max_slot_wal_keep_size=1GB -c timezone=UTC{}",
+            self.allow_plugins()
         );
         self.command("pg_ctl")
             .args(["start", "-w", "-t", "60", "-o", &options, "-D"])
@@ -112,6 +113,15 @@ impl Cluster {
             .stdout(Stdio::from(file.try_clone().map_err(|error| error.to_string())?))
             .stderr(Stdio::from(file))
             .run(&format!("start Postgres (its log is {})", log.display()))
+    }
+
+    /// Newer minor releases let only the output plugins be used that they are told of.
+    fn allow_plugins(&self) -> &'static str {
+        let knows = |settings: &[u8]| String::from_utf8_lossy(settings).contains("\noutput_plugin_libraries\t");
+        match self.command("postgres").arg("--describe-config").output() {
+            Ok(output) if knows(&output.stdout) => " -c output_plugin_libraries=pgoutput,test_decoding,wal2json",
+            _ => "",
+        }
     }
 
     /// The port of the server that runs on this data: the fourth line of its pid file.

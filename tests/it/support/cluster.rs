@@ -217,7 +217,14 @@ fn initialise(directory: &Path, port: u16, settings: &[&str], hba: &str) {
          unix_socket_directories = '{}'\nlog_min_messages = warning\nmax_wal_senders = 5\n",
         directory.display()
     );
-    std::fs::write(data.join("postgresql.auto.conf"), fixed + &settings.join("\n") + "\n").expect("writes");
+    // Newer minor releases let only the output plugins be used that are listed.
+    let known = program("postgres", &["--describe-config"]);
+    let plugins = match String::from_utf8_lossy(&known.stdout).contains("\noutput_plugin_libraries\t") {
+        true => "output_plugin_libraries = 'pgoutput, test_decoding, wal2json'\n",
+        false => "",
+    };
+    let fixed = fixed + plugins + &settings.join("\n") + "\n";
+    std::fs::write(data.join("postgresql.auto.conf"), fixed).expect("writes");
     std::fs::write(data.join("pg_hba.conf"), format!("{hba}\nlocal all all trust\n")).expect("writes");
 }
 
