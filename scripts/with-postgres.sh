@@ -92,7 +92,7 @@ fsync = off
 full_page_writes = off
 CONF
 # Newer minor releases let only the output plugins be used that are listed here, and wal2json is not by default.
-if "$bin/postgres" --describe-config | grep -q '^output_plugin_libraries'; then
+if [[ $("$bin/postgres" --describe-config) == *$'\noutput_plugin_libraries\t'* ]]; then
     echo "output_plugin_libraries = 'pgoutput, test_decoding, wal2json'" >>"$data/postgresql.conf"
 fi
 

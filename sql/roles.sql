@@ -19,7 +19,7 @@ SELECT format('GRANT CONNECT ON DATABASE %I TO walcast', current_database()) \ge
 GRANT USAGE ON SCHEMA walcast TO walcast;
 -- The last two: to see that the database is this version's.
 GRANT SELECT ON walcast.rules, walcast.schema_history, walcast.applied_sql TO walcast;
-GRANT SELECT, INSERT, UPDATE, DELETE ON walcast.slots, walcast.slot_rules TO walcast;
+GRANT SELECT, INSERT, UPDATE, DELETE ON walcast.slots, walcast.slot_rules, walcast.sessions TO walcast;
 
 -- Your application names its users in its own transactions; publishing is a DBA's job:
 --   GRANT USAGE ON SCHEMA walcast TO app;

@@ -3,13 +3,13 @@
 use std::{net::SocketAddr, path::PathBuf, time::Duration};
 
 use clap::{
-    Args, ValueEnum,
+    ArgAction, Args, ValueEnum,
     builder::{BoolishValueParser, OsStringValueParser, TypedValueParser},
 };
 
 use crate::{
     auth::{KeyError, KeySource, Verifier},
-    hub,
+    gateway, hub,
     postgres::{Dsn, DsnError},
     replication::{self, Plugin},
 };
@@ -112,6 +112,13 @@ pub struct GatewayArgs {
     /// How long a socket may take nothing before it is disconnected as too slow (ms, s, m, h, d)
     #[arg(long, env = "WALCAST_STALL_TIMEOUT", default_value = "10s", value_parser = parse_duration, value_name = "TIME")]
     pub stall_timeout: Duration,
+    /// Messages of this size and more are compressed for clients that can read that (kB, KiB, MB, MiB, GB, GiB)
+    #[arg(long, env = "WALCAST_COMPRESS_ABOVE", default_value = "1kB", value_parser = parse_bytes, value_name = "BYTES")]
+    pub compress_above: usize,
+    /// Whether stock clients that lost their connection resume by themselves
+    #[arg(long, env = "WALCAST_RECOVERY", default_value = "on", value_parser = BoolishValueParser::new(),
+          action = ArgAction::Set, value_name = "on|off")]
+    pub recovery: bool,
 }
 
 impl GatewayArgs {
@@ -174,6 +181,8 @@ impl ServeArgs {
             room_cap: self.replay.room_cap,
             // Beyond half of all that is kept, fetching again is cheaper for everyone.
             replay_bytes: self.replay.replay_bytes / 2,
+            recovery: self.gateway.recovery,
+            encode: gateway::encode(self.gateway.recovery),
         }
     }
 
@@ -296,6 +305,8 @@ mod tests {
             max_payload: 1,
             outbox_bytes: 1,
             stall_timeout: Duration::from_secs(1),
+            compress_above: 1,
+            recovery: true,
         };
         args.origins()
     }

@@ -2,6 +2,7 @@
 
 mod mapping;
 mod pipeline;
+mod sessions;
 mod signal;
 
 use std::{net::SocketAddr, sync::Arc, time::Duration};
@@ -16,7 +17,7 @@ pub use signal::stop_on_signal;
 
 use crate::{
     config::{ConfigError, ServeArgs},
-    gateway::{self, Connections, Cut},
+    gateway,
     http::{self, Health},
     hub::{self, Dispatcher},
     postgres::{Dsn, advised},
@@ -74,9 +75,14 @@ pub async fn serve(args: ServeArgs, stop: CancellationToken) -> Result<(), Serve
 
     let progress = Arc::new(Progress::default());
     let (feed, mut batches) = mpsc::channel(FEED);
-    let mut streaming = tokio::spawn(replication::run(settings.clone(), progress.clone(), feed, stop.child_token()));
+    // Of the stream and its pipeline; they end a moment after `stop`, since what they hold is handed over first.
+    let ending = CancellationToken::new();
+    let mut streaming = tokio::spawn(replication::run(settings.clone(), progress.clone(), feed, ending.clone()));
     let first = tokio::select! {
-        () = stop.cancelled() => None,
+        () = stop.cancelled() => {
+            ending.cancel();
+            None
+        }
         first = batches.recv() => first,
     };
     // Nothing came: it cannot stream, or is to stop.
@@ -84,19 +90,18 @@ pub async fn serve(args: ServeArgs, stop: CancellationToken) -> Result<(), Serve
 
     let (hub, dispatcher) = Dispatcher::new(args.hub(), reports(&progress));
     let health = Health::default();
-    let connections = Connections::default();
     let (sockets, io) = gateway::build(gateway::Settings {
         hub: hub.clone(),
         verifier,
-        connections: connections.clone(),
         max_payload: args.gateway.max_payload,
         outbox_bytes: args.gateway.outbox_bytes,
         stall_timeout: args.gateway.stall_timeout,
+        compress: args.gateway.compress_above,
     });
-    let router = http::router(health.clone(), connections, sockets, origins);
+    let router = http::router(health.clone(), sockets, origins);
     let dispatching = CancellationToken::new();
     let mut dispatcher = tokio::spawn(dispatcher.run(dispatching.clone()));
-    let pipeline = Pipeline::new(store, hub, health.clone(), settings.slot, stop.clone());
+    let pipeline = Pipeline::new(store.clone(), hub.clone(), health.clone(), settings.slot.clone(), ending.clone());
     let mut pipeline = tokio::spawn(pipeline.run(first, batches));
     let closing = CancellationToken::new();
     let mut serving = tokio::spawn(serve_http(listener, router, closing.clone()));
@@ -117,9 +122,14 @@ pub async fn serve(args: ServeArgs, stop: CancellationToken) -> Result<(), Serve
     let outcome = if stop.is_cancelled() { outcome } else { outcome.and(Err(ServeError::Ended)) };
 
     tracing::info!("stopping");
+    let led = health.serves_sockets();
     health.stopping();
-    stop.cancel();
     let drain = async {
+        // Before the slot is free: the next server looks for them when it gets it.
+        if led && args.gateway.recovery {
+            sessions::hand_over(&hub, &store, &settings.slot).await;
+        }
+        ending.cancel();
         // The stream first: the slot is free for the next server while this one still says goodbye.
         finish(streaming).await;
         finish(pipeline).await;
@@ -162,8 +172,7 @@ fn reports(progress: &Arc<Progress>) -> hub::Reports {
 }
 
 async fn serve_http(listener: http::Listener, router: http::Router, closing: CancellationToken) -> std::io::Result<()> {
-    let service = router.into_make_service_with_connect_info::<Cut>();
-    axum::serve(listener, service).with_graceful_shutdown(closing.cancelled_owned()).await
+    axum::serve(listener, router.into_make_service()).with_graceful_shutdown(closing.cancelled_owned()).await
 }
 
 async fn close_sockets(io: SocketIo) {

@@ -3,7 +3,7 @@ use std::time::Duration;
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
-use super::{Mapping, MappingError};
+use super::{Mapping, MappingError, sessions};
 use crate::{
     change::{Entry, Lsn},
     events::{Epoch, Offset},
@@ -23,6 +23,8 @@ pub struct Pipeline {
     health: Health,
     slot: String,
     mapping: Option<Mapping>,
+    /// No other server has had the slot since it was ours.
+    leads: bool,
     /// Whether the last batch ended within a transaction.
     is_open: bool,
     /// Until the stream has passed this position, it is catching up.
@@ -32,7 +34,7 @@ pub struct Pipeline {
 
 impl Pipeline {
     pub fn new(store: Store, hub: Hub, health: Health, slot: String, stop: CancellationToken) -> Self {
-        Pipeline { store, hub, health, slot, mapping: None, is_open: false, catch_up: None, stop }
+        Pipeline { store, hub, health, slot, mapping: None, leads: false, is_open: false, catch_up: None, stop }
     }
 
     /// Runs until the stream ends. `first` is what the feed brought already.
@@ -57,6 +59,7 @@ impl Pipeline {
                     }
                 }
                 Feed::Standby => {
+                    self.leads = false;
                     self.health.standby();
                     let _ = self.hub.dispatch(Batch::Standby).await;
                 }
@@ -80,6 +83,10 @@ impl Pipeline {
         let position = Position { epoch: Epoch::new(epoch), offset: Offset::before(connected.confirmed) };
         // An error means that the dispatcher has ended: the server is stopping.
         let _ = self.hub.dispatch(Batch::Begin(position)).await;
+        if !std::mem::replace(&mut self.leads, true) {
+            let sessions = sessions::take_over(&self.store, &self.slot).await;
+            let _ = self.hub.dispatch(Batch::Sessions(sessions)).await;
+        }
         self.catch_up_to(connected.confirmed);
         Ok(())
     }

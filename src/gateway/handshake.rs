@@ -7,38 +7,59 @@ use socketioxide::{
     handler::ConnectHandler,
     socket::DisconnectReason,
 };
+use tokio::sync::oneshot;
 
-use super::{Gateway, inbound::Inbound, session::Session, subscribe};
+use super::{Gateway, comeback, inbound::Inbound, link::Link, session::Session};
 use crate::auth::Claims;
 
 /// A refusal, word for word as clients compare it.
 pub const NO_TOKEN: &str = "Authentication error: No token provided";
 /// A refusal, word for word as clients compare it.
 pub const INVALID_TOKEN: &str = "Authentication error: Invalid token";
+/// The connection ends with it, so a stock client tries again.
+const UNAVAILABLE: &str = "the server cannot take the socket now: connect again";
 
-/// Installs the namespace `/`: every socket of it has shown a token.
-///
-/// Handlers are plain functions that return a ready future, not `async` ones: the library calls them in the order of the
-/// socket's packets, and spawns only what they return.
+/// Installs the namespace `/`: every socket of it has shown a token, and is in the hub before its client hears that it is
+/// connected.
 pub fn install(io: &SocketIo, gateway: Arc<Gateway>) {
-    let enter = {
+    let enter = move |socket: SocketRef, TryData(auth): TryData<Value>| {
         let gateway = gateway.clone();
-        move |socket: SocketRef, TryData(auth): TryData<Value>| {
-            let auth = auth.unwrap_or_default();
-            let entered = authenticate(&gateway, &socket, &auth).map(|claims| {
-                let session = Session::new(gateway.clone(), claims, subscribe::resume(&auth));
-                listen(&socket, Arc::new(session));
-            });
-            future::ready(entered)
-        }
+        async move { enter(gateway, &socket, &auth.unwrap_or_default()).await }
     };
-    let connected = move |socket: SocketRef| {
-        if let Some(session) = socket.extensions.get::<Arc<Session>>() {
-            session.open(&socket);
-        }
-        future::ready(())
-    };
+    let connected = |_: SocketRef| future::ready(());
     io.ns("/", connected.with(enter));
+}
+
+async fn enter(gateway: Arc<Gateway>, socket: &SocketRef, auth: &Value) -> Result<(), &'static str> {
+    let claims = authenticate(&gateway, socket, auth)?;
+    let Some(link) = socket.req_parts().extensions.get::<Arc<Link>>().cloned() else {
+        tracing::error!(socket = %socket.id, "a socket came without its connection: report it");
+        return Err(UNAVAILABLE);
+    };
+    gateway.library.add(socket.id, &link);
+    let visit = link.enter();
+    let (sender, entered) = oneshot::channel();
+    let (comeback, complaint) = match comeback::read(auth) {
+        Ok(comeback) => (comeback, None),
+        Err(failure) => (None, Some(failure)),
+    };
+    gateway.hub.connect(
+        Session::member(&claims, &link),
+        Session::own_room(&claims),
+        comeback,
+        Box::new(move |entered| drop(sender.send(entered))),
+    );
+    let Ok(Ok(entered)) = entered.await else {
+        link.turn_away(UNAVAILABLE);
+        return Err(UNAVAILABLE);
+    };
+    link.set_session(entered.session);
+    let session = Arc::new(Session::new(gateway, link, visit, entered.socket));
+    if let Some(failure) = complaint {
+        session.complain(failure);
+    }
+    listen(socket, session);
+    Ok(())
 }
 
 fn authenticate(gateway: &Gateway, socket: &SocketRef, auth: &Value) -> Result<Claims, &'static str> {
@@ -57,17 +78,20 @@ fn bearer(socket: &SocketRef) -> Option<&str> {
 }
 
 /// Listens from before the client hears that it is connected: what it sends at once must find its handler.
+///
+/// Handlers are plain functions that return a ready future, not `async` ones: the library calls them in the order of the
+/// socket's packets, and spawns only what they return.
 fn listen(socket: &SocketRef, session: Arc<Session>) {
-    socket.extensions.insert(session.clone());
     socket.on_fallback({
         let session = session.clone();
         move |socket: SocketRef, inbound: Inbound| {
-            session.receive(socket, inbound);
+            session.receive(&socket, &inbound);
             future::ready(())
         }
     });
-    socket.on_disconnect(move |socket: SocketRef, reason: DisconnectReason| async move {
+    socket.on_disconnect(move |socket: SocketRef, reason: DisconnectReason| {
         tracing::debug!(socket = %socket.id, ?reason, "socket disconnected");
-        session.close(socket.id.as_str()).await;
+        session.leave();
+        future::ready(())
     });
 }

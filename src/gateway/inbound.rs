@@ -1,7 +1,7 @@
 use std::{convert::Infallible, sync::Arc};
 
-use serde_json::{Map, Value, value::RawValue};
-use socketioxide::{SendError, adapter::LocalAdapter, extract::AckSender, handler::FromMessageParts, socket::Socket};
+use serde_json::{Map, Value};
+use socketioxide::{adapter::LocalAdapter, handler::FromMessageParts, socket::Socket};
 use socketioxide_core::Value as Packet;
 
 use super::reply::{Code, Failure};
@@ -9,25 +9,8 @@ use super::reply::{Code, Failure};
 /// An event that a socket sent, as it came.
 pub struct Inbound {
     packet: Packet,
-    /// `None`: the client does not wait for an answer.
-    pub ack: Option<Ack>,
-}
-
-/// Where an answer goes. The library's own `AckSender` is gone after one try, and a try may find its queue full.
-pub struct Ack {
-    socket: Arc<Socket<LocalAdapter>>,
-    id: i64,
-}
-
-impl Ack {
-    /// May be tried again.
-    pub fn send(&self, body: &RawValue) -> Result<(), SendError> {
-        let mut nothing = Packet::Bytes(bytes::Bytes::new());
-        match AckSender::from_message_parts(&self.socket, &mut nothing, &Some(self.id)) {
-            Ok(sender) => sender.send(body),
-            Err(never) => match never {},
-        }
-    }
+    /// By which the client knows the answer; `None`: it does not wait for one.
+    pub ack: Option<i64>,
 }
 
 /// An event that can be looked at: its name and its first argument.
@@ -107,12 +90,11 @@ impl FromMessageParts<LocalAdapter> for Inbound {
     type Error = Infallible;
 
     fn from_message_parts(
-        socket: &Arc<Socket<LocalAdapter>>,
+        _: &Arc<Socket<LocalAdapter>>,
         packet: &mut Packet,
         ack: &Option<i64>,
     ) -> Result<Self, Infallible> {
-        let ack = ack.map(|id| Ack { socket: socket.clone(), id });
-        Ok(Inbound { packet: packet.clone(), ack })
+        Ok(Inbound { packet: packet.clone(), ack: *ack })
     }
 }
 

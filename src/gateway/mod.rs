@@ -1,73 +1,89 @@
 //! Floor 3: Socket.IO in and out. The only importer of socketioxide.
 //!
-//! A socket comes in by [`handshake`], which checks its token, and has a [`session`] until it goes. What it sends is read
-//! by [`inbound`] and answered by [`reply`]; what it is sent goes through its [`outbox`].
+//! A client's [`requests`] come to the library, which keeps the protocol; a WebSocket by way of [`upgrade`]. Between the
+//! connection and the library lies a [`link`], by which the socket is sent its events. A socket comes in by [`handshake`],
+//! which checks its token, and has a [`session`] until it goes. What it sends is read by [`inbound`] and answered by
+//! [`reply`].
 
+mod comeback;
 mod connection;
-mod connections;
 mod handshake;
 mod inbound;
-mod outbox;
+mod library;
+mod link;
+mod packet;
 mod reply;
+mod requests;
 mod session;
 mod subscribe;
+mod upgrade;
 pub mod websocket;
 
 use std::{sync::Arc, time::Duration};
 
-use socketioxide::{SocketIo, layer::SocketIoLayer};
+use socketioxide::SocketIo;
 
-pub use connection::{Connection, Cut};
-pub use connections::Connections;
+pub use connection::Connection;
 pub use handshake::{INVALID_TOKEN, NO_TOKEN};
-use outbox::Limits;
+use library::Library;
+use link::Limits;
+use requests::Requests;
 
-use crate::{auth::Verifier, hub::Hub};
+use crate::{
+    auth::Verifier,
+    hub::{Encode, Hub},
+};
 
 /// What the gateway is built from.
 pub struct Settings {
     pub hub: Hub,
     pub verifier: Arc<Verifier>,
-    pub connections: Connections,
     /// The largest inbound payload, in bytes.
     pub max_payload: usize,
     /// How many bytes may wait for one socket.
     pub outbox_bytes: usize,
     /// How long a socket may take nothing while something waits for it.
     pub stall_timeout: Duration,
+    /// Frames of this many bytes and more are compressed.
+    pub compress: usize,
 }
 
 /// What every session of this server shares.
 struct Gateway {
     hub: Hub,
     verifier: Arc<Verifier>,
-    connections: Connections,
+    library: Library,
     max_payload: usize,
-    limits: Limits,
 }
 
 /// Messages over the payload limit are refused with an error that names it, so they must first be let in: up to this
 /// many times the limit. What is larger ends the connection.
 const LET_IN: usize = 8;
-/// Packets that the library may hold for one socket; what comes on top waits in its [`outbox`].
-const LIBRARY_QUEUE: usize = 512;
+/// What the library's WebSocket reads at once, and keeps for each socket: what clients send is small.
+const READ_BUFFER: usize = 64;
 
-/// Socket.IO as a tower layer for `/socket.io/`, and the handle that closes it.
-pub fn build(settings: Settings) -> (SocketIoLayer, SocketIo) {
+/// Socket.IO as routes for `/socket.io/`, and the handle that closes it. Call it in a runtime.
+pub fn build(settings: Settings) -> (axum::Router, SocketIo) {
     let let_in = settings.max_payload.saturating_mul(LET_IN);
-    let (layer, io) = SocketIo::builder()
+    let (service, io) = SocketIo::builder()
         .max_payload(let_in as u64)
         .ws_max_message_size(let_in)
         .ws_max_frame_size(let_in)
-        .max_buffer_size(LIBRARY_QUEUE)
-        .build_layer();
+        .ws_read_buffer_size(READ_BUFFER)
+        .build_with_inner_svc(axum::Router::new());
+    let library = Library::new(io.clone(), service);
     let gateway = Arc::new(Gateway {
         hub: settings.hub,
         verifier: settings.verifier,
-        connections: settings.connections,
+        library: library.clone(),
         max_payload: settings.max_payload,
-        limits: Limits { bytes: settings.outbox_bytes, stall: settings.stall_timeout },
     });
     handshake::install(&io, gateway);
-    (layer, io)
+    let limits = Limits { bytes: settings.outbox_bytes, stall: settings.stall_timeout, compress: settings.compress };
+    (requests::routes(Requests { library, limits, let_in }), io)
+}
+
+/// How the hub's events are written. With `recovery`, they carry what stock clients come back with.
+pub fn encode(recovery: bool) -> Encode {
+    if recovery { packet::event } else { packet::event_without_offset }
 }

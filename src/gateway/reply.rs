@@ -1,14 +1,10 @@
 use std::sync::Arc;
 
 use serde::Serialize;
-use serde_json::{Map, Value, value::RawValue};
-use socketioxide::extract::SocketRef;
+use serde_json::{Map, Value};
 
-use super::{
-    inbound::Ack,
-    outbox::{Item, Queue},
-};
-use crate::hub::{Frame, HubError};
+use super::{link::Link, packet};
+use crate::hub::HubError;
 
 /// Why a request failed, in the words of the wire contract.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
@@ -44,21 +40,14 @@ const LONGEST_ID: usize = 256;
 
 /// Answers one request: by its ack, or, where the client asked for none, with `component:error` if it failed.
 pub struct Responder {
-    socket: SocketRef,
-    queue: Arc<Queue>,
+    link: Arc<Link>,
     event: String,
     ids: Map<String, Value>,
-    ack: Option<Ack>,
+    ack: Option<i64>,
 }
 
 impl Responder {
-    pub fn new(
-        socket: SocketRef,
-        queue: Arc<Queue>,
-        ack: Option<Ack>,
-        event: &str,
-        payload: &Map<String, Value>,
-    ) -> Self {
+    pub fn new(link: Arc<Link>, ack: Option<i64>, event: &str, payload: &Map<String, Value>) -> Self {
         let is_id = |value: &Value| match value {
             Value::String(text) => text.len() <= LONGEST_ID,
             Value::Number(_) => true,
@@ -69,41 +58,33 @@ impl Responder {
             .filter_map(|key| Some(((*key).to_owned(), payload.get(*key).filter(|value| is_id(value))?.clone())))
             .collect();
         let event: String = event.chars().take(LONGEST_ID).collect();
-        Responder { socket, queue, event, ids, ack }
+        Responder { link, event, ids, ack }
     }
 
     /// `{ok: true, …}`; nothing where no ack was asked for.
     pub fn succeed(self, mut answer: Map<String, Value>) {
         if let Some(ack) = self.ack {
             answer.insert("ok".into(), true.into());
-            send(&self.socket, &self.queue, &answer, |body| Item::Ack(ack, body));
+            self.send(packet::ack(ack, &Value::from(answer).to_string()));
         }
     }
 
     pub fn fail(self, failure: Failure) {
-        tracing::debug!(socket = %self.socket.id, event = self.event, code = ?failure.code, "request refused");
-        match self.ack {
-            Some(ack) => {
-                let answer = serde_json::json!({ "ok": false, "error": failure });
-                send(&self.socket, &self.queue, &answer, |body| Item::Ack(ack, body));
-            }
+        let packet = match self.ack {
+            Some(ack) => packet::ack(ack, &serde_json::json!({ "ok": false, "error": failure }).to_string()),
             None => {
-                let mut error = self.ids;
-                error.insert("event".into(), self.event.into());
+                let mut error = self.ids.clone();
+                error.insert("event".into(), self.event.as_str().into());
                 error.insert("code".into(), serde_json::json!(failure.code));
                 error.insert("message".into(), failure.message.into());
-                send(&self.socket, &self.queue, &error, |body| {
-                    Item::Event(Frame { event: "component:error".into(), payload: body.into() })
-                });
+                packet::event("component:error", &Value::from(error).to_string(), None)
             }
-        }
+        };
+        self.send(packet);
     }
-}
 
-fn send(socket: &SocketRef, queue: &Arc<Queue>, body: &impl Serialize, item: impl FnOnce(Box<RawValue>) -> Item) {
-    match serde_json::value::to_raw_value(body) {
-        // A closed queue has begun to disconnect its socket: there is nobody to answer.
-        Ok(body) => drop(queue.send(socket, item(body))),
-        Err(error) => tracing::error!(%error, "an answer was not encoded as JSON"),
+    fn send(&self, packet: bytes::Bytes) {
+        // A link that takes nothing any more has nobody at its other end.
+        let _ = self.link.send_one(packet);
     }
 }

@@ -1,123 +1,81 @@
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{
+    Arc,
+    atomic::{AtomicBool, Ordering},
+};
 
 use serde_json::Map;
-use socketioxide::{TransportType, extract::SocketRef};
+use socketioxide::extract::SocketRef;
 
 use super::{
     Gateway,
     inbound::{Inbound, Message},
-    outbox::{Queue, SocketOutbox},
+    link::{Link, LinkOutbox, Visit},
     reply::{Code, Failure, Responder},
     subscribe,
 };
 use crate::{
     auth::Claims,
     events::Room,
-    hub::{Hub, Member, Resume, SocketId, User},
+    hub::{Hub, Member, SocketId, User},
 };
 
-/// One socket from its handshake to its end.
+/// One socket from its handshake to its end. It leaves the hub when it is told to, or is dropped.
 ///
-/// It does not hold the socket: the socket's handlers hold the session, and the two would keep each other alive.
+/// It does not hold the library's socket: the socket's handlers hold the session, and the two would keep each other alive.
 pub struct Session {
     gateway: Arc<Gateway>,
-    claims: Claims,
-    /// What the handshake asked to resume; taken when the socket is opened.
-    resume: Mutex<Option<Result<Option<Resume>, Failure>>>,
-    queue: Arc<Queue>,
-    stage: Mutex<Stage>,
-}
-
-enum Stage {
-    /// The token was accepted, and the hub does not know the socket yet. What comes now is kept in order.
-    Waiting(Vec<(SocketRef, Inbound)>),
-    Open(SocketId),
-    Closed,
+    link: Arc<Link>,
+    visit: Visit,
+    id: SocketId,
+    left: AtomicBool,
 }
 
 impl Session {
-    pub fn new(gateway: Arc<Gateway>, claims: Claims, resume: Result<Option<Resume>, Failure>) -> Self {
-        let queue = Arc::new(Queue::new(gateway.limits, gateway.connections.clone()));
-        Session {
-            gateway,
-            claims,
-            resume: Mutex::new(Some(resume)),
-            queue,
-            stage: Mutex::new(Stage::Waiting(Vec::new())),
-        }
+    pub fn new(gateway: Arc<Gateway>, link: Arc<Link>, visit: Visit, id: SocketId) -> Self {
+        Session { gateway, link, visit, id, left: AtomicBool::new(false) }
     }
 
-    /// The client is connected: makes it known to the hub, in its user's room, and takes up what it sent meanwhile.
-    pub fn open(&self, socket: &SocketRef) {
-        let mut stage = self.stage();
-        let Stage::Waiting(_) = &*stage else { return };
-        let user =
-            User { id: self.claims.user_id.as_str().into(), email: self.claims.email.as_deref().map(Into::into) };
-        let outbox = SocketOutbox::new(socket.clone(), self.queue.clone());
-        let is_websocket = socket.transport_type() == TransportType::Websocket;
-        self.gateway.connections.opened(socket.id.as_str(), is_websocket, &socket.req_parts().extensions);
-        let own = Room::user(&self.claims.user_id);
-        let resume = self.take_resume(socket);
-        let waiting = match self.gateway.hub.connect(Member { user, outbox: Box::new(outbox) }, own, resume) {
-            Ok(id) => std::mem::replace(&mut *stage, Stage::Open(id)),
-            Err(error) => {
-                tracing::warn!(socket = %socket.id, %error, "a socket was turned away");
-                *stage = Stage::Closed;
-                self.queue.close(socket, "the server is busy");
-                return;
-            }
-        };
-        if let (Stage::Waiting(waiting), Stage::Open(id)) = (waiting, &*stage) {
-            for (socket, inbound) in waiting {
-                self.handle(*id, socket, inbound);
-            }
-        }
+    /// The socket, as the hub sees it.
+    pub fn member(claims: &Claims, link: &Arc<Link>) -> Member {
+        let user = User { id: claims.user_id.as_str().into(), email: claims.email.as_deref().map(Into::into) };
+        Member { user, outbox: Box::new(LinkOutbox(link.clone())) }
     }
 
-    /// A wish that cannot be read is told, and the socket begins anew.
-    fn take_resume(&self, socket: &SocketRef) -> Option<Resume> {
-        match self.resume.lock().unwrap_or_else(PoisonError::into_inner).take()? {
-            Ok(resume) => resume,
-            Err(failure) => {
-                Responder::new(socket.clone(), self.queue.clone(), None, "connect", &Map::new()).fail(failure);
-                None
-            }
-        }
+    pub fn own_room(claims: &Claims) -> Room {
+        Room::user(&claims.user_id)
     }
 
-    pub fn receive(&self, socket: SocketRef, inbound: Inbound) {
-        // Held while the request is handed on: two requests of one socket stay in order.
-        let mut stage = self.stage();
-        match &mut *stage {
-            Stage::Waiting(waiting) => waiting.push((socket, inbound)),
-            Stage::Open(id) => self.handle(*id, socket, inbound),
-            Stage::Closed => {}
+    /// The handshake asked for something that cannot be read. The socket begins anew.
+    pub fn complain(&self, failure: Failure) {
+        Responder::new(self.link.clone(), None, "connect", &Map::new()).fail(failure);
+    }
+
+    pub fn receive(&self, socket: &SocketRef, inbound: &Inbound) {
+        let link = self.link.clone();
+        match inbound.read(self.gateway.max_payload) {
+            Ok(message) => {
+                let responder = Responder::new(link, inbound.ack, &message.event, &message.payload);
+                carry_out(&self.gateway.hub, self.id, &message, responder);
+            }
+            Err((event, failure)) => {
+                tracing::debug!(socket = %socket.id, event, code = ?failure.code, "request refused");
+                Responder::new(link, inbound.ack, &event, &Map::new()).fail(failure);
+            }
         }
     }
 
     /// The socket is gone.
-    pub async fn close(&self, sid: &str) {
-        self.gateway.connections.closed(sid);
-        let stage = std::mem::replace(&mut *self.stage(), Stage::Closed);
-        if let Stage::Open(id) = stage {
-            self.gateway.hub.disconnect(id).await;
+    pub fn leave(&self) {
+        if !self.left.swap(true, Ordering::AcqRel) {
+            self.link.leave(self.visit);
+            self.gateway.hub.disconnect(self.id);
         }
     }
+}
 
-    fn handle(&self, id: SocketId, socket: SocketRef, inbound: Inbound) {
-        let read = inbound.read(self.gateway.max_payload);
-        let ack = inbound.ack;
-        match read {
-            Ok(message) => {
-                let responder = Responder::new(socket, self.queue.clone(), ack, &message.event, &message.payload);
-                carry_out(&self.gateway.hub, id, &message, responder);
-            }
-            Err((event, failure)) => Responder::new(socket, self.queue.clone(), ack, &event, &Map::new()).fail(failure),
-        }
-    }
-
-    fn stage(&self) -> MutexGuard<'_, Stage> {
-        self.stage.lock().unwrap_or_else(PoisonError::into_inner)
+impl Drop for Session {
+    fn drop(&mut self) {
+        self.leave();
     }
 }
 

@@ -1,4 +1,3 @@
-use bytestring::ByteString;
 use serde_json::{Map, Value, json};
 
 use super::{
@@ -6,8 +5,8 @@ use super::{
     reply::{Code, Failure, Responder},
 };
 use crate::{
-    events::{Room, RoomParts, is_reserved},
-    hub::{Hub, Resume, SocketId, Subscribed, Subscription},
+    events::{Room, is_reserved},
+    hub::{Hub, SocketId, Subscribed, Subscription},
 };
 
 /// `component:subscribe`: the ack says from which offset on everything arrives.
@@ -41,46 +40,6 @@ pub fn unsubscribe(hub: &Hub, socket: SocketId, prefix: &str, payload: &Map<Stri
             Err(error) => responder.fail(error.into()),
         }),
     );
-}
-
-/// The rooms of a handshake, `auth: {since, rooms}`: those that the client was in, by the names that the acks gave.
-/// `None` where it does not ask to resume.
-pub fn resume(auth: &Value) -> Result<Option<Resume>, Failure> {
-    let since = match auth.get("since") {
-        None | Some(Value::Null) => return Ok(None),
-        Some(Value::String(since)) if since.len() <= LONGEST_OFFSET => since.clone(),
-        Some(Value::String(_)) => return Err(invalid("`since` is longer than any offset")),
-        Some(other) => return Err(invalid(format!("`since` must be an offset, but is {}", kind(other)))),
-    };
-    let names = match auth.get("rooms") {
-        None | Some(Value::Null) => &[][..],
-        Some(Value::Array(names)) if names.len() <= MOST_ROOMS => names,
-        Some(Value::Array(names)) => {
-            return Err(invalid(format!("`rooms` names {} rooms, the limit is {MOST_ROOMS}", names.len())));
-        }
-        Some(other) => return Err(invalid(format!("`rooms` must be an array, but is {}", kind(other)))),
-    };
-    let rooms = names
-        .iter()
-        .map(|name| {
-            let name = name.as_str().filter(|name| name.len() <= 2 * LONGEST_ID);
-            let room =
-                name.and_then(Room::named).ok_or_else(|| invalid("`rooms` must hold names as acks give them"))?;
-            Ok((prefix_of(&room), room))
-        })
-        .collect::<Result<_, Failure>>()?;
-    Ok(Some(Resume { since, rooms }))
-}
-
-/// The most rooms that a handshake may name.
-const MOST_ROOMS: usize = 1_000;
-
-/// By which prefix a room that is known by name only was asked for. An entity's says nothing of it.
-fn prefix_of(room: &Room) -> ByteString {
-    match room.parts() {
-        RoomParts::Row { prefix, .. } => prefix.into(),
-        RoomParts::Entity { .. } | RoomParts::User { .. } => "component".into(),
-    }
 }
 
 fn answer(room: &Room, subscribed: &Subscribed) -> Map<String, Value> {
@@ -124,10 +83,10 @@ fn room(prefix: &str, payload: &Map<String, Value>) -> Result<Room, Failure> {
     }
 }
 
-const LONGEST_ID: usize = 1024;
+pub const LONGEST_ID: usize = 1024;
 /// A table's schema and name, escaped.
 const LONGEST_PREFIX: usize = 512;
-const LONGEST_OFFSET: usize = 256;
+pub const LONGEST_OFFSET: usize = 256;
 
 /// An id is a text; a number is taken by its digits, since keys are often numbers.
 fn id(payload: &Map<String, Value>, key: &str) -> Result<Option<String>, Failure> {

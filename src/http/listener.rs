@@ -1,15 +1,17 @@
 use std::{io, net::SocketAddr, time::Duration};
 
-use axum::{extract::connect_info::Connected, serve::IncomingStream};
 use tokio::net::{TcpListener, TcpStream};
 
-use crate::gateway::{Connection, Cut};
+use crate::gateway::Connection;
 
 /// Accepts connections whose options suit a server of many small messages.
 pub struct Listener {
     inner: TcpListener,
     stall_timeout: Duration,
 }
+
+/// What the kernel may hold for one client, in bytes; Linux takes it twice.
+const SEND_BUFFER: usize = 128 << 10;
 
 /// Listens on an address; port 0 takes any free one.
 pub async fn bind(address: SocketAddr, stall_timeout: Duration) -> io::Result<Listener> {
@@ -25,6 +27,8 @@ impl Listener {
         // A peer that takes nothing is given up by the kernel, where it can; elsewhere by the outbox alone.
         #[cfg(any(target_os = "linux", target_os = "android"))]
         socket2::SockRef::from(stream).set_tcp_user_timeout(Some(self.stall_timeout))?;
+        // Else the kernel takes megabytes for a client that reads nothing.
+        socket2::SockRef::from(stream).set_send_buffer_size(SEND_BUFFER)?;
         stream.set_nodelay(true)
     }
 }
@@ -37,7 +41,7 @@ impl axum::serve::Listener for Listener {
         loop {
             match self.inner.accept().await {
                 Ok((stream, peer)) => match self.prepare(&stream) {
-                    Ok(()) => return (Connection::new(stream), peer),
+                    Ok(()) => return (Connection::Tcp(stream), peer),
                     Err(error) => tracing::debug!(%peer, %error, "a connection was gone before it was set up"),
                 },
                 // The peer was gone before it was accepted.
@@ -53,12 +57,5 @@ impl axum::serve::Listener for Listener {
 
     fn local_addr(&self) -> io::Result<SocketAddr> {
         self.address()
-    }
-}
-
-/// Lets whoever handles a request end its connection.
-impl Connected<IncomingStream<'_, Listener>> for Cut {
-    fn connect_info(stream: IncomingStream<'_, Listener>) -> Self {
-        stream.io().cut()
     }
 }

@@ -5,21 +5,20 @@ use axum::{
     response::{IntoResponse, Response},
     routing::get,
 };
-use tower_http::cors::{AllowOrigin, CorsLayer};
+use tower_http::{
+    compression::{CompressionLayer, predicate::SizeAbove},
+    cors::{AllowOrigin, CorsLayer},
+};
 
 use super::health::{self, Health};
-use crate::gateway::Connections;
 
 pub use axum::Router;
 
-/// The routes of the server. `sockets` is Socket.IO under `/socket.io/`; it is let in once [`Health`] says so.
-pub fn router<L>(health: Health, connections: Connections, sockets: L, origins: Vec<HeaderValue>) -> Router
-where
-    L: tower::Layer<axum::routing::Route> + Clone + Send + Sync + 'static,
-    L::Service: tower::Service<Request, Error = std::convert::Infallible> + Clone + Send + Sync + 'static,
-    <L::Service as tower::Service<Request>>::Response: IntoResponse + 'static,
-    <L::Service as tower::Service<Request>>::Future: Send + 'static,
-{
+/// In bytes: below it, a body is as long compressed as not.
+const WORTH_COMPRESSING: u64 = 1_000;
+
+/// The routes of the server. `sockets` is Socket.IO under `/socket.io`; it is let in once [`Health`] says so.
+pub fn router(health: Health, sockets: Router, origins: Vec<HeaderValue>) -> Router {
     let cors = CorsLayer::new()
         .allow_origin(AllowOrigin::list(origins))
         .allow_methods([Method::GET, Method::POST])
@@ -29,21 +28,16 @@ where
     Router::new()
         .route("/healthz", get(health::healthz))
         .route("/readyz", get(move || health::readyz(readiness.clone())))
-        .layer(sockets)
-        .layer(middleware::from_fn(move |request: Request, next: Next| {
-            gate(health.clone(), connections.clone(), request, next)
-        }))
+        .merge(
+            sockets
+                .layer(CompressionLayer::new().compress_when(SizeAbove::new(WORTH_COMPRESSING)))
+                .layer(middleware::from_fn(move |request: Request, next: Next| gate(health.clone(), request, next))),
+        )
         .layer(cors)
 }
 
 /// Before the stream flows a subscription would promise what nobody keeps: clients are told to come again.
-async fn gate(health: Health, connections: Connections, request: Request, next: Next) -> Response {
-    if !request.uri().path().starts_with("/socket.io") {
-        return next.run(request).await;
-    }
-    if let Some(refusal) = connections.refusal(&request) {
-        return refusal;
-    }
+async fn gate(health: Health, request: Request, next: Next) -> Response {
     if !health.serves_sockets() {
         return (StatusCode::SERVICE_UNAVAILABLE, [(header::RETRY_AFTER, "1")], "not streaming yet").into_response();
     }

@@ -6,7 +6,7 @@ use std::sync::{
 use bytestring::ByteString;
 use tokio::sync::mpsc;
 
-use super::Outbox;
+use super::{Outbox, Session, SessionId};
 use crate::{
     change::Lsn,
     events::{Epoch, Event, Offset, Room},
@@ -39,12 +39,22 @@ pub struct Subscription {
     pub since: Option<String>,
 }
 
-/// What a socket was in before it was cut off, as its handshake says.
+/// How a socket that was here before comes back. `since` is the wire form of the last offset that its client holds.
 #[derive(Clone, Debug)]
-pub struct Resume {
-    /// The wire form of the last offset that the client holds.
-    pub since: String,
-    pub rooms: Vec<(ByteString, Room)>,
+pub enum Comeback {
+    /// Into these rooms, as its handshake says.
+    Rooms { since: String, rooms: Vec<(ByteString, Room)> },
+    /// Into the rooms of its session.
+    Session { id: SessionId, since: Option<String> },
+}
+
+/// A socket was taken in.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Entered {
+    pub socket: SocketId,
+    /// By which it can come back; `None` where that is turned off. The one that it came with: it is back in all rooms, and
+    /// has missed nothing.
+    pub session: Option<SessionId>,
 }
 
 /// A socket is in a room.
@@ -73,6 +83,8 @@ pub enum HubError {
     Gone,
     #[error("the server is too busy to take the request: try again")]
     Busy,
+    #[error("the server is stopping: connect again")]
+    Stopping,
 }
 
 /// Called by the dispatcher, at the request's place in the order; must not block.
@@ -80,10 +92,11 @@ pub type Reply<T> = Box<dyn FnOnce(Result<T, HubError>) + Send>;
 
 /// What sockets ask.
 pub(super) enum Command {
-    Connect { socket: SocketId, member: Member, own: Room, resume: Option<Resume> },
+    Connect { socket: SocketId, member: Member, own: Room, comeback: Option<Comeback>, reply: Reply<Entered> },
     Subscribe { socket: SocketId, subscription: Subscription, reply: Reply<Subscribed> },
     Unsubscribe { socket: SocketId, room: Room, reply: Reply<()> },
     Disconnect { socket: SocketId },
+    Farewell { reply: Reply<(Epoch, Vec<Session>)> },
 }
 
 /// What the stream brings.
@@ -91,6 +104,8 @@ pub enum Batch {
     /// The stream begins, or begins again, at this position. Another epoch than before: all that clients hold is void.
     Begin(Position),
     Events(Events),
+    /// What sockets were in that another server served until now.
+    Sessions(Vec<Session>),
     /// Another server streams: sockets are to go there.
     Standby,
 }
@@ -134,11 +149,11 @@ impl Hub {
         (hub, Inbox { commands: command_inbox, batches: batch_inbox })
     }
 
-    /// Takes a socket in, at once in its own room, and back in those that it was in before.
-    pub fn connect(&self, member: Member, own: Room, resume: Option<Resume>) -> Result<SocketId, HubError> {
+    /// Takes a socket in, at once in its own room, and back in those that it was in before. What it missed is in its outbox
+    /// before the answer. Whoever does not take the answer up says [`disconnect`](Self::disconnect).
+    pub fn connect(&self, member: Member, own: Room, comeback: Option<Comeback>, reply: Reply<Entered>) {
         let socket = SocketId(self.next_socket.fetch_add(1, Ordering::Relaxed));
-        self.commands.try_send(Command::Connect { socket, member, own, resume }).map_err(refusal)?;
-        Ok(socket)
+        self.request(Command::Connect { socket, member, own, comeback, reply });
     }
 
     pub fn subscribe(&self, socket: SocketId, subscription: Subscription, reply: Reply<Subscribed>) {
@@ -150,10 +165,20 @@ impl Hub {
         self.request(Command::Unsubscribe { socket, room, reply });
     }
 
-    /// Takes a socket out of all its rooms. Waits for room in the queue: a departure must not be lost.
-    pub async fn disconnect(&self, socket: SocketId) {
-        // An error means that the dispatcher has ended, and every room with it.
-        let _ = self.commands.send(Command::Disconnect { socket }).await;
+    /// Takes a socket out of all its rooms.
+    pub fn disconnect(&self, socket: SocketId) {
+        // A departure must not be lost: where the queue is full, it waits. Closed, it is of a dispatcher that has ended,
+        // and every room with it.
+        if let Err(mpsc::error::TrySendError::Full(command)) = self.commands.try_send(Command::Disconnect { socket }) {
+            let commands = self.commands.clone();
+            tokio::spawn(async move { commands.send(command).await });
+        }
+    }
+
+    /// The server is stopping: what the sockets are in, for the next one, and the epoch of the
+    /// offsets in it. From now on nobody comes in anywhere.
+    pub fn farewell(&self, reply: Reply<(Epoch, Vec<Session>)>) {
+        self.request(Command::Farewell { reply });
     }
 
     /// Hands on what the stream brought; waits while the dispatcher is behind. `Err`: it has ended.
@@ -163,23 +188,17 @@ impl Hub {
 
     /// Every request is answered, also one that finds no place in the queue.
     fn request(&self, command: Command) {
-        if let Err(error) = self.commands.try_send(command) {
-            let refusal = match &error {
-                mpsc::error::TrySendError::Full(_) => HubError::Busy,
-                mpsc::error::TrySendError::Closed(_) => HubError::Gone,
-            };
-            match error.into_inner() {
-                Command::Subscribe { reply, .. } => reply(Err(refusal)),
-                Command::Unsubscribe { reply, .. } => reply(Err(refusal)),
-                Command::Connect { .. } | Command::Disconnect { .. } => {}
-            }
+        let (refusal, command) = match self.commands.try_send(command) {
+            Ok(()) => return,
+            Err(mpsc::error::TrySendError::Full(command)) => (HubError::Busy, command),
+            Err(mpsc::error::TrySendError::Closed(command)) => (HubError::Gone, command),
+        };
+        match command {
+            Command::Connect { reply, .. } => reply(Err(refusal)),
+            Command::Subscribe { reply, .. } => reply(Err(refusal)),
+            Command::Unsubscribe { reply, .. } => reply(Err(refusal)),
+            Command::Farewell { reply } => reply(Err(refusal)),
+            Command::Disconnect { .. } => {}
         }
-    }
-}
-
-fn refusal(error: mpsc::error::TrySendError<Command>) -> HubError {
-    match error {
-        mpsc::error::TrySendError::Full(_) => HubError::Busy,
-        mpsc::error::TrySendError::Closed(_) => HubError::Gone,
     }
 }

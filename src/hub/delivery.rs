@@ -1,15 +1,22 @@
-use std::{collections::HashMap, sync::Arc, time::Instant};
+use std::{collections::HashMap, time::Instant};
 
 use bytestring::ByteString;
-use indexmap::{IndexMap, IndexSet};
-use serde_json::{Map, Value, value::RawValue};
+use indexmap::IndexMap;
+use serde_json::{Map, Value};
 use smallvec::SmallVec;
 
-use super::{Dispatcher, Frame, Position, SocketId, history::Content, rooms::Rooms};
+use super::{
+    Dispatcher, Frame, Position, SocketId,
+    history::Content,
+    outbox::{Frames, Weight},
+};
 use crate::{
     change::{Lsn, Timestamp},
     events::{Event, Offset, Room, RoomParts, Target},
 };
+
+/// Sends after which other tasks get their turn.
+const SENDS_A_TURN: usize = 128;
 
 /// How much of the transaction under way the occupied rooms were sent.
 #[derive(Default)]
@@ -27,7 +34,8 @@ struct Excess {
 }
 
 impl Dispatcher {
-    /// Sends an event to everyone in its rooms, to each socket once; drops one that was dispatched before.
+    /// Addresses an event to everyone in its rooms, to each socket once; drops one that was dispatched before. It goes
+    /// out with the [`flush`](Self::flush).
     pub(super) fn dispatch(&mut self, event: &Event) {
         let Some(position) = &mut self.position else { return };
         let offset = event.offset();
@@ -43,9 +51,7 @@ impl Dispatcher {
             Target::Rooms(rooms) => {
                 let Some(frame) = rooms.first().and_then(|room| self.encode(event, room, event.name())) else { return };
                 let open: SmallVec<[&Room; 2]> = rooms.iter().filter(|room| !self.is_crowded(event, room)).collect();
-                for socket in recipients(&self.rooms, &open) {
-                    self.send(socket, &frame);
-                }
+                self.burst.add(frame.clone(), &self.rooms, &open);
                 Content::Rooms { frame, rooms: rooms.clone() }
             }
             Target::Everyone => {
@@ -55,9 +61,7 @@ impl Dispatcher {
                 }
                 for ((room, prefix), sockets) in audience {
                     let Some(frame) = self.encode(event, &room, &event.name_for(&prefix)) else { continue };
-                    for socket in sockets {
-                        self.send(socket, &frame);
-                    }
+                    self.burst.add_for(frame, sockets);
                 }
                 Content::Wide(event.clone())
             }
@@ -65,9 +69,7 @@ impl Dispatcher {
                 let rooms: Vec<Room> = self.rooms.occupied().filter(|room| target.matches(room)).cloned().collect();
                 for room in &rooms {
                     let Some(frame) = self.encode(event, room, event.name()) else { continue };
-                    for socket in recipients(&self.rooms, &[room]) {
-                        self.send(socket, &frame);
-                    }
+                    self.burst.add(frame, &self.rooms, &[room]);
                 }
                 Content::Wide(event.clone())
             }
@@ -98,57 +100,58 @@ impl Dispatcher {
             let Some(position) = &self.position else { return };
             let at = Position { epoch: position.epoch.clone(), offset: excess.last };
             let payload = resync_payload(&room, &excess.prefix, "bulk", &at, excess.committed_at);
-            if let Some(frame) = frame(&format!("{}:resync", excess.prefix), &payload) {
-                for socket in recipients(&self.rooms, &[&room]) {
-                    self.send(socket, &frame);
-                }
+            let frame = self.frame(&format!("{}:resync", excess.prefix), &payload, None);
+            self.burst.add(frame, &self.rooms, &[&room]);
+        }
+    }
+
+    /// Sends what was addressed: to each socket at once all that is for it.
+    pub(super) async fn flush(&mut self) {
+        let mut burst = std::mem::take(&mut self.burst);
+        for (count, (socket, picked)) in burst.addressed.drain(..).enumerate() {
+            self.send(socket, Frames::picked(&burst.frames, &picked));
+            if count % SENDS_A_TURN == SENDS_A_TURN - 1 {
+                tokio::task::yield_now().await;
             }
         }
+        burst.clear();
+        self.burst = burst;
     }
 
     /// The event as sockets of a room are sent it, under the name by which they know it.
     pub(super) fn encode(&self, event: &Event, room: &Room, name: &str) -> Option<Frame> {
-        let payload = event.encode(&self.position.as_ref()?.epoch, room);
-        match RawValue::from_string(payload) {
-            Ok(payload) => Some(Frame { event: name.into(), payload: payload.into() }),
-            Err(error) => {
-                tracing::error!(event = name, offset = ?event.offset(), %error, "an event was not encoded as JSON");
-                None
-            }
-        }
+        let epoch = &self.position.as_ref()?.epoch;
+        // After one of several resyncs of an offset the others may not have come: who has it is not there yet.
+        let offset = (!name.ends_with(":resync")).then(|| event.offset().to_wire(epoch));
+        let wire = (self.settings.encode)(name, &event.encode(epoch, room), offset.as_deref());
+        Some(Frame::new(wire, Weight::Durable))
     }
 
-    pub(super) fn send(&mut self, socket: SocketId, frame: &Frame) {
-        self.sends += 1;
-        let closed = self.rooms.member(socket).is_some_and(|member| member.outbox.send(frame).is_err());
+    /// An event that the hub itself makes; `offset` where all before it is told with it.
+    pub(super) fn frame(&self, event: &str, payload: &impl serde::Serialize, offset: Option<&str>) -> Frame {
+        // What is written here are texts and flags under texts, which JSON can always say.
+        let payload = serde_json::to_string(payload).unwrap_or_else(|_| "{}".to_owned());
+        Frame::new((self.settings.encode)(event, &payload, offset), Weight::Durable)
+    }
+
+    /// `walcast:position {offset}`.
+    pub(super) fn position_frame(&self) -> Option<Frame> {
+        let position = self.position.as_ref()?;
+        let offset = position.offset.to_wire(&position.epoch);
+        Some(self.frame("walcast:position", &serde_json::json!({ "offset": offset }), Some(&offset)))
+    }
+
+    pub(super) fn send(&mut self, socket: SocketId, frames: Frames<'_>) {
+        let closed = self.rooms.member(socket).is_some_and(|member| member.outbox.send(frames).is_err());
         if closed {
-            self.rooms.remove_socket(socket);
+            self.remove(socket);
         }
     }
 
     /// "What you hold may be stale: fetch it again."
-    pub(super) fn resync(&mut self, socket: SocketId, room: &Room, prefix: &str, reason: &str) {
-        let Some(position) = &self.position else { return };
-        let payload = resync_payload(room, prefix, reason, position, Timestamp::now());
-        if let Some(frame) = frame(&format!("{prefix}:resync"), &payload) {
-            self.send(socket, &frame);
-        }
-    }
-}
-
-/// `walcast:position {offset}`.
-pub fn position_frame(position: &Position) -> Option<Frame> {
-    frame("walcast:position", &serde_json::json!({ "offset": position.offset.to_wire(&position.epoch) }))
-}
-
-/// An event that the hub itself makes.
-pub fn frame(event: &str, payload: &impl serde::Serialize) -> Option<Frame> {
-    match serde_json::value::to_raw_value(payload) {
-        Ok(payload) => Some(Frame { event: event.into(), payload: Arc::from(payload) }),
-        Err(error) => {
-            tracing::error!(event, %error, "an event was not encoded as JSON");
-            None
-        }
+    pub(super) fn resync(&self, room: &Room, prefix: &str, reason: &str) -> Option<Frame> {
+        let payload = resync_payload(room, prefix, reason, self.position.as_ref()?, Timestamp::now());
+        Some(self.frame(&format!("{prefix}:resync"), &payload, None))
     }
 }
 
@@ -170,17 +173,4 @@ fn ids(room: &Room, prefix: &str) -> Map<String, Value> {
         }
     };
     pairs.into_iter().collect()
-}
-
-/// The sockets in any of the rooms, each once.
-fn recipients(rooms: &Rooms, wanted: &[&Room]) -> Vec<SocketId> {
-    let mut occupied = wanted.iter().filter_map(|room| rooms.in_room(room));
-    let Some(first) = occupied.next() else { return Vec::new() };
-    let mut sockets: Vec<SocketId> = first.iter().copied().collect();
-    let mut before: Vec<&IndexSet<SocketId>> = vec![first];
-    for room in occupied {
-        sockets.extend(room.iter().filter(|socket| !before.iter().any(|earlier| earlier.contains(*socket))));
-        before.push(room);
-    }
-    sockets
 }

@@ -3,11 +3,13 @@ use std::time::{Duration, Instant};
 use tokio_util::sync::CancellationToken;
 
 use super::{
-    Batch, Events, Hub, HubError, Position, Retention,
+    Batch, Encode, Events, Hub, HubError, Position, Retention, SocketId,
+    burst::Burst,
     command::{Command, Inbox},
     delivery::Crowd,
     history::History,
     rooms::Rooms,
+    sessions::Sessions,
     window::Window,
 };
 use crate::{change::Lsn, events::Offset};
@@ -20,6 +22,9 @@ pub struct Settings {
     pub room_cap: u32,
     /// How many bytes of missed events one socket is sent; who missed more fetches again.
     pub replay_bytes: usize,
+    /// Whether sockets have sessions, by which they come back without saying what they were in.
+    pub recovery: bool,
+    pub encode: Encode,
 }
 
 /// Whom the dispatcher tells how far it is.
@@ -42,15 +47,13 @@ pub struct Dispatcher {
     /// Where the stream stands; `None` until it began.
     pub(super) position: Option<Position>,
     pub(super) crowd: Crowd,
-    /// Sends since other tasks last had their turn.
-    pub(super) sends: usize,
+    pub(super) burst: Burst,
+    pub(super) sessions: Sessions,
+    /// The sessions were handed over to the next server.
+    pub(super) stopping: bool,
     window: Window,
     told_position: Instant,
 }
-
-/// Sends after which other tasks get their turn: the writers of the sockets, so that a long transaction drains while it
-/// is dispatched instead of filling every queue first.
-const SENDS_A_TURN: usize = 256;
 
 /// How often the history is aged.
 const TICK: Duration = Duration::from_secs(1);
@@ -69,7 +72,9 @@ impl Dispatcher {
             history: History::new(settings.retention, Offset::default()),
             position: None,
             crowd: Crowd::default(),
-            sends: 0,
+            burst: Burst::default(),
+            sessions: Sessions::default(),
+            stopping: false,
             window: Window::new(settings.retention.window),
             told_position: Instant::now(),
         };
@@ -95,13 +100,28 @@ impl Dispatcher {
 
     fn obey(&mut self, command: Command) {
         match command {
-            Command::Connect { socket, member, own, resume } => self.connect(socket, member, own, resume),
+            Command::Connect { socket, member, own, comeback, reply } => {
+                self.connect(socket, member, own, comeback, reply);
+            }
             Command::Subscribe { socket, subscription, reply } => self.subscribe(socket, subscription, reply),
             Command::Unsubscribe { socket, room, reply } => {
                 let known = self.rooms.leave(socket, &room);
                 reply(if known { Ok(()) } else { Err(HubError::Gone) });
             }
-            Command::Disconnect { socket } => self.rooms.remove_socket(socket),
+            Command::Disconnect { socket } => self.remove(socket),
+            Command::Farewell { reply } => {
+                self.stopping = true;
+                let sessions = self.rooms.sessions().chain(self.sessions.left().cloned()).collect();
+                let epoch = self.position.as_ref().map(|position| position.epoch.clone());
+                reply(epoch.map(|epoch| (epoch, sessions)).ok_or(HubError::Gone));
+            }
+        }
+    }
+
+    /// Takes a socket out; it may come back.
+    pub(super) fn remove(&mut self, socket: SocketId) {
+        if let Some(session) = self.rooms.remove_socket(socket) {
+            self.sessions.keep(session, Instant::now());
         }
     }
 
@@ -109,8 +129,12 @@ impl Dispatcher {
         match batch {
             Batch::Begin(position) => {
                 (self.reports.begun)();
-                self.begin(position);
+                self.begin(position).await;
                 self.report_window();
+            }
+            Batch::Sessions(sessions) => {
+                let now = Instant::now();
+                sessions.into_iter().for_each(|session| self.sessions.keep(session, now));
             }
             Batch::Events(events) => self.take_events(events).await,
             Batch::Standby => {
@@ -119,7 +143,7 @@ impl Dispatcher {
                     if let Some(member) = self.rooms.member(socket) {
                         member.outbox.close("another server streams");
                     }
-                    self.rooms.remove_socket(socket);
+                    self.remove(socket);
                 }
             }
         }
@@ -128,11 +152,14 @@ impl Dispatcher {
     async fn take_events(&mut self, batch: Events) {
         for event in &batch.events {
             self.dispatch(event);
-            self.breathe().await;
+            if self.burst.is_full() {
+                self.flush().await;
+            }
         }
         if !batch.is_open {
             self.end_crowd();
         }
+        self.flush().await;
         if let Some(position) = &mut self.position {
             position.offset = position.offset.max(Offset::before(batch.wal_end));
         }
@@ -151,15 +178,7 @@ impl Dispatcher {
         }
     }
 
-    /// Lets the sockets' writers work now and then.
-    pub(super) async fn breathe(&mut self) {
-        if self.sends >= SENDS_A_TURN {
-            self.sends = 0;
-            tokio::task::yield_now().await;
-        }
-    }
-
-    fn begin(&mut self, begun: Position) {
+    async fn begin(&mut self, begun: Position) {
         let reason = match &self.position {
             // The stream was interrupted and repeats from an earlier point: what was dispatched stays dispatched.
             Some(current) if current.epoch == begun.epoch && current.offset >= begun.offset => return,
@@ -180,14 +199,18 @@ impl Dispatcher {
                 .map(|(socket, room, prefix)| (socket, room.clone(), prefix.clone()))
                 .collect();
             for (socket, room, prefix) in all {
-                self.resync(socket, &room, &prefix, reason);
+                if let Some(frame) = self.resync(&room, &prefix, reason) {
+                    self.burst.add_for(frame, [socket]);
+                }
             }
+            self.flush().await;
         }
     }
 
     async fn tick(&mut self) {
         let now = Instant::now();
         self.history.age(now);
+        self.sessions.age(now, self.settings.retention.window);
         self.report_window();
         let often = (self.settings.retention.window / 4).min(TELL_POSITION);
         if now.duration_since(self.told_position) >= often {
@@ -199,13 +222,9 @@ impl Dispatcher {
     /// rooms are quiet.
     async fn tell_position(&mut self) {
         self.told_position = Instant::now();
-        let Some(frame) = self.position.as_ref().and_then(super::delivery::position_frame) else {
-            return;
-        };
+        let Some(frame) = self.position_frame() else { return };
         let sockets: Vec<_> = self.rooms.sockets().filter(|socket| self.rooms.has_subscribed(*socket)).collect();
-        for socket in sockets {
-            self.send(socket, &frame);
-            self.breathe().await;
-        }
+        self.burst.add_for(frame, sockets);
+        self.flush().await;
     }
 }

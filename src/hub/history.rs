@@ -76,7 +76,7 @@ impl History {
                 for room in rooms {
                     self.by_room.entry(room.clone()).or_default().push_back(number);
                 }
-                frame.payload.get().len()
+                frame.size()
             }
             Content::Wide(_) => {
                 self.wide.push_back(number);
@@ -200,13 +200,11 @@ impl Forgotten {
 
 #[cfg(test)]
 mod tests {
-    use std::sync::Arc;
-
-    use serde_json::value::RawValue;
+    use bytes::Bytes;
     use smallvec::smallvec;
 
     use super::*;
-    use crate::change::Lsn;
+    use crate::{change::Lsn, hub::Weight};
 
     const WIDE: Retention = Retention { window: Duration::from_secs(60), bytes: 1 << 20 };
 
@@ -219,9 +217,8 @@ mod tests {
     }
 
     fn told(rooms: &[&str], payload: &str) -> Content {
-        let payload: Arc<RawValue> = RawValue::from_string(payload.to_owned()).expect("JSON").into();
-        let rooms = rooms.iter().map(|name| room(name)).collect();
-        Content::Rooms { frame: Frame { event: "component:updated".into(), payload }, rooms }
+        let frame = Frame::new(Bytes::copy_from_slice(payload.as_bytes()), Weight::Durable);
+        Content::Rooms { frame, rooms: rooms.iter().map(|name| room(name)).collect() }
     }
 
     fn lsns(history: &History, rooms: &[&Room], since: u64) -> Vec<u64> {

@@ -3,6 +3,7 @@
 //! One task, the [`Dispatcher`], owns all of it. Transactions, subscriptions and departures reach it through one
 //! [`Hub`] handle and are taken one at a time, so that "you are in, as of this offset" needs no lock and no guess.
 
+mod burst;
 mod command;
 mod delivery;
 mod dispatcher;
@@ -10,11 +11,13 @@ mod history;
 mod outbox;
 mod resume;
 mod rooms;
+mod sessions;
 mod window;
 
 pub use command::{
-    Batch, Events, Hub, HubError, Member, Position, Reply, Resume, SocketId, Subscribed, Subscription, User,
+    Batch, Comeback, Entered, Events, Hub, HubError, Member, Position, Reply, SocketId, Subscribed, Subscription, User,
 };
 pub use dispatcher::{Dispatcher, Reports, Settings};
 pub use history::Retention;
-pub use outbox::{Frame, Outbox, OutboxClosed};
+pub use outbox::{Encode, Frame, Frames, Outbox, OutboxClosed, Weight};
+pub use sessions::{Session, SessionId};

@@ -4,8 +4,8 @@ use bytestring::ByteString;
 use serde_json::json;
 
 use super::{
-    Dispatcher, Frame, HubError, Member, Reply, Resume, SocketId, Subscribed, Subscription, delivery, history::Content,
-    rooms::Membership,
+    Comeback, Dispatcher, Entered, Frame, Frames, HubError, Member, Position, Reply, Session, SessionId, SocketId,
+    Subscribed, Subscription, history::Content, rooms::Membership,
 };
 use crate::{
     change::Lsn,
@@ -15,64 +15,172 @@ use crate::{
 /// Why a socket cannot go on from where it was.
 type Gap = &'static str;
 
+const HISTORY_GAP: Gap = "history gap";
+const SESSION_GONE: Gap = "session gone";
+
+/// A room that a socket wants to be in.
+struct Wanted {
+    /// `None` where it does not have to ask.
+    prefix: Option<ByteString>,
+    room: Room,
+    /// What the room sent up to here was not for the socket.
+    floor: Offset,
+}
+
+impl Wanted {
+    fn new(prefix: Option<ByteString>, room: Room) -> Self {
+        Wanted { prefix, room, floor: Offset::default() }
+    }
+}
+
 impl Dispatcher {
     /// Takes a socket in. One that was here before gets back into its rooms, with what it missed in them.
-    pub(super) fn connect(&mut self, socket: SocketId, member: Member, own: Room, resume: Option<Resume>) {
-        let Some(position) = self.position.clone() else { return };
-        self.rooms.add_socket(socket, member);
-        let Some(resume) = resume else {
-            self.rooms.join(socket, own, Membership { prefix: None, since: position.offset });
-            return;
-        };
-        let wanted: Vec<(Option<ByteString>, Room)> = std::iter::once((None, own))
-            .chain(resume.rooms.into_iter().map(|(prefix, room)| (Some(prefix), room)))
-            .collect();
-        let since = self.since(&resume.since);
-        let is_covered = |room: &Room| since.is_ok_and(|since| self.history.covers(room, since));
-        let (covered, uncovered): (Vec<_>, Vec<_>) = wanted.iter().partition(|(_, room)| is_covered(room));
-        let rooms: Vec<(&str, &Room)> =
-            covered.iter().map(|(prefix, room)| (prefix.as_deref().unwrap_or_default(), room)).collect();
-        let missed = since.and_then(|since| Ok((since, self.missed(socket, &rooms, since)?)));
-
-        let (from, frames, gap) = match missed {
-            Ok((since, frames)) => (since, frames, None),
-            Err(gap) => (position.offset, Vec::new(), Some(gap)),
-        };
-        self.replay(socket, &frames);
-        for (prefix, room) in &covered {
-            self.rooms.join(socket, room.clone(), Membership { prefix: prefix.clone(), since: from });
+    pub(super) fn connect(
+        &mut self,
+        socket: SocketId,
+        member: Member,
+        own: Room,
+        comeback: Option<Comeback>,
+        reply: Reply<Entered>,
+    ) {
+        let Some(position) = self.position.clone() else { return reply(Err(HubError::Gone)) };
+        if self.stopping {
+            return reply(Err(HubError::Stopping));
         }
-        for (prefix, room) in &uncovered {
-            self.rooms.join(socket, room.clone(), Membership { prefix: prefix.clone(), since: position.offset });
-        }
-        let names: Vec<&str> =
-            wanted.iter().filter(|(prefix, _)| prefix.is_some()).map(|(_, room)| room.as_str()).collect();
-        let lost = if gap.is_some() { &wanted } else { &uncovered.into_iter().cloned().collect() };
-        let outcome = json!({
-            "offset": position.offset.to_wire(&position.epoch),
-            "rooms": names,
-            "resumed": lost.iter().all(|(prefix, _)| prefix.is_none()),
-        });
-        if let Some(frame) = delivery::frame("walcast:resumed", &outcome) {
-            self.send(socket, &frame);
-        }
-        for (prefix, room) in lost {
-            if let Some(prefix) = prefix {
-                self.resync(socket, room, prefix, gap.unwrap_or(HISTORY_GAP));
+        let own = Wanted::new(None, own);
+        match comeback {
+            None => {
+                let session = self.take_seat(socket, member, None);
+                self.join(socket, &[own], position.offset);
+                reply(Ok(Entered { socket, session }));
+            }
+            Some(Comeback::Rooms { since, rooms }) => {
+                let session = self.take_seat(socket, member, None);
+                let asked_for = rooms.into_iter().map(|(prefix, room)| Wanted::new(Some(prefix), room));
+                self.come_back(socket, &position, &since, std::iter::once(own).chain(asked_for).collect());
+                reply(Ok(Entered { socket, session }));
+            }
+            Some(Comeback::Session { id, since }) => {
+                let session = self.recover(socket, member, &position, own, id, since);
+                reply(Ok(Entered { socket, session }));
             }
         }
+    }
+
+    fn take_seat(&mut self, socket: SocketId, member: Member, session: Option<SessionId>) -> Option<SessionId> {
+        let session = self.settings.recovery.then(|| session.unwrap_or_else(SessionId::random));
+        if let Some(session) = &session {
+            self.sessions.seat(session.clone(), socket);
+        }
+        self.rooms.add_socket(socket, member, session.clone());
+        session
+    }
+
+    fn join(&mut self, socket: SocketId, wanted: &[Wanted], since: Offset) {
+        for Wanted { prefix, room, floor } in wanted {
+            let membership = Membership { prefix: prefix.clone(), since: since.max(*floor) };
+            self.rooms.join(socket, room.clone(), membership);
+        }
+    }
+
+    /// Back into the rooms that the handshake names: what was missed, then `walcast:resumed`, then what cannot be had.
+    fn come_back(&mut self, socket: SocketId, position: &Position, since: &str, wanted: Vec<Wanted>) {
+        let since = self.since(since);
+        let names: Vec<String> =
+            wanted.iter().filter(|room| room.prefix.is_some()).map(|wanted| wanted.room.to_string()).collect();
+        let (covered, mut lost): (Vec<Wanted>, Vec<Wanted>) =
+            wanted.into_iter().partition(|wanted| since.is_ok_and(|since| self.covers(wanted, since)));
+        let mut gap = HISTORY_GAP;
+        match since.and_then(|since| Ok((since, self.missed(socket, &covered, since)?))) {
+            Ok((since, frames)) => {
+                self.replay(socket, &frames);
+                self.join(socket, &covered, since);
+            }
+            Err(why) => {
+                gap = why;
+                self.join(socket, &covered, position.offset);
+                lost.extend(covered);
+            }
+        }
+        self.join(socket, &lost, position.offset);
+        lost.retain(|wanted| wanted.prefix.is_some());
+        let offset = position.offset.to_wire(&position.epoch);
+        let outcome = json!({ "offset": offset, "rooms": names, "resumed": lost.is_empty() });
+        let resumed = self.frame("walcast:resumed", &outcome, lost.is_empty().then_some(&*offset));
+        self.send(socket, Frames::all(&[resumed]));
+        self.tell_lost(socket, &lost, gap);
+    }
+
+    /// Back into the rooms of its session, with what was missed. Where that cannot be, a new session begins, in the same
+    /// rooms as far as they are known, and the client is told to fetch.
+    fn recover(
+        &mut self,
+        socket: SocketId,
+        member: Member,
+        position: &Position,
+        own: Wanted,
+        id: SessionId,
+        since: Option<String>,
+    ) -> Option<SessionId> {
+        // The client is back before its old connection is found to be dead.
+        if let Some(before) = self.sessions.socket_of(&id)
+            && let Some(old) = self.rooms.member(before)
+            && old.user.id == member.user.id
+        {
+            old.outbox.close("its client is back");
+            self.remove(before);
+        }
+        let found = self.sessions.take(&id, &member.user.id);
+        let Some(Session { rooms, .. }) = found.filter(|_| self.settings.recovery) else {
+            let session = self.take_seat(socket, member, None);
+            self.join(socket, &[own], position.offset);
+            let everything = self.frame("component:resync", &json!({ "reason": SESSION_GONE }), None);
+            self.send(socket, Frames::all(&[everything]));
+            return session;
+        };
+        let mut wanted = vec![own];
+        wanted.extend(rooms.into_iter().map(|(prefix, room, floor)| Wanted { prefix: Some(prefix), room, floor }));
+        let since = since.as_deref().ok_or(HISTORY_GAP).and_then(|since| self.since(since));
+        let missed = since.and_then(|since| {
+            let covered = wanted.iter().all(|wanted| self.covers(wanted, since));
+            Ok((since, covered.then(|| self.missed(socket, &wanted, since)).ok_or(HISTORY_GAP)??))
+        });
+        match missed {
+            Ok((since, frames)) => {
+                let session = self.take_seat(socket, member, Some(id));
+                self.replay(socket, &frames);
+                self.join(socket, &wanted, since);
+                session
+            }
+            Err(gap) => {
+                let session = self.take_seat(socket, member, None);
+                self.join(socket, &wanted, position.offset);
+                self.tell_lost(socket, &wanted, gap);
+                session
+            }
+        }
+    }
+
+    fn tell_lost(&mut self, socket: SocketId, lost: &[Wanted], gap: Gap) {
+        let resync = |wanted: &Wanted| self.resync(&wanted.room, wanted.prefix.as_deref()?, gap);
+        let frames: Vec<Frame> = lost.iter().filter_map(resync).collect();
+        self.send(socket, Frames::all(&frames));
     }
 
     /// Takes a socket into a room. What it missed goes out before the answer, so that the answer's offset is true.
     pub(super) fn subscribe(&mut self, socket: SocketId, subscription: Subscription, reply: Reply<Subscribed>) {
         let Some(position) = self.position.clone() else { return reply(Err(HubError::Gone)) };
+        if self.stopping {
+            return reply(Err(HubError::Stopping));
+        }
         let Subscription { prefix, room, since } = subscription;
+        let wanted = Wanted::new(Some(prefix), room);
+        let is_first = !self.rooms.has_subscribed(socket);
         let missed = since.as_deref().map(|since| {
             let since = self.since(since)?;
-            if !self.history.covers(&room, since) {
-                return Err(HISTORY_GAP);
-            }
-            Ok((since, self.missed(socket, &[(&prefix, &room)], since)?))
+            let covered = self.covers(&wanted, since);
+            let wanted = std::slice::from_ref(&wanted);
+            Ok((since, covered.then(|| self.missed(socket, wanted, since)).ok_or(HISTORY_GAP)??))
         });
         let resumed = matches!(missed, Some(Ok(_)));
         let (since, frames, gap) = match missed {
@@ -81,22 +189,27 @@ impl Dispatcher {
             None => (position.offset, Vec::new(), None),
         };
         self.replay(socket, &frames);
-        let membership = Membership { prefix: Some(prefix.clone()), since };
-        if !self.rooms.join(socket, room.clone(), membership) {
+        if self.rooms.member(socket).is_none() {
             return reply(Err(HubError::Gone));
         }
-        reply(Ok(Subscribed { position, resumed, users: self.rooms.roster(&room) }));
+        self.join(socket, std::slice::from_ref(&wanted), since);
+        reply(Ok(Subscribed { position, resumed, users: self.rooms.roster(&wanted.room) }));
         if let Some(gap) = gap {
-            self.resync(socket, &room, &prefix, gap);
+            self.tell_lost(socket, &[wanted], gap);
+        }
+        // A client that comes back by its session holds the offset of the last event, and an ack is none.
+        if self.rooms.has_session(socket)
+            && (is_first || !frames.is_empty())
+            && let Some(frame) = self.position_frame()
+        {
+            self.send(socket, Frames::all(&[frame]));
         }
     }
 
     fn replay(&mut self, socket: SocketId, frames: &[Frame]) {
-        let Some(member) = self.rooms.member(socket) else { return };
-        let closed = frames.iter().any(|frame| member.outbox.replay(frame).is_err());
-        self.sends += frames.len();
-        if closed {
-            self.rooms.remove_socket(socket);
+        let replay = |member: &Member| member.outbox.replay(Frames::all(frames)).is_err();
+        if self.rooms.member(socket).is_some_and(replay) {
+            self.remove(socket);
         }
     }
 
@@ -111,14 +224,20 @@ impl Dispatcher {
         }
     }
 
-    /// What the rooms, each under its prefix, were sent after an offset and the socket was not; `Err` where that is more than it may be sent.
-    fn missed(&self, socket: SocketId, rooms: &[(&str, &Room)], since: Offset) -> Result<Vec<Frame>, Gap> {
+    fn covers(&self, wanted: &Wanted, since: Offset) -> bool {
+        self.history.covers(&wanted.room, start_of(since).max(wanted.floor))
+    }
+
+    /// What the rooms were sent after an offset and the socket was not; `Err` where that is more than it may be sent.
+    fn missed(&self, socket: SocketId, wanted: &[Wanted], since: Offset) -> Result<Vec<Frame>, Gap> {
+        let by_room: HashMap<&Room, &Wanted> = wanted.iter().map(|wanted| (&wanted.room, wanted)).collect();
+        let names: Vec<&Room> = by_room.keys().copied().collect();
+        let is_for = |room: &Room, offset: Offset| by_room.get(room).is_some_and(|wanted| wanted.floor < offset);
         let mut frames = Vec::new();
         let mut bytes = 0;
         let mut transaction = Lsn::ZERO;
         let mut counts: HashMap<&Room, u32> = HashMap::new();
-        let names: Vec<&Room> = rooms.iter().map(|(_, room)| *room).collect();
-        for (offset, content) in self.history.after(&names, since) {
+        for (offset, content) in self.history.after(&names, start_of(since)) {
             if transaction != offset.lsn {
                 transaction = offset.lsn;
                 counts.clear();
@@ -126,25 +245,29 @@ impl Dispatcher {
             let before = frames.len();
             match content {
                 Content::Rooms { frame, rooms: told } => {
-                    for room in told {
+                    for room in told.iter().filter(|room| is_for(room, offset)) {
                         let count = counts.entry(room).or_default();
                         *count += 1;
-                        if *count > self.settings.room_cap && names.contains(&room) {
+                        if *count > self.settings.room_cap {
                             return Err("bulk");
                         }
                     }
-                    if !self.rooms.has_heard(socket, told, offset) {
+                    let is_missed = offset > since && told.iter().any(|room| is_for(room, offset));
+                    if is_missed && !self.rooms.has_heard(socket, told, offset) {
                         frames.push(frame.clone());
                     }
                 }
                 Content::Wide(event) => {
-                    let concerned = rooms.iter().filter(|(_, room)| event.target().matches(room));
-                    frames.extend(
-                        concerned.filter_map(|(prefix, room)| self.encode(event, room, &event.name_for(prefix))),
-                    );
+                    let concerned =
+                        wanted.iter().filter(|wanted| event.target().matches(&wanted.room) && wanted.floor < offset);
+                    let told = concerned.filter(|_| offset > since).filter_map(|wanted| {
+                        let prefix = wanted.prefix.as_deref().unwrap_or_default();
+                        self.encode(event, &wanted.room, &event.name_for(prefix))
+                    });
+                    frames.extend(told);
                 }
             }
-            bytes += frames.iter().skip(before).map(|frame| frame.payload.get().len()).sum::<usize>();
+            bytes += frames.iter().skip(before).map(|frame| frame.wire().len()).sum::<usize>();
             if bytes > self.settings.replay_bytes {
                 return Err("too much was missed");
             }
@@ -153,4 +276,8 @@ impl Dispatcher {
     }
 }
 
-const HISTORY_GAP: Gap = "history gap";
+/// Where the transaction began that an offset stands in. Of a transaction that had too many events for a room its client
+/// may have some, and not know that others were left out: so they are counted from the first.
+fn start_of(since: Offset) -> Offset {
+    if since.n == u32::MAX { since } else { Offset::before(since.lsn) }
+}

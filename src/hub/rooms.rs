@@ -3,7 +3,10 @@ use std::collections::{HashMap, HashSet};
 use bytestring::ByteString;
 use indexmap::{IndexMap, IndexSet};
 
-use super::{Member, SocketId, User};
+use super::{
+    Member, SocketId, User,
+    sessions::{Session, SessionId},
+};
 use crate::events::{Offset, Room};
 
 /// The most users that a roster names.
@@ -18,6 +21,8 @@ pub struct Rooms {
 
 struct Seat {
     member: Member,
+    /// `None`: who has it does not come back by itself.
+    session: Option<SessionId>,
     rooms: IndexMap<Room, Membership>,
 }
 
@@ -31,17 +36,27 @@ pub struct Membership {
 }
 
 impl Rooms {
-    pub fn add_socket(&mut self, socket: SocketId, member: Member) {
-        self.sockets.insert(socket, Seat { member, rooms: IndexMap::new() });
+    pub fn add_socket(&mut self, socket: SocketId, member: Member, session: Option<SessionId>) {
+        self.sockets.insert(socket, Seat { member, session, rooms: IndexMap::new() });
     }
 
-    /// Takes a socket out of everything; a room that nobody is left in is forgotten.
-    pub fn remove_socket(&mut self, socket: SocketId) {
-        if let Some(seat) = self.sockets.remove(&socket) {
-            for room in seat.rooms.keys() {
-                leave(&mut self.rooms, room, socket);
-            }
+    /// Takes a socket out of everything, and says what it was in; a room that nobody is left in is forgotten.
+    pub fn remove_socket(&mut self, socket: SocketId) -> Option<Session> {
+        let seat = self.sockets.remove(&socket)?;
+        for room in seat.rooms.keys() {
+            leave(&mut self.rooms, room, socket);
         }
+        seat.session()
+    }
+
+    /// What the sockets are in, of those that may come back.
+    pub fn sessions(&self) -> impl Iterator<Item = Session> {
+        self.sockets.values().filter_map(Seat::session)
+    }
+
+    /// Whether the socket has a session to come back to.
+    pub fn has_session(&self, socket: SocketId) -> bool {
+        self.sockets.get(&socket).is_some_and(|seat| seat.session.is_some())
     }
 
     /// False: no such socket.
@@ -113,6 +128,16 @@ impl Rooms {
     }
 }
 
+impl Seat {
+    fn session(&self) -> Option<Session> {
+        let asked_for = |(room, membership): (&Room, &Membership)| {
+            Some((membership.prefix.clone()?, room.clone(), membership.since))
+        };
+        let rooms = self.rooms.iter().filter_map(asked_for).collect();
+        Some(Session { id: self.session.clone()?, user: self.member.user.id.clone(), rooms })
+    }
+}
+
 fn leave(rooms: &mut HashMap<Room, IndexSet<SocketId>>, room: &Room, socket: SocketId) {
     if let Some(sockets) = rooms.get_mut(room) {
         sockets.swap_remove(&socket);
@@ -126,14 +151,14 @@ fn leave(rooms: &mut HashMap<Room, IndexSet<SocketId>>, room: &Room, socket: Soc
 mod tests {
     use super::*;
     use crate::change::Lsn;
-    use crate::hub::{Frame, Outbox, OutboxClosed};
+    use crate::hub::{Frames, Outbox, OutboxClosed};
 
     struct Nowhere;
     impl Outbox for Nowhere {
-        fn send(&self, _: &Frame) -> Result<(), OutboxClosed> {
+        fn send(&self, _: Frames<'_>) -> Result<(), OutboxClosed> {
             Ok(())
         }
-        fn replay(&self, _: &Frame) -> Result<(), OutboxClosed> {
+        fn replay(&self, _: Frames<'_>) -> Result<(), OutboxClosed> {
             Ok(())
         }
         fn close(&self, _: &'static str) {}
@@ -147,7 +172,7 @@ mod tests {
         let mut rooms = Rooms::default();
         for (socket, user) in users {
             let user = User { id: (*user).into(), email: None };
-            rooms.add_socket(SocketId(*socket), Member { user, outbox: Box::new(Nowhere) });
+            rooms.add_socket(SocketId(*socket), Member { user, outbox: Box::new(Nowhere) }, None);
         }
         rooms
     }

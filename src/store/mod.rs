@@ -5,9 +5,11 @@ mod migrations;
 mod pool;
 mod publication;
 mod seed;
+mod sessions;
 mod slots;
 mod tables;
 
 pub use error::StoreError;
 pub use migrations::{Migrated, migrate};
 pub use pool::Store;
+pub use sessions::SavedSession;

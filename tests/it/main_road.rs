@@ -208,9 +208,10 @@ async fn truncate_tells_every_room_of_the_table_to_fetch_again() {
 }
 
 #[tokio::test]
-async fn a_transaction_larger_than_every_queue_arrives_whole_and_in_order() {
+async fn a_transaction_larger_than_what_the_kernel_takes_arrives_whole_and_in_order() {
     let database = Database::new().await;
-    let server = Server::start_with(&database, &["--room-cap", "1000000"]).await;
+    let arguments = ["--room-cap", "1000000", "--outbox-bytes", "8MiB", "--compress-above", "1GiB"];
+    let server = Server::start_with(&database, &arguments).await;
     let sockets = Sockets::start().await;
     let mut client = sockets.connect(&server, "reader", "websocket").await;
     client.subscribe(json!({ "entityType": "page", "entityId": "big" })).await;

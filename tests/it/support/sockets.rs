@@ -135,7 +135,7 @@ impl Client {
     /// What has come by now: after an answer, at least what was sent before it.
     pub fn received(&mut self) -> Vec<(String, Value)> {
         let came = std::iter::from_fn(|| self.events.try_recv().ok());
-        came.filter(|(event, _)| event != "connect")
+        came.filter(|(event, _)| event != "connect" && event != "walcast:position")
             .map(|(event, args)| (event, args.into_iter().next().unwrap_or(Value::Null)))
             .collect()
     }

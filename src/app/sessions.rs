@@ -1,0 +1,91 @@
+use std::time::Duration;
+
+use serde_json::{Value, json};
+use tokio::sync::oneshot;
+
+use crate::{
+    events::{Epoch, Offset, Room},
+    hub::{Hub, Session, SessionId},
+    store::{SavedSession, Store},
+};
+
+/// How long the database may take over it: clients that cannot resume are told to fetch, which is no loss.
+const PATIENCE: Duration = Duration::from_secs(2);
+/// Who was in more rooms than this fetches again.
+const MOST_ROOMS: usize = 1_000;
+
+/// Leaves what the sockets are in to the next server. From now on the hub lets nobody in anywhere.
+pub async fn hand_over(hub: &Hub, store: &Store, slot: &str) {
+    let (sender, sessions) = oneshot::channel();
+    hub.farewell(Box::new(move |sessions| drop(sender.send(sessions))));
+    let saving = async {
+        let Ok(Ok((epoch, sessions))) = sessions.await else { return };
+        let sessions: Vec<SavedSession> = sessions.iter().filter_map(|session| to_saved(session, &epoch)).collect();
+        match store.save_sessions(slot, &sessions).await {
+            Ok(()) => tracing::debug!(sessions = sessions.len(), "sessions handed over"),
+            Err(error) => tracing::warn!(%error, "sessions were not handed over: their clients will be told to fetch"),
+        }
+    };
+    if tokio::time::timeout(PATIENCE, saving).await.is_err() {
+        tracing::warn!("the database did not take the sessions in time: their clients will be told to fetch");
+    }
+}
+
+/// What the last server of the slot left. That it left nothing is as good as an error.
+pub async fn take_over(store: &Store, slot: &str) -> Vec<Session> {
+    match store.take_sessions(slot).await {
+        Ok(saved) => saved.iter().filter_map(to_session).collect(),
+        Err(error) => {
+            tracing::warn!(%error, "the last server's sessions were not taken over: their clients will be told to fetch");
+            Vec::new()
+        }
+    }
+}
+
+fn to_saved(session: &Session, epoch: &Epoch) -> Option<SavedSession> {
+    if session.rooms.len() > MOST_ROOMS {
+        return None;
+    }
+    let room = |(prefix, room, since): &(bytestring::ByteString, Room, Offset)| {
+        json!([&**prefix, room.as_str(), since.to_wire(epoch)])
+    };
+    let rooms = session.rooms.iter().map(room).collect();
+    Some(SavedSession { id: session.id.as_str().to_owned(), user_id: session.user.to_string(), rooms })
+}
+
+/// `None`: another version wrote it.
+fn to_session(saved: &SavedSession) -> Option<Session> {
+    let room = |room: &Value| {
+        let text = |at: usize| room.get(at)?.as_str();
+        let (_, since) = Offset::parse_wire(text(2)?).ok()?;
+        Some((text(0)?.into(), Room::named(text(1)?)?, since))
+    };
+    let rooms = saved.rooms.as_array()?.iter().map(room).collect::<Option<_>>()?;
+    Some(Session { id: SessionId::new(&saved.id), user: saved.user_id.as_str().into(), rooms })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::change::Lsn;
+
+    #[test]
+    fn a_session_is_taken_over_as_it_was_left() {
+        let since = Offset { lsn: Lsn(0x16_B374_D848), n: 3 };
+        let rooms = vec![
+            ("component".into(), Room::row("component", "x"), since),
+            ("order".into(), Room::entity("com:pany", "7"), since),
+        ];
+        let session = Session { id: SessionId::new("s"), user: "ann".into(), rooms };
+        let saved = to_saved(&session, &Epoch::new("e")).expect("it is small enough");
+        assert_eq!(to_session(&saved), Some(session));
+    }
+
+    #[test]
+    fn what_another_version_left_is_no_session() {
+        for rooms in [json!({}), json!([["component"]]), json!([["component", "x", "e/1"]]), json!([null])] {
+            let saved = SavedSession { id: "s".into(), user_id: "ann".into(), rooms: rooms.clone() };
+            assert_eq!(to_session(&saved), None, "{rooms}");
+        }
+    }
+}

@@ -1,0 +1,112 @@
+use std::{
+    collections::HashMap,
+    sync::{Arc, Mutex, MutexGuard, PoisonError, Weak},
+    time::{Duration, Instant},
+};
+
+use axum::{
+    body::Body,
+    extract::Request,
+    http::{self, Method},
+    response::{IntoResponse, Response},
+};
+use socketioxide::{SocketIo, service::SocketIoService, socket::Sid};
+use tower::Service as _;
+
+use super::{link::Link, link::Stream, packet};
+
+/// The library that keeps the protocol, and which link belongs to which of its sessions. Cheap to clone.
+#[derive(Clone)]
+pub struct Library(Arc<Inner>);
+
+struct Inner {
+    io: SocketIo,
+    service: SocketIoService<axum::Router>,
+    links: Mutex<HashMap<Sid, Weak<Link>>>,
+    /// Those for which something waits.
+    watched: Mutex<Vec<Weak<Link>>>,
+}
+
+/// How often it is looked for links whose client takes nothing.
+const WATCH: Duration = Duration::from_millis(500);
+
+impl Library {
+    pub fn new(io: SocketIo, service: SocketIoService<axum::Router>) -> Self {
+        let links = Mutex::default();
+        let inner = Arc::new(Inner { io, service, links, watched: Mutex::default() });
+        tokio::spawn(watch(Arc::downgrade(&inner)));
+        Library(inner)
+    }
+
+    pub fn add(&self, sid: Sid, link: &Arc<Link>) {
+        link.name(sid);
+        lock(&self.0.links).insert(sid, Arc::downgrade(link));
+    }
+
+    pub fn find(&self, sid: Sid) -> Option<Arc<Link>> {
+        lock(&self.0.links).get(&sid)?.upgrade()
+    }
+
+    /// The session is over.
+    pub fn forget(&self, sid: Sid) {
+        lock(&self.0.links).remove(&sid);
+    }
+
+    /// Something waits for the link's client, which must be seen to take it.
+    pub fn watch(&self, link: Weak<Link>) {
+        lock(&self.0.watched).push(link);
+    }
+
+    /// Lets a poll that is open return. False: the library takes no word.
+    pub fn mark(&self, sid: Sid) -> bool {
+        let socket = self.0.io.of("/").and_then(|main| main.get_socket(sid));
+        socket.is_some_and(|socket| socket.emit(packet::MARKER, &()).is_ok())
+    }
+
+    /// Ends a session of a client that polls, as if that had said so.
+    pub fn close(&self, sid: Sid) {
+        let library = self.clone();
+        tokio::spawn(async move {
+            let request = http::Request::builder()
+                .method(Method::POST)
+                .uri(format!("/socket.io/?EIO=4&transport=polling&sid={sid}"))
+                .header(http::header::CONTENT_TYPE, "text/plain;charset=UTF-8")
+                .body(Body::from("1"));
+            if let Ok(request) = request {
+                library.request(request).await;
+            }
+        });
+    }
+
+    /// Hands the library a request of a client that polls.
+    pub async fn request(&self, request: Request) -> Response {
+        match self.0.service.clone().call(request).await {
+            Ok(response) => response.into_response(),
+            Err(never) => match never {},
+        }
+    }
+
+    /// Hands the library a WebSocket; `request` says what it needs to know of it.
+    pub async fn serve(&self, stream: Stream, request: http::Request<()>) {
+        if let Err(error) = self.0.service.clone().call((stream, request)).await {
+            tracing::debug!(%error, "a WebSocket was refused");
+        }
+    }
+}
+
+async fn watch(library: Weak<Inner>) {
+    let mut ticks = tokio::time::interval(WATCH);
+    ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+    loop {
+        ticks.tick().await;
+        let Some(library) = library.upgrade() else { return };
+        let mut watched = std::mem::take(&mut *lock(&library.watched));
+        let now = Instant::now();
+        watched.retain(|link| link.upgrade().is_some_and(|link| link.inspect(now)));
+        lock(&library.watched).append(&mut watched);
+    }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}

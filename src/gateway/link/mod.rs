@@ -1,0 +1,391 @@
+//! What lies between one client's connection and the library: see [`Link`].
+
+mod polling;
+mod queue;
+mod stream;
+
+use std::{
+    io,
+    sync::{
+        Arc, Mutex, MutexGuard, OnceLock, PoisonError, Weak,
+        atomic::{AtomicBool, Ordering},
+    },
+    task::Waker,
+    time::{Duration, Instant},
+};
+
+use socketioxide::socket::Sid;
+use tokio::net::TcpStream;
+
+pub use polling::fill as fill_poll;
+use queue::{Queue, Slices};
+pub use stream::{Stream, Terms};
+
+use super::{
+    library::Library,
+    packet,
+    websocket::{self, frame},
+};
+use crate::hub::{Frame, Frames, Outbox, OutboxClosed, SessionId, Weight};
+
+/// What a link keeps to.
+#[derive(Clone, Copy, Debug)]
+pub struct Limits {
+    /// How many bytes may wait for one socket, each frame counted with its place in the queue.
+    pub bytes: usize,
+    /// How long the frame at the head of the queue may wait to be taken.
+    pub stall: Duration,
+    /// Frames of this many bytes and more are compressed, where the client can read that.
+    pub compress: usize,
+}
+
+/// How many frames may wait for one socket. Four rooms that a large transaction fills up to their cap.
+const MOST_FRAMES: usize = 4_096;
+
+/// The way out to one client, over whichever transport it has: ready-made frames, shared among all sockets, past the library.
+///
+/// The library keeps the protocol. It reads and writes a [`Stream`] of ours, and never waits for a client; events and acks
+/// do not go through it. What is sent while nothing waits goes to the socket at once, from whoever sends it; the rest waits
+/// here, and the library's reading task flushes it. A client that polls takes what waits with its next poll.
+///
+/// What does not fit any more, or waits too long, ends the connection: the client comes back knowing that it does,
+/// instead of missing something unawares.
+pub struct Link {
+    me: Weak<Link>,
+    library: Library,
+    limits: Limits,
+    sid: OnceLock<Sid>,
+    /// The connection, where frames can be sent by whoever has them: a WebSocket without TLS of ours.
+    tcp: OnceLock<TcpStream>,
+    compresses: AtomicBool,
+    upgrading: AtomicBool,
+    out: Mutex<Out>,
+}
+
+struct Out {
+    carrier: Carrier,
+    stage: Stage,
+    /// What goes over the WebSocket next.
+    wire: Queue,
+    /// What waits for the gate to open, or for a poll.
+    held: Queue,
+    /// The task that flushes, and reads.
+    flusher: Option<Waker>,
+    /// Told to the client with the reply to its CONNECT.
+    session: Option<SessionId>,
+    visit: Visit,
+    watched: bool,
+}
+
+/// One stay of a client in the namespace.
+#[derive(Clone, Copy, Default, PartialEq, Eq)]
+pub struct Visit(u32);
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Carrier {
+    /// `marked`: the library has word that something waits, so that a poll that is open returns.
+    Polling {
+        marked: bool,
+    },
+    WebSocket,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Stage {
+    /// The reply to CONNECT has not passed yet: no event may come before it.
+    Gated,
+    Open,
+    Ended,
+}
+
+impl Link {
+    pub fn over_websocket(library: Library, limits: Limits) -> Arc<Self> {
+        Self::new(library, limits, Carrier::WebSocket)
+    }
+
+    pub fn over_polling(library: Library, limits: Limits) -> Arc<Self> {
+        Self::new(library, limits, Carrier::Polling { marked: false })
+    }
+
+    fn new(library: Library, limits: Limits, carrier: Carrier) -> Arc<Self> {
+        Arc::new_cyclic(|me| Link {
+            me: me.clone(),
+            library,
+            limits,
+            sid: OnceLock::new(),
+            tcp: OnceLock::new(),
+            compresses: AtomicBool::new(false),
+            upgrading: AtomicBool::new(false),
+            out: Mutex::new(Out {
+                carrier,
+                stage: Stage::Gated,
+                wire: Queue::default(),
+                held: Queue::default(),
+                flusher: None,
+                session: None,
+                visit: Visit::default(),
+                watched: false,
+            }),
+        })
+    }
+
+    /// The name of the library's session, once it has one.
+    pub fn name(&self, sid: Sid) {
+        let _ = self.sid.set(sid);
+    }
+
+    pub fn sid(&self) -> Option<Sid> {
+        self.sid.get().copied()
+    }
+
+    /// Claims the one upgrade that a polling client may make. False: there was one.
+    pub fn begin_upgrade(&self) -> bool {
+        !self.has_ended() && !self.upgrading.swap(true, Ordering::AcqRel)
+    }
+
+    /// By which the client may come back, to be told with the reply to its CONNECT.
+    pub fn set_session(&self, session: Option<SessionId>) {
+        self.out().session = session;
+    }
+
+    /// The client enters the namespace: it is sent nothing until it hears that it is in.
+    pub fn enter(&self) -> Visit {
+        let mut out = self.out();
+        out.gate();
+        out.visit.0 += 1;
+        out.visit
+    }
+
+    /// The client left the namespace, and perhaps enters it again: until then, it is sent nothing.
+    pub fn leave(&self, visit: Visit) {
+        let mut out = self.out();
+        if out.visit == visit {
+            out.gate();
+        }
+    }
+
+    /// Breaks the connection off: its client cannot be served now.
+    pub fn turn_away(&self, reason: &'static str) {
+        self.end(&mut self.out(), reason, None);
+    }
+
+    pub fn has_ended(&self) -> bool {
+        self.out().stage == Stage::Ended
+    }
+
+    /// Sends one frame that is for this client alone.
+    pub fn send_one(&self, wire: bytes::Bytes) -> Result<(), OutboxClosed> {
+        self.put(Frames::all(&[Frame::new(wire, Weight::Durable)]), Queue::push)
+    }
+
+    fn put(
+        &self,
+        frames: Frames<'_>,
+        push: impl Fn(&mut Queue, bytes::Bytes, Weight, Instant),
+    ) -> Result<(), OutboxClosed> {
+        let mut out = self.out();
+        let mut sent = 0;
+        match (out.stage, out.carrier) {
+            (Stage::Ended, _) => return Err(OutboxClosed),
+            (Stage::Open, Carrier::WebSocket) if out.wire.is_empty() => match self.send_now(frames) {
+                Ok(bytes) => sent = bytes,
+                Err(error) => {
+                    self.end(&mut out, "connection lost", Some(&error));
+                    return Err(OutboxClosed);
+                }
+            },
+            _ => {}
+        }
+        let now = Instant::now();
+        let queue = if out.flows() { &mut out.wire } else { &mut out.held };
+        for frame in frames.iter() {
+            let bytes = self.form(frame);
+            if sent >= bytes.len() {
+                sent -= bytes.len();
+            } else {
+                push(queue, bytes.slice(std::mem::take(&mut sent)..), frame.weight(), now);
+            }
+        }
+        self.settle(&mut out)
+    }
+
+    /// Sends as much as the kernel takes; how many bytes that is.
+    fn send_now(&self, frames: Frames<'_>) -> io::Result<usize> {
+        let Some(tcp) = self.tcp.get() else { return Ok(0) };
+        let mut sent = 0;
+        let mut frames = frames.iter();
+        loop {
+            let slices: Slices<'_> =
+                frames.by_ref().take(queue::PIECES).map(|frame| io::IoSlice::new(self.form(frame))).collect();
+            let length: usize = slices.iter().map(|slice| slice.len()).sum();
+            if length == 0 {
+                return Ok(sent);
+            }
+            match tcp.try_write_vectored(&slices) {
+                Ok(bytes) => {
+                    sent += bytes;
+                    if bytes < length {
+                        return Ok(sent);
+                    }
+                }
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Ok(sent),
+                Err(error) => return Err(error),
+            }
+        }
+    }
+
+    /// The frame as this client reads it.
+    fn form<'a>(&self, frame: &'a Frame) -> &'a bytes::Bytes {
+        let wire = frame.wire();
+        if wire.len() < self.limits.compress || !self.compresses.load(Ordering::Relaxed) {
+            return wire;
+        }
+        frame.compressed(|wire| {
+            let text = frame::payload(wire);
+            let compressed = frame::compressed_text(&websocket::deflate(&text));
+            if compressed.len() < wire.len() { compressed } else { wire.clone() }
+        })
+    }
+
+    /// Something was queued, perhaps: it is bounded, watched, and whoever flushes it is told.
+    fn settle(&self, out: &mut Out) -> Result<(), OutboxClosed> {
+        if out.wire.is_empty() && out.held.is_empty() {
+            return Ok(());
+        }
+        if self.is_over(out) {
+            out.wire.shed();
+            out.held.shed();
+            if self.is_over(out) {
+                self.end(out, SLOW_CONSUMER, None);
+                return Err(OutboxClosed);
+            }
+        }
+        if !std::mem::replace(&mut out.watched, true) {
+            self.library.watch(self.me.clone());
+        }
+        match &mut out.carrier {
+            Carrier::WebSocket => {
+                if let Some(flusher) = out.flusher.take() {
+                    flusher.wake();
+                }
+            }
+            Carrier::Polling { marked } if out.stage == Stage::Open && !*marked => {
+                *marked = self.sid.get().is_some_and(|sid| self.library.mark(*sid));
+            }
+            Carrier::Polling { .. } => {}
+        }
+        Ok(())
+    }
+
+    fn is_over(&self, out: &Out) -> bool {
+        out.wire.cost() + out.held.cost() > self.limits.bytes || out.wire.counted() + out.held.counted() > MOST_FRAMES
+    }
+
+    /// Ends the connection if its client takes nothing. `false`: there is nothing to watch any more.
+    pub fn inspect(&self, now: Instant) -> bool {
+        let mut out = self.out();
+        let since = out.wire.since().into_iter().chain(out.held.since()).min();
+        let Some(since) = since.filter(|_| out.stage != Stage::Ended) else {
+            out.watched = false;
+            return false;
+        };
+        if now.duration_since(since) > self.limits.stall {
+            self.end(&mut out, SLOW_CONSUMER, None);
+        }
+        true
+    }
+
+    /// Breaks the connection off, whatever state it is in. Stock clients come back from that, and from nothing else.
+    fn end(&self, out: &mut Out, reason: &'static str, error: Option<&io::Error>) {
+        if out.stage == Stage::Ended {
+            return;
+        }
+        out.stage = Stage::Ended;
+        let sid = self.sid.get().map(Sid::as_str);
+        let (bytes, frames) = (out.wire.cost() + out.held.cost(), out.wire.counted() + out.held.counted());
+        tracing::info!(
+            socket = sid,
+            reason,
+            error = error.map(tracing::field::display),
+            bytes,
+            frames,
+            "connection ended"
+        );
+        out.wire = Queue::default();
+        out.held = Queue::default();
+        if let Some(tcp) = self.tcp.get() {
+            let socket = socket2::SockRef::from(tcp);
+            // What the kernel still holds for the client is let go with the connection.
+            let _ = socket.set_linger(Some(Duration::ZERO));
+            let _ = socket.shutdown(std::net::Shutdown::Both);
+        }
+        if let Some(flusher) = out.flusher.take() {
+            flusher.wake();
+        }
+        // The library learns of a WebSocket's end by reading; of a polling client's it must be told.
+        if let (Carrier::Polling { .. }, Some(sid)) = (out.carrier, self.sid.get()) {
+            self.library.close(*sid);
+        }
+    }
+
+    /// The reply to CONNECT: events may follow it. What it is to be replaced with, to name the session.
+    fn open_gate(&self, out: &mut Out, reply: &[u8]) -> Option<bytes::Bytes> {
+        if out.stage == Stage::Gated {
+            out.stage = Stage::Open;
+        }
+        packet::with_session(reply, out.session.as_ref()?.as_str())
+    }
+
+    fn out(&self) -> MutexGuard<'_, Out> {
+        self.out.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Drop for Link {
+    fn drop(&mut self) {
+        if let Some(sid) = self.sid.get() {
+            self.library.forget(*sid);
+        }
+    }
+}
+
+const SLOW_CONSUMER: &str = "slow_consumer";
+
+impl Out {
+    /// Whether events go over the WebSocket now.
+    fn flows(&self) -> bool {
+        self.stage == Stage::Open && self.carrier == Carrier::WebSocket
+    }
+
+    fn gate(&mut self) {
+        if self.stage == Stage::Open {
+            self.stage = Stage::Gated;
+        }
+        self.held = Queue::default();
+    }
+
+    /// What was held goes out, if it may now.
+    fn release(&mut self) {
+        if self.flows() {
+            let Out { wire, held, .. } = self;
+            wire.append(held);
+        }
+    }
+}
+
+/// The outbox of one socket, as the hub sees it.
+pub struct LinkOutbox(pub Arc<Link>);
+
+impl Outbox for LinkOutbox {
+    fn send(&self, frames: Frames<'_>) -> Result<(), OutboxClosed> {
+        self.0.put(frames, Queue::push)
+    }
+
+    fn replay(&self, frames: Frames<'_>) -> Result<(), OutboxClosed> {
+        self.0.put(frames, Queue::push_replay)
+    }
+
+    fn close(&self, reason: &'static str) {
+        self.0.turn_away(reason);
+    }
+}

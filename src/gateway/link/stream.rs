@@ -1,0 +1,319 @@
+use std::{
+    cell::RefCell,
+    io,
+    net::Shutdown,
+    pin::Pin,
+    sync::{Arc, atomic::Ordering},
+    task::{Context, Poll},
+    time::Instant,
+};
+
+use bytes::{Buf, Bytes, BytesMut};
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+
+use super::{Carrier, Link, Out, Stage};
+use crate::{
+    gateway::{
+        connection::{Connection, Other},
+        packet,
+        websocket::{
+            Inbound, Violation,
+            frame::{self, Head},
+        },
+    },
+    hub::Weight,
+};
+
+/// The library's end of a WebSocket: it reads what the client sends, uncompressed, and writes what it has to say.
+///
+/// Writing never waits, and so the library's writer is never stuck; what the client does not take waits in the [`Link`].
+/// A write holds whole frames only, since all of it is always taken: which is how the library's packets are told apart.
+pub struct Stream {
+    link: Arc<Link>,
+    /// `None`: the link has the connection.
+    other: Option<Box<Other>>,
+    /// `None`: what the client sends passes as it is.
+    inbound: Option<Box<Inbound>>,
+    compressed: bool,
+    ready: BytesMut,
+    at_end: bool,
+}
+
+/// What the client said in its handshake.
+pub struct Terms {
+    /// It polled until now.
+    pub upgrades: bool,
+    /// permessage-deflate was agreed on.
+    pub compressed: bool,
+    /// The most bytes of one message.
+    pub limit: usize,
+}
+
+thread_local! {
+    static SCRATCH: RefCell<Vec<u8>> = RefCell::new(vec![0; 64 << 10]);
+}
+
+impl Stream {
+    /// `early`: what came with the handshake already. `None`: the link has a connection.
+    pub fn new(link: Arc<Link>, connection: Connection, early: &[u8], terms: &Terms) -> Option<Self> {
+        let other = match connection {
+            Connection::Tcp(tcp) => {
+                link.tcp.set(tcp).ok()?;
+                None
+            }
+            Connection::Other(other) => Some(other),
+        };
+        let inbound =
+            (terms.upgrades || terms.compressed).then(|| Box::new(Inbound::new(terms.compressed, terms.limit)));
+        if !terms.upgrades {
+            link.compresses.store(terms.compressed, Ordering::Relaxed);
+        }
+        let compressed = terms.compressed;
+        let mut stream = Stream { link, other, inbound, compressed, ready: BytesMut::new(), at_end: false };
+        let taken = stream.take_in(early);
+        taken.ok().map(|()| stream)
+    }
+
+    /// Takes in what came.
+    fn take_in(&mut self, bytes: &[u8]) -> io::Result<()> {
+        let Some(inbound) = &mut self.inbound else {
+            self.ready.extend_from_slice(bytes);
+            return Ok(());
+        };
+        match inbound.push(bytes, &mut self.ready) {
+            Ok(upgraded) => {
+                if upgraded {
+                    self.link.go_over(self.compressed);
+                }
+            }
+            Err(violation) => {
+                self.link.refuse(violation);
+                return Err(io::Error::new(io::ErrorKind::InvalidData, violation));
+            }
+        }
+        if !self.compressed && inbound.is_idle() && self.link.is_websocket() {
+            self.inbound = None;
+        }
+        Ok(())
+    }
+
+    /// Reads what has arrived; zero bytes at the end of the stream.
+    fn poll_arrived(&mut self, context: &mut Context<'_>) -> Poll<io::Result<usize>> {
+        SCRATCH.with_borrow_mut(|scratch| {
+            let read = match &mut self.other {
+                None => {
+                    let Some(tcp) = self.link.tcp.get() else { return Poll::Ready(Ok(0)) };
+                    loop {
+                        std::task::ready!(tcp.poll_read_ready(context))?;
+                        match tcp.try_read(scratch) {
+                            Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
+                            read => break read?,
+                        }
+                    }
+                }
+                Some(other) => {
+                    let mut buffer = ReadBuf::new(scratch);
+                    std::task::ready!(Pin::new(other).poll_read(context, &mut buffer))?;
+                    buffer.filled().len()
+                }
+            };
+            // Taken by range, since the scratch is this thread's and the rest of it stale.
+            self.take_in(scratch.get(..read).unwrap_or_default())?;
+            Poll::Ready(Ok(read))
+        })
+    }
+
+    /// Sends what waits, as far as the connection takes it; else this task is woken when it takes more.
+    fn flush(&mut self, context: &mut Context<'_>) -> io::Result<()> {
+        let link = self.link.clone();
+        let mut out = link.out();
+        if out.stage == Stage::Ended {
+            return Err(io::ErrorKind::ConnectionAborted.into());
+        }
+        if let Err(error) = self.flush_wire(&mut out, context) {
+            link.end(&mut out, "connection lost", Some(&error));
+            return Err(error);
+        }
+        if !out.flusher.as_ref().is_some_and(|waker| waker.will_wake(context.waker())) {
+            out.flusher = Some(context.waker().clone());
+        }
+        Ok(())
+    }
+
+    fn flush_wire(&mut self, out: &mut Out, context: &mut Context<'_>) -> io::Result<()> {
+        while !out.wire.is_empty() {
+            let (slices, _) = out.wire.slices();
+            let sent = match &mut self.other {
+                None => {
+                    let Some(tcp) = self.link.tcp.get() else { return Ok(()) };
+                    match tcp.poll_write_ready(context) {
+                        Poll::Pending => return Ok(()),
+                        Poll::Ready(ready) => ready?,
+                    }
+                    match tcp.try_write_vectored(&slices) {
+                        Err(error) if error.kind() == io::ErrorKind::WouldBlock => continue,
+                        sent => sent?,
+                    }
+                }
+                Some(other) => match Pin::new(other).poll_write_vectored(context, &slices) {
+                    Poll::Pending => return Ok(()),
+                    Poll::Ready(sent) => sent?,
+                },
+            };
+            drop(slices);
+            if sent == 0 {
+                return Err(io::ErrorKind::WriteZero.into());
+            }
+            out.wire.advance(sent, Instant::now());
+        }
+        match &mut self.other {
+            None => Ok(()),
+            Some(other) => match Pin::new(other).poll_flush(context) {
+                Poll::Pending => Ok(()),
+                Poll::Ready(flushed) => flushed,
+            },
+        }
+    }
+
+    /// Takes what the library writes.
+    fn take_out(&self, out: &mut Out, mut bytes: &[u8]) -> io::Result<()> {
+        let now = Instant::now();
+        while !bytes.is_empty() {
+            let size = Head::parse(bytes).ok().flatten().and_then(|head| head.frame_size());
+            let Some((whole, rest)) = size.and_then(|size| bytes.split_at_checked(size)) else {
+                tracing::error!("the library wrote a part of a frame, which no version did that was tried: report it");
+                return Err(io::ErrorKind::InvalidData.into());
+            };
+            bytes = rest;
+            let whole = Bytes::copy_from_slice(whole);
+            let packet = frame::payload(&whole);
+            if packet::is_marker(&packet) {
+                continue;
+            }
+            if packet::is_connect_reply(&packet) {
+                let named = self.link.open_gate(out, &packet).map(|text| frame::text(&[&text]));
+                out.wire.push(named.unwrap_or(whole), Weight::Durable, now);
+                out.release();
+            } else {
+                out.wire.push(whole, Weight::Durable, now);
+            }
+        }
+        Ok(())
+    }
+}
+
+impl Link {
+    fn is_websocket(&self) -> bool {
+        self.out().carrier == Carrier::WebSocket
+    }
+
+    /// The client has ended its polling and goes on over the WebSocket.
+    fn go_over(&self, compressed: bool) {
+        let mut out = self.out();
+        self.compresses.store(compressed, Ordering::Relaxed);
+        out.carrier = Carrier::WebSocket;
+        out.release();
+        self.send_waiting(&mut out);
+        let _ = self.settle(&mut out);
+    }
+
+    /// What the client sent cannot be read: it is told, as well as can be, and the connection ends.
+    fn refuse(&self, violation: Violation) {
+        let mut out = self.out();
+        let close = frame::close(violation.close_code(), &violation.to_string());
+        out.wire.push(close, Weight::Durable, Instant::now());
+        self.send_waiting(&mut out);
+        tracing::debug!(socket = self.sid.get().map(socketioxide::socket::Sid::as_str), %violation, "connection refused");
+        finish(&mut out);
+        if let Some(tcp) = self.tcp.get() {
+            let _ = socket2::SockRef::from(tcp).shutdown(Shutdown::Write);
+        }
+    }
+
+    /// Sends what waits without waiting for it.
+    fn send_waiting(&self, out: &mut Out) {
+        let Some(tcp) = self.tcp.get() else { return };
+        while !out.wire.is_empty() {
+            let (slices, length) = out.wire.slices();
+            // A connection that is lost shows when it is read.
+            let Ok(sent) = tcp.try_write_vectored(&slices) else { return };
+            drop(slices);
+            out.wire.advance(sent, Instant::now());
+            if sent < length {
+                return;
+            }
+        }
+    }
+}
+
+fn finish(out: &mut Out) {
+    out.stage = Stage::Ended;
+    out.wire = super::Queue::default();
+    out.held = super::Queue::default();
+    out.flusher = None;
+}
+
+impl AsyncRead for Stream {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        buffer: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        self.flush(context)?;
+        while self.ready.is_empty() && !self.at_end {
+            self.at_end = std::task::ready!(self.poll_arrived(context))? == 0;
+        }
+        let length = self.ready.len().min(buffer.remaining());
+        buffer.put_slice(self.ready.get(..length).unwrap_or_default());
+        self.ready.advance(length);
+        if self.ready.is_empty() {
+            // Most connections are idle, always: they keep no memory.
+            self.ready = BytesMut::new();
+        }
+        Poll::Ready(Ok(()))
+    }
+}
+
+impl AsyncWrite for Stream {
+    fn poll_write(self: Pin<&mut Self>, _: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+        let link = &self.link;
+        let mut out = link.out();
+        if out.stage == Stage::Ended {
+            return Poll::Ready(Err(io::ErrorKind::BrokenPipe.into()));
+        }
+        if let Err(error) = self.take_out(&mut out, bytes) {
+            link.end(&mut out, "the library broke a frame", Some(&error));
+            return Poll::Ready(Err(error));
+        }
+        link.send_waiting(&mut out);
+        let taken = link.settle(&mut out).map(|()| bytes.len());
+        Poll::Ready(taken.map_err(|_| io::ErrorKind::BrokenPipe.into()))
+    }
+
+    fn poll_flush(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn poll_shutdown(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Poll::Ready(Ok(()))
+    }
+}
+
+impl Drop for Stream {
+    fn drop(&mut self) {
+        let mut out = self.link.out();
+        match (out.stage, out.carrier) {
+            (Stage::Ended, _) => {}
+            // The library would leave the session between two transports for ever.
+            (_, Carrier::Polling { .. }) => self.link.end(&mut out, "upgrade abandoned", None),
+            (_, Carrier::WebSocket) => {
+                self.link.send_waiting(&mut out);
+                finish(&mut out);
+                if let Some(tcp) = self.link.tcp.get() {
+                    // Others hold the link, and with it the descriptor.
+                    let _ = socket2::SockRef::from(tcp).shutdown(Shutdown::Both);
+                }
+            }
+        }
+    }
+}

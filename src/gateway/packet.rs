@@ -1,0 +1,79 @@
+//! Packets of the Socket.IO protocol (version 5) over Engine.IO, as text: those that walcast writes itself, and those of the
+//! library's that it must know on sight.
+
+use bytes::Bytes;
+
+use super::websocket::frame;
+
+/// An event with its payload, and behind it the offset that it leaves its receiver at: stock clients keep the last text
+/// that ends an event, and come back with it.
+pub fn event(event: &str, payload: &str, offset: Option<&str>) -> Bytes {
+    let name = serde_json::Value::from(event).to_string();
+    match offset {
+        Some(offset) => {
+            let pieces = [b"42[", name.as_bytes(), b",", payload.as_bytes(), b",\"", offset.as_bytes(), b"\"]"];
+            frame::text(&pieces)
+        }
+        None => frame::text(&[b"42[", name.as_bytes(), b",", payload.as_bytes(), b"]"]),
+    }
+}
+
+/// The same for clients that do not come back by themselves.
+pub fn event_without_offset(name: &str, payload: &str, _: Option<&str>) -> Bytes {
+    event(name, payload, None)
+}
+
+/// The answer to a request.
+pub fn ack(id: i64, body: &str) -> Bytes {
+    frame::text(&[b"43", id.to_string().as_bytes(), b"[", body.as_bytes(), b"]"])
+}
+
+/// The name of the event that tells the library that something waits for a client which polls. No client is sent it.
+pub const MARKER: &str = "\u{1}";
+
+pub fn is_marker(packet: &[u8]) -> bool {
+    packet.starts_with(br#"42["\u0001""#)
+}
+
+/// Whether the packet is the library's reply to a client that entered the main namespace.
+pub fn is_connect_reply(packet: &[u8]) -> bool {
+    packet.starts_with(b"40{")
+}
+
+/// The reply with the name of the session, which a stock client gives back when it comes back. `None` where it has no place
+/// for one.
+pub fn with_session(reply: &[u8], session: &str) -> Option<Bytes> {
+    let open = reply.strip_suffix(b"}")?;
+    Some(Bytes::from([open, br#","pid":""#, session.as_bytes(), br#""}"#].concat()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn text(packet: Bytes) -> String {
+        String::from_utf8_lossy(&frame::payload(&packet)).into_owned()
+    }
+
+    #[test]
+    fn an_event_is_its_name_its_payload_and_perhaps_its_offset() {
+        assert_eq!(text(event("a:b", "{}", None)), r#"42["a:b",{}]"#);
+        assert_eq!(text(event("a:b", "{}", Some("e/1-2"))), r#"42["a:b",{},"e/1-2"]"#);
+        assert_eq!(text(event_without_offset("a:b", "{}", Some("e/1-2"))), r#"42["a:b",{}]"#);
+        assert_eq!(text(event("a\"b", "{}", None)), r#"42["a\"b",{}]"#, "a table's name may hold a quote");
+        assert_eq!(text(ack(7, r#"{"ok":true}"#)), r#"437[{"ok":true}]"#);
+    }
+
+    #[test]
+    fn the_reply_to_connect_names_the_session() {
+        let reply = br#"40{"sid":"x"}"#;
+        assert!(is_connect_reply(reply) && !is_connect_reply(br#"40/admin,{"sid":"x"}"#));
+        assert_eq!(with_session(reply, "p").as_deref(), Some(br#"40{"sid":"x","pid":"p"}"#.as_slice()));
+    }
+
+    #[test]
+    fn the_marker_is_known_as_the_library_writes_it() {
+        let written = serde_json::json!([MARKER, null]).to_string();
+        assert!(is_marker(format!("42{written}").as_bytes()) && !is_marker(br#"42["u0001"]"#));
+    }
+}

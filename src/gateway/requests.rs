@@ -1,0 +1,141 @@
+use std::sync::Arc;
+
+use axum::{
+    Router,
+    body::{Body, to_bytes},
+    extract::{Request, State},
+    http::{HeaderValue, Method, StatusCode, header},
+    response::{IntoResponse, Response},
+    routing::any,
+};
+use socketioxide::socket::Sid;
+
+use super::{
+    library::Library,
+    link::{Limits, Link, fill_poll},
+    upgrade,
+};
+
+/// What the requests of this server share.
+#[derive(Clone)]
+pub struct Requests {
+    pub library: Library,
+    pub limits: Limits,
+    /// The most bytes of one message that is let in.
+    pub let_in: usize,
+}
+
+/// Socket.IO's own path. Polling passes through here to the library and back; a WebSocket is ours.
+pub fn routes(requests: Requests) -> Router {
+    Router::new().route("/socket.io", any(receive)).route("/socket.io/", any(receive)).with_state(Arc::new(requests))
+}
+
+/// What the query says: see the Engine.IO protocol.
+struct Query<'a> {
+    version: Option<&'a str>,
+    transport: Option<&'a str>,
+    sid: Option<&'a str>,
+}
+
+impl<'a> Query<'a> {
+    fn read(query: &'a str) -> Self {
+        let find = |name: &str| {
+            let pairs = query.split('&').filter_map(|pair| pair.split_once('='));
+            pairs.into_iter().find(|(key, _)| *key == name).map(|(_, value)| value)
+        };
+        Query { version: find("EIO"), transport: find("transport"), sid: find("sid") }
+    }
+}
+
+/// Why a request is refused, as Engine.IO's reference server says it.
+#[derive(Clone, Copy)]
+pub enum Refusal {
+    UnknownTransport,
+    UnknownSession,
+    BadRequest,
+    UnsupportedVersion,
+}
+
+impl IntoResponse for Refusal {
+    fn into_response(self) -> Response {
+        let (code, message) = match self {
+            Refusal::UnknownTransport => (0, "Transport unknown"),
+            Refusal::UnknownSession => (1, "Session ID unknown"),
+            Refusal::BadRequest => (3, "Bad request"),
+            Refusal::UnsupportedVersion => (5, "Unsupported protocol version"),
+        };
+        let body = serde_json::json!({ "code": code, "message": message });
+        (StatusCode::BAD_REQUEST, axum::Json(body)).into_response()
+    }
+}
+
+async fn receive(State(requests): State<Arc<Requests>>, request: Request) -> Response {
+    respond(&requests, request).await.unwrap_or_else(IntoResponse::into_response)
+}
+
+async fn respond(requests: &Requests, mut request: Request) -> Result<Response, Refusal> {
+    let query = request.uri().query().unwrap_or_default().to_owned();
+    let query = Query::read(&query);
+    if query.version != Some("4") {
+        return Err(Refusal::UnsupportedVersion);
+    }
+    let session = match query.sid.map(|sid| sid.parse::<Sid>()) {
+        None => None,
+        Some(Err(_)) => return Err(Refusal::UnknownSession),
+        Some(Ok(sid)) => {
+            Some(requests.library.find(sid).filter(|link| !link.has_ended()).ok_or(Refusal::UnknownSession)?)
+        }
+    };
+    match (query.transport, session) {
+        (Some("websocket"), session) => upgrade::upgrade(requests, session, request),
+        (Some("polling"), None) => {
+            let link = Link::over_polling(requests.library.clone(), requests.limits);
+            request.extensions_mut().insert(link.clone());
+            let response = requests.library.request(request).await;
+            let (head, body) = whole(response).await?;
+            if let Some(sid) = opened(&body) {
+                requests.library.add(sid, &link);
+            }
+            Ok(Response::from_parts(head, Body::from(body)))
+        }
+        (Some("polling"), Some(link)) if request.method() == Method::GET => {
+            let (mut head, body) = whole(requests.library.request(request).await).await?;
+            if head.status != StatusCode::OK {
+                return Ok(Response::from_parts(head, Body::from(body)));
+            }
+            let body = fill_poll(&link, &body).map_err(|_| Refusal::UnknownSession)?;
+            head.headers.insert(header::CONTENT_LENGTH, HeaderValue::from(body.len()));
+            Ok(Response::from_parts(head, Body::from(body)))
+        }
+        (Some("polling"), Some(_)) => Ok(requests.library.request(request).await),
+        _ => Err(Refusal::UnknownTransport),
+    }
+}
+
+/// The library's answers are whole already.
+async fn whole(response: Response) -> Result<(axum::http::response::Parts, bytes::Bytes), Refusal> {
+    let (head, body) = response.into_parts();
+    let body = to_bytes(body, usize::MAX).await.map_err(|_| Refusal::BadRequest)?;
+    Ok((head, body))
+}
+
+/// The session's name, as the open packet has it.
+fn opened(body: &[u8]) -> Option<Sid> {
+    let open: serde_json::Value = serde_json::from_slice(body.strip_prefix(b"0")?).ok()?;
+    open.get("sid")?.as_str()?.parse().ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_open_packet_names_the_session() {
+        let sid = Sid::new();
+        let body = format!(r#"0{{"sid":"{sid}","upgrades":["websocket"],"pingInterval":25000}}"#);
+        assert_eq!(opened(body.as_bytes()), Some(sid));
+        for body in ["", "0", "0{}", r#"{"code":0}"#, r#"0{"sid":"x"}"#] {
+            assert_eq!(opened(body.as_bytes()), None, "{body}");
+        }
+    }
+}
