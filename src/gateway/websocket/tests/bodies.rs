@@ -33,7 +33,7 @@ fn pushed<'a>(parts: impl IntoIterator<Item = &'a [u8]>, compressed: bool) -> (B
 pub fn inflate_any(data: &[u8]) {
     match inflate(data, LIMIT) {
         Ok(message) => {
-            assert!(message.len() <= LIMIT);
+            assert!(message.len() <= LIMIT && message.capacity() <= LIMIT + 8);
             assert_eq!(inflate(&deflate(&message), LIMIT), Ok(message));
         }
         Err(Violation::TooBig { limit }) => {
