@@ -34,7 +34,7 @@ soak: ## 500 changes/s and 1,000 sockets that come and go, for MINUTES=30; of a 
 	@PG_BIN=$$(scripts/find-postgres.sh) SEED=$(SEED) MINUTES=$(MINUTES) \
 		cargo test --locked --quiet --profile $(or $(PROFILE),release) --test chaos -- soak
 
-fuzz: ## the decoders under libFuzzer, FUZZ_SECONDS=60 for each target
+fuzz: ## the decoders and the WebSockets under libFuzzer, FUZZ_SECONDS=60 for each target
 	@scripts/fuzz.sh
 
 deny: ## licences, bans, sources and advisories of the dependencies
