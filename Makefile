@@ -37,7 +37,7 @@ soak: ## 500 changes/s and 1,000 sockets that come and go, for MINUTES=30; of a 
 corruptions: ## every byte of every captured frame as every other byte, by an optimised build: no decoder panics
 	@cargo test --locked --release --lib -- --ignored every_corruption
 
-fuzz: ## the decoders under libFuzzer, FUZZ_SECONDS=60 for each target
+fuzz: ## the decoders and the WebSockets under libFuzzer, FUZZ_SECONDS=60 for each target
 	@scripts/fuzz.sh
 
 deny: ## licences, bans, sources and advisories of the dependencies

@@ -122,11 +122,11 @@ impl Inbound {
             Message::Plain { length, may_upgrade } => {
                 out.put_slice(whole);
                 *length += payload.len();
-                *may_upgrade &= *length <= 1 && unmasked(payload, head.key).all(|byte| byte == UPGRADE);
+                *may_upgrade &= *length <= 1 && payload.iter().zip(head.key).all(|(byte, key)| byte ^ key == UPGRADE);
                 *may_upgrade && *length == 1
             }
             Message::Compressed { opcode, deflated } => {
-                deflated.extend(unmasked(payload, head.key));
+                append_unmasked(deflated, payload, head.key);
                 let message = if head.fin { inflate(deflated, self.limit)? } else { Vec::new() };
                 if head.fin {
                     frame::put_masked(out, *opcode, &message);
@@ -151,6 +151,34 @@ impl Message {
     }
 }
 
-fn unmasked(payload: &[u8], key: [u8; 4]) -> impl Iterator<Item = u8> {
-    payload.iter().zip(key.into_iter().cycle()).map(|(byte, key)| byte ^ key)
+fn append_unmasked(out: &mut Vec<u8>, payload: &[u8], key: [u8; 4]) {
+    let start = out.len();
+    out.extend_from_slice(payload);
+    let (_, new) = out.split_at_mut(start);
+    let (words, rest) = new.as_chunks_mut();
+    for word in words {
+        *word = (u32::from_ne_bytes(*word) ^ u32::from_ne_bytes(key)).to_ne_bytes();
+    }
+    rest.iter_mut().zip(key).for_each(|(byte, key)| *byte ^= key);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_large_frame_leaves_no_memory_behind() {
+        let mut frame = vec![0x82, 0xFF];
+        frame.extend(100_000_u64.to_be_bytes());
+        frame.resize(frame.len() + 4 + 100_000, 0);
+        let mut inbound = Inbound::new(false, 1 << 20);
+        // The beginning of another frame comes with the end of the large one.
+        for part in [&frame[..99_999], &[&frame[99_999..], &frame[..5]].concat()] {
+            inbound.push(part, &mut BytesMut::new()).expect("no violation");
+        }
+        assert_eq!(inbound.held, frame[..5]);
+        assert!(inbound.held.capacity() < 64, "{} bytes are kept", inbound.held.capacity());
+        inbound.push(&frame[5..], &mut BytesMut::new()).expect("no violation");
+        assert_eq!(inbound.held.capacity(), 0);
+    }
 }

@@ -10,6 +10,9 @@ pub mod frame;
 mod inbound;
 mod violation;
 
+#[cfg(test)]
+mod tests;
+
 pub use deflate::{deflate, inflate};
 pub use extension::{ACCEPTED, offers_deflate};
 pub use inbound::Inbound;
