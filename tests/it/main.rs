@@ -5,6 +5,8 @@ mod support;
 
 mod another_cluster;
 mod bad_surroundings;
+mod behind_haproxy;
+mod behind_nginx;
 mod commands;
 mod failover;
 mod gateway;
