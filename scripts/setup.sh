@@ -28,6 +28,7 @@ fi
 if [[ $goal == test ]]; then
     have node || missing "Node.js (18 or later)" nodejs
     have npm || missing "npm" npm
+    python3 -c 'import ensurepip, venv' 2>/dev/null || missing "Python with venv" python3 python3-venv
     have nginx || missing "nginx" nginx
     have haproxy || missing "HAProxy" haproxy
 fi

@@ -17,6 +17,7 @@ mod main_road;
 mod matrix;
 mod plugins_agree;
 mod poison;
+mod python_client;
 mod replication_refusals;
 mod replication_stream;
 mod replication_wire;

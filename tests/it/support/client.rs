@@ -52,6 +52,11 @@ impl Client {
         self.order(json!({ "do": "reconnect" })).await.expect("reconnects");
     }
 
+    /// Over which transport it is connected just now; only a client in Python can tell.
+    pub async fn transport(&self) -> Value {
+        self.order(json!({ "do": "transport" })).await.expect("tells")
+    }
+
     /// Reads nothing any more.
     pub async fn pause(&self) {
         self.order(json!({ "do": "pause" })).await.expect("pauses");
@@ -91,6 +96,13 @@ impl Client {
         let (event, payload) = self.next_but(&passed_over.collect::<Vec<_>>()).await;
         assert_eq!(event, name, "{payload}");
         payload
+    }
+
+    /// The next event, which must have this name and this many arguments.
+    pub async fn expect_arguments(&mut self, name: &str, count: usize) -> Vec<Value> {
+        let (event, arguments) = self.next_with_arguments(&PASSED_OVER).await;
+        assert_eq!((event.as_str(), arguments.len()), (name, count), "{arguments:?}");
+        arguments
     }
 
     async fn next_but(&mut self, passed_over: &[&str]) -> (String, Value) {

@@ -40,6 +40,13 @@ impl Sockets {
         Sockets::spawn(node)
     }
 
+    /// `python-socketio`.
+    pub async fn python() -> Sockets {
+        let mut python = Command::new(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/python/venv/bin/python"));
+        python.arg(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/python/driver.py"));
+        Sockets::spawn(python)
+    }
+
     fn spawn(mut driver: Command) -> Sockets {
         let mut child = driver
             .stdin(Stdio::piped())
