@@ -30,6 +30,7 @@ if [[ $goal == test ]]; then
     have npm || missing "npm" npm
     python3 -c 'import ensurepip, venv' 2>/dev/null || missing "Python with venv" python3 python3-venv
     have nginx || missing "nginx" nginx
+    have chromium || missing "Chromium" chromium
     have haproxy || missing "HAProxy" haproxy
 fi
 

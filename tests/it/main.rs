@@ -7,6 +7,7 @@ mod another_cluster;
 mod bad_surroundings;
 mod behind_haproxy;
 mod behind_nginx;
+mod browser;
 mod commands;
 mod failover;
 mod gateway;

@@ -1,6 +1,7 @@
 //! What tests stand on: a database of their own, a server under test, stock clients.
 
 pub mod behind;
+mod browser;
 mod client;
 mod cluster;
 mod database;
@@ -12,6 +13,7 @@ mod sockets;
 
 use std::time::Duration;
 
+pub use browser::{Browser, Page};
 pub use client::Client;
 pub use cluster::{Cluster, plugins};
 pub use database::Database;

@@ -47,7 +47,7 @@ impl Sockets {
         Sockets::spawn(python)
     }
 
-    fn spawn(mut driver: Command) -> Sockets {
+    pub(super) fn spawn(mut driver: Command) -> Sockets {
         let mut child = driver
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
@@ -101,10 +101,15 @@ impl Sockets {
         client.order(order).await?;
         Ok(client)
     }
+
+    /// Gives the driver itself an order.
+    pub(super) async fn order(&self, line: Value) -> Result<Value, String> {
+        self.shared.order(line).await
+    }
 }
 
 /// The options of a page that comes back soon.
-fn page(transports: &[&str]) -> Value {
+pub(super) fn page(transports: &[&str]) -> Value {
     json!({
         "transports": transports,
         "auth": { "token": token("ann") },
