@@ -16,6 +16,8 @@ mod leader_killed;
 mod lifecycle;
 mod main_road;
 mod matrix;
+mod namespaces;
+mod old_clients;
 mod plugins_agree;
 mod poison;
 mod python_client;

@@ -1,7 +1,7 @@
 // Stock socket.io clients that do what they are ordered: in Node (driver.mjs) and, the same code, in a page (browser.mjs).
 //
 //   in   {id, client, do: "connect", url, options}      connects; answers with {id, ok: {sid}} or {id, error: message}
-//          with `resumes`: and comes back as docs/protocol.md shows
+//          with `resumes`: and comes back as docs/protocol.md shows; with `version` 2: by that version's client
 //        {id, client, do: "emit", event, args}          emits without an ack; answers at once
 //        {id, client, do: "request", event, args}       emits with an ack; answers with it
 //        {id, client, do: "requests", event, payloads}  many requests at once; answers with all their acks
@@ -47,10 +47,10 @@ export function clients(io, say) {
   const sockets = new Map();
   const held = new Map();
 
-  function connect({ id, client, url, options, resumes }) {
+  function connect({ id, client, url, options, resumes, version = 4 }) {
     const keeps = new Held();
     const auth = resumes ? (send) => send(keeps.auth(options.auth)) : options.auth;
-    const socket = io[4](url, { forceNew: true, reconnection: false, ...options, auth });
+    const socket = io[version](url, { forceNew: true, reconnection: false, ...options, auth });
     sockets.set(client, socket);
     held.set(client, keeps);
     let answered = false;
@@ -67,7 +67,8 @@ export function clients(io, say) {
     });
     socket.on('connect_error', (error) => answer({ error: error.message }));
     socket.on('disconnect', (reason) => say({ client, event: 'disconnect', args: [reason] }));
-    socket.onAny((event, ...args) => {
+    // Version 2 cannot listen to all events.
+    socket.onAny?.((event, ...args) => {
       keeps.event(event, args[0]);
       say({ client, event, args });
     });
