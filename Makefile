@@ -12,7 +12,7 @@ run: ## a private Postgres in .walcast/, a few components, and walcast beside it
 
 test: ## all tests, on a throw-away Postgres; ARGS='…' goes to the test runner
 	@scripts/setup.sh test
-	@$(MAKE) --no-print-directory tests/js/node_modules/.package-lock.json
+	@$(MAKE) --no-print-directory tests/js/node_modules/.package-lock.json tests/python/venv/.installed
 	@scripts/with-postgres.sh scripts/cargo-test.sh $(ARGS)
 
 lint: ## formatting, and clippy with warnings denied
@@ -46,4 +46,9 @@ deny: ## licences, bans, sources and advisories of the dependencies
 # npm writes this file last: it is there, and newer, only where the packages are those of the lock.
 %/node_modules/.package-lock.json: %/package.json %/package-lock.json
 	cd $* && npm ci --no-fund --no-audit
+	@touch $@
+
+%/venv/.installed: %/requirements.txt
+	python3 -m venv --clear $*/venv
+	$*/venv/bin/pip install --quiet --disable-pip-version-check --require-hashes --requirement $<
 	@touch $@

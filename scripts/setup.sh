@@ -7,6 +7,8 @@ here=$(dirname "$(readlink -f "$0")")
 goal=${1:-}
 [[ $goal == run || $goal == test ]] || { echo "usage: ${0##*/} run|test" >&2; exit 2; }
 
+# Servers are where not everybody looks.
+PATH=$PATH:/usr/sbin:/sbin
 have() { command -v "$1" >/dev/null; }
 fail() { echo "${0##*/}: $*" >&2; exit 2; }
 
@@ -26,6 +28,10 @@ fi
 if [[ $goal == test ]]; then
     have node || missing "Node.js (18 or later)" nodejs
     have npm || missing "npm" npm
+    python3 -c 'import ensurepip, venv' 2>/dev/null || missing "Python with venv" python3 python3-venv
+    have nginx || missing "nginx" nginx
+    have chromium || missing "Chromium" chromium
+    have haproxy || missing "HAProxy" haproxy
 fi
 
 if ((${#packages[@]} > 0)); then

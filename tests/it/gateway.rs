@@ -98,6 +98,23 @@ async fn a_failure_that_nobody_waits_for_comes_back_as_component_error() {
 }
 
 #[tokio::test]
+async fn bytes_are_refused_politely() {
+    let (_database, server, sockets) = open_door().await;
+    let bytes = json!({ "$bytes": [0, 1, 255] });
+    for transport in ["websocket", "polling"] {
+        let mut client = sockets.connect(&server, "ann", transport).await;
+        for payload in [bytes.clone(), json!({ "componentId": "x", "more": [bytes, bytes] })] {
+            let ack = client.request("component:subscribe", payload.clone()).await;
+            assert_eq!((&ack["ok"], &ack["error"]["code"]), (&json!(false), &json!("invalid_payload")), "{ack}");
+            client.emit("component:subscribe", payload).await;
+            let error = client.expect("component:error").await;
+            assert_eq!((&error["event"], &error["code"]), (&json!("component:subscribe"), &json!("invalid_payload")));
+            is_alive(&client).await;
+        }
+    }
+}
+
+#[tokio::test]
 async fn requests_of_one_socket_are_carried_out_in_order() {
     let (database, server, sockets) = open_door().await;
     let id = database.component("c", "[]").await;

@@ -145,6 +145,20 @@ fn nothing_panics_for_want_of_an_answer() {
 }
 
 #[test]
+fn docs_show_the_configurations_that_the_tests_use() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let read = |name: &str| std::fs::read_to_string(root.join(name)).unwrap_or_else(|error| panic!("{name}: {error}"));
+    let bare = |text: String| {
+        let lines = text.lines().filter(|line| !line.trim().is_empty() && !line.trim().starts_with("# "));
+        lines.collect::<Vec<_>>().join("\n")
+    };
+    let page = bare(read("docs/behind-a-proxy.md"));
+    let examples = ["deploy/nginx.conf", "deploy/haproxy.cfg"].into_iter();
+    let changed = examples.filter(|name| !page.contains(&bare(read(name))));
+    report(changed.map(|name| format!("{name}: docs/behind-a-proxy.md shows another one: copy it there")).collect());
+}
+
+#[test]
 fn sql_functions_are_pinned_closed_and_explained() {
     let functions = files(&["sql/functions"], &["sql"]);
     assert!(!functions.is_empty(), "no function found in sql/functions");

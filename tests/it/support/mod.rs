@@ -1,18 +1,27 @@
 //! What tests stand on: a database of their own, a server under test, stock clients.
 
+pub mod behind;
+mod browser;
+mod client;
 mod cluster;
 mod database;
+mod http;
+mod proxy;
 mod reader;
 mod server;
 mod sockets;
 
 use std::time::Duration;
 
+pub use browser::{Browser, Page};
+pub use client::Client;
 pub use cluster::{Cluster, plugins};
 pub use database::Database;
+pub use http::request;
+pub use proxy::Proxy;
 pub use reader::{Reader, inserted};
 pub use server::{Server, walcast};
-pub use sockets::{Client, Sockets};
+pub use sockets::Sockets;
 
 /// The secret that tokens of the tests are signed with.
 pub const SECRET: &str = "the secret of the integration tests";

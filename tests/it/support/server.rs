@@ -2,13 +2,12 @@ use std::{net::SocketAddr, process::Stdio, time::Duration};
 
 use serde_json::Value;
 use tokio::{
-    io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader},
-    net::TcpStream,
+    io::{AsyncBufReadExt, BufReader},
     process::{Child, Command},
     sync::watch,
 };
 
-use super::{Database, PATIENCE, SECRET, within};
+use super::{Database, PATIENCE, SECRET, request, within};
 
 /// The binary under test, without settings of the machine it runs on.
 pub fn walcast() -> Command {
@@ -52,8 +51,10 @@ impl Server {
 
     /// The same; `Err` is the last that a server said which ended before it listened.
     pub async fn try_spawn_on(dsn: &str, slot: &str, arguments: &[&str]) -> Result<Server, String> {
+        let anywhere: &[&str] = if arguments.contains(&"--listen") { &[] } else { &["--listen", "127.0.0.1:0"] };
         let mut child = walcast()
-            .args(["serve", "--log-format", "json", "--listen", "127.0.0.1:0", "--jwt-secret", SECRET])
+            .args(["serve", "--log-format", "json", "--jwt-secret", SECRET])
+            .args(anywhere)
             .args(["--slot", slot, "--database-url", dsn])
             .args(arguments)
             .stderr(Stdio::piped())
@@ -131,18 +132,6 @@ impl Server {
 
     /// A GET request; status code, head and body.
     pub async fn get(&self, path: &str, headers: &[&str]) -> (u16, String, String) {
-        let mut stream = TcpStream::connect(self.address).await.expect("connects");
-        let mut request = format!("GET {path} HTTP/1.1\r\nHost: {}\r\nConnection: close\r\n", self.address);
-        for header in headers {
-            request.push_str(header);
-            request.push_str("\r\n");
-        }
-        request.push_str("\r\n");
-        stream.write_all(request.as_bytes()).await.expect("writes");
-        let mut response = String::new();
-        within("an HTTP response", stream.read_to_string(&mut response)).await.expect("reads");
-        let status = response.split(' ').nth(1).and_then(|code| code.parse().ok()).expect("a status");
-        let (head, body) = response.split_once("\r\n\r\n").expect("a body");
-        (status, head.to_owned(), body.to_owned())
+        request(self.address, "GET", path, headers).await
     }
 }

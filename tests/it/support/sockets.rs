@@ -11,15 +11,15 @@ use tokio::{
     sync::{Mutex as AsyncMutex, mpsc, oneshot},
 };
 
-use super::{Database, Server, token, within};
+use super::{Client, Server, token, within};
 
-/// A Node process that holds stock `socket.io-client`s: see `tests/js/driver.mjs`.
+/// A process that holds stock clients: see `tests/js/clients.mjs`.
 pub struct Sockets {
     shared: Arc<Shared>,
     _child: Child,
 }
 
-struct Shared {
+pub(super) struct Shared {
     stdin: AsyncMutex<ChildStdin>,
     state: Mutex<State>,
 }
@@ -32,23 +32,28 @@ struct State {
     events: HashMap<u64, mpsc::UnboundedSender<(String, Vec<Value>)>>,
 }
 
-/// One stock client. What it is sent waits here until a test takes it, in order.
-pub struct Client {
-    id: u64,
-    shared: Arc<Shared>,
-    events: mpsc::UnboundedReceiver<(String, Vec<Value>)>,
-}
-
 impl Sockets {
+    /// `socket.io-client` in Node.
     pub async fn start() -> Sockets {
-        let driver = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/js/driver.mjs");
-        let mut child = Command::new("node")
-            .arg(driver)
+        let mut node = Command::new("node");
+        node.arg(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/js/driver.mjs"));
+        Sockets::spawn(node)
+    }
+
+    /// `python-socketio`.
+    pub async fn python() -> Sockets {
+        let mut python = Command::new(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/python/venv/bin/python"));
+        python.arg(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/python/driver.py"));
+        Sockets::spawn(python)
+    }
+
+    pub(super) fn spawn(mut driver: Command) -> Sockets {
+        let mut child = driver
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .kill_on_drop(true)
             .spawn()
-            .expect("node runs (make test installs it)");
+            .unwrap_or_else(|error| panic!("{driver:?} does not run, which `make test` installs: {error}"));
         let stdout = child.stdout.take().expect("piped");
         let stdin = AsyncMutex::new(child.stdin.take().expect("piped"));
         let shared = Arc::new(Shared { stdin, state: Mutex::default() });
@@ -72,6 +77,17 @@ impl Sockets {
 
     /// Connects with the client's own options; `Err` is the message of its `connect_error`.
     pub async fn try_connect(&self, server: &Server, options: Value) -> Result<Client, String> {
+        self.client(json!({ "url": server.url(), "options": options })).await
+    }
+
+    /// A client that comes back by itself and resumes, as docs/protocol.md shows; through whatever stands at this URL.
+    pub async fn page(&self, url: &str, transports: &[&str]) -> Client {
+        let options = page(transports);
+        self.client(json!({ "url": url, "options": options, "resumes": true })).await.expect("connects")
+    }
+
+    /// Connects as an order says that tests/js/clients.mjs describes; `Err` is the message of its `connect_error`.
+    pub async fn client(&self, mut order: Value) -> Result<Client, String> {
         let (sender, events) = mpsc::unbounded_channel();
         let id = {
             let mut state = self.shared.state.lock().expect("no panic before");
@@ -81,116 +97,44 @@ impl Sockets {
             id
         };
         let client = Client { id, shared: self.shared.clone(), events };
-        client.order(json!({ "do": "connect", "url": server.url(), "options": options })).await?;
+        order["do"] = "connect".into();
+        client.order(order).await?;
         Ok(client)
+    }
+
+    /// Gives the driver itself an order.
+    pub(super) async fn order(&self, line: Value) -> Result<Value, String> {
+        self.shared.order(line).await
     }
 }
 
-impl Client {
-    /// Emits without an ack.
-    pub async fn emit(&self, event: &str, payload: Value) {
-        self.order(json!({ "do": "emit", "event": event, "args": [payload] })).await.expect("emits");
-    }
+/// The options of a page that comes back soon.
+pub(super) fn page(transports: &[&str]) -> Value {
+    json!({
+        "transports": transports,
+        "auth": { "token": token("ann") },
+        "reconnection": true,
+        "reconnectionDelay": 200,
+        "reconnectionDelayMax": 500,
+    })
+}
 
-    /// Emits with an ack, and waits for it.
-    pub async fn request(&self, event: &str, payload: Value) -> Value {
-        let answer = self.order(json!({ "do": "request", "event": event, "args": [payload] })).await;
-        answer.unwrap_or_else(|error| panic!("{event} was not answered: {error}"))
-    }
-
-    /// Emits many at once, each with an ack, and waits for all.
-    pub async fn requests(&self, event: &str, payloads: Vec<Value>) -> Vec<Value> {
-        let order = json!({ "do": "requests", "event": event, "payloads": payloads });
-        let answer = self.order(order).await.unwrap_or_else(|error| panic!("{event}: {error}"));
-        answer.as_array().expect("acks").clone()
-    }
-
-    /// Subscribes, and expects that it succeeds; the ack.
-    pub async fn subscribe(&self, ids: Value) -> Value {
-        let ack = self.request("component:subscribe", ids).await;
-        assert_eq!(ack["ok"], true, "{ack}");
-        ack
-    }
-
-    /// Leaves; `disconnect` is the last event that it has.
-    pub async fn disconnect(&mut self) {
-        self.order(json!({ "do": "disconnect" })).await.expect("disconnects");
-        while self.next().await.0 != "disconnect" {}
-    }
-
-    /// Comes back after the server has sent it away.
-    pub async fn reconnect(&self) {
-        self.order(json!({ "do": "reconnect" })).await.expect("reconnects");
-    }
-
-    /// Reads nothing any more.
-    pub async fn pause(&self) {
-        self.order(json!({ "do": "pause" })).await.expect("pauses");
-    }
-
-    pub async fn go_on(&self) {
-        self.order(json!({ "do": "go-on" })).await.expect("goes on");
-    }
-
-    /// What has come by now: after an answer, at least what was sent before it.
-    pub fn received(&mut self) -> Vec<(String, Value)> {
-        let came = std::iter::from_fn(|| self.events.try_recv().ok());
-        came.filter(|(event, _)| event != "connect" && event != "walcast:position")
-            .map(|(event, args)| (event, args.into_iter().next().unwrap_or(Value::Null)))
-            .collect()
-    }
-
-    /// Waits until everything that is committed by now has been dispatched. A subscription begins at a place in the
-    /// stream, which may be behind what its client has just written.
-    pub async fn catch_up(&mut self, database: &Database) {
-        let ids = json!({ "entityType": "marker", "entityId": "1" });
-        self.subscribe(ids.clone()).await;
-        database.sql("INSERT INTO components (entity_type, entity_id, type) VALUES ('marker', '1', 'marker')").await;
-        self.expect("component:created").await;
-        self.request("component:unsubscribe", ids).await;
-    }
-
-    /// The next event that the client is sent, and its first argument.
-    /// Where it stands a client is told now and then, which is passed over.
-    pub async fn next(&mut self) -> (String, Value) {
-        self.next_but(&["connect", "walcast:position"]).await
-    }
-
-    /// The next event, which must have this name.
-    pub async fn expect(&mut self, name: &str) -> Value {
-        let passed_over = ["connect", "walcast:position"].into_iter().filter(|event| *event != name);
-        let (event, payload) = self.next_but(&passed_over.collect::<Vec<_>>()).await;
-        assert_eq!(event, name, "{payload}");
-        payload
-    }
-
-    async fn next_but(&mut self, passed_over: &[&str]) -> (String, Value) {
-        loop {
-            let (event, args) = within("an event", self.events.recv()).await.expect("the driver lives");
-            if !passed_over.contains(&event.as_str()) {
-                return (event, args.into_iter().next().unwrap_or(Value::Null));
-            }
-        }
-    }
-
-    async fn order(&self, mut line: Value) -> Result<Value, String> {
+impl Shared {
+    pub(super) async fn order(&self, mut line: Value) -> Result<Value, String> {
         let (sender, answer) = oneshot::channel();
         let id = {
-            let mut state = self.shared.state.lock().expect("no panic before");
+            let mut state = self.state.lock().expect("no panic before");
             state.last_id += 1;
             let id = state.last_id;
             state.answers.insert(id, sender);
             id
         };
         line["id"] = id.into();
-        line["client"] = self.id.into();
         let line = format!("{line}\n");
-        self.shared.stdin.lock().await.write_all(line.as_bytes()).await.expect("the driver lives");
+        self.stdin.lock().await.write_all(line.as_bytes()).await.expect("the driver lives");
         within("the driver's answer", answer).await.expect("the driver lives")
     }
-}
 
-impl Shared {
     fn take(&self, line: Value) {
         let mut state = self.state.lock().expect("no panic before");
         if let Some(id) = line["id"].as_u64() {
