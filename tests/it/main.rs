@@ -3,6 +3,7 @@
 
 mod support;
 
+mod altered_table;
 mod another_cluster;
 mod bad_surroundings;
 mod commands;
@@ -15,11 +16,16 @@ mod main_road;
 mod matrix;
 mod plugins_agree;
 mod poison;
+mod publication_changed;
+mod replica_identity_changed;
 mod replication_refusals;
 mod replication_stream;
 mod replication_wire;
 mod restored_backup;
 mod resume;
+mod rule_changed;
 mod slot_dropped;
 mod slot_invalidated;
 mod sql_functions;
+mod table_recreated;
+mod truncate;

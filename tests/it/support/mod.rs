@@ -5,6 +5,7 @@ mod database;
 mod reader;
 mod server;
 mod sockets;
+mod stage;
 
 use std::time::Duration;
 
@@ -13,6 +14,7 @@ pub use database::Database;
 pub use reader::{Reader, inserted};
 pub use server::{Server, walcast};
 pub use sockets::{Client, Sockets};
+pub use stage::Stage;
 
 /// The secret that tokens of the tests are signed with.
 pub const SECRET: &str = "the secret of the integration tests";
