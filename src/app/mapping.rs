@@ -17,6 +17,8 @@ pub enum MappingError {
 pub struct Mapping {
     store: Store,
     mapper: Mapper,
+    /// The transaction under way.
+    xid: u32,
 }
 
 impl Mapping {
@@ -28,7 +30,7 @@ impl Mapping {
 
     /// Begins with the rules as they stood where the stream begins.
     pub fn new(store: Store, rules: Vec<RuleSpec>) -> Result<Self, MappingError> {
-        Ok(Mapping { store, mapper: Mapper::new(rules)? })
+        Ok(Mapping { store, mapper: Mapper::new(rules)?, xid: 0 })
     }
 
     /// The rules in force, if the last commit changed them.
@@ -38,9 +40,14 @@ impl Mapping {
 
     /// Learns from the catalog what the entry needs. Call it before [`map`](Self::map); after an error, call it again.
     pub async fn prepare(&mut self, entry: &Entry) -> Result<(), StoreError> {
+        if let Entry::Begin(begin) = entry {
+            self.xid = begin.xid;
+        }
         if let Some(table) = self.mapper.unknown_table(entry) {
-            let key = self.store.primary_key(&table.schema, &table.name).await?;
-            self.mapper.learn(table, key);
+            match self.store.primary_key(table, self.xid).await? {
+                Some(key) => self.mapper.learn(table, key),
+                None => self.mapper.learn_gone(table),
+            }
         }
         Ok(())
     }

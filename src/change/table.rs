@@ -5,8 +5,13 @@ use bytestring::ByteString;
 pub struct Table {
     pub schema: ByteString,
     pub name: ByteString,
+    /// `pg_class.oid`, where the plugin says it: unlike the name it stays what it is.
+    pub oid: Option<u32>,
     /// In the order of the log. Columns that the publication leaves out are not in it.
     pub columns: Vec<Column>,
+    /// The columns of the primary key, in the table's order, where the plugin says them: pgoutput does under replica
+    /// identity DEFAULT, of those that are published.
+    pub key: Option<Vec<ByteString>>,
 }
 
 /// Schema and name of a table.

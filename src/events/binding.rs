@@ -29,6 +29,8 @@ pub(super) enum Nested {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Unbound {
     NoKey,
+    /// The table was dropped before its key was known.
+    Gone,
     MissingId(String),
     NotJson(String),
     CompositeParent,

@@ -22,6 +22,11 @@ impl Fault {
                 "it has neither a primary key nor a rule that names an id, so its changes are not told".to_owned(),
                 "add a primary key, or name a unique column with walcast.broadcast_table(…, id => '…')",
             ),
+            Fault::Unbound(Unbound::Gone) => (
+                "it was dropped before walcast came to its changes, so its key is not known, and who follows it is told to fetch again"
+                    .to_owned(),
+                "there is nothing to mend",
+            ),
             Fault::Unbound(Unbound::MissingId(column)) => (
                 format!("its id is in column {column}, which is not published, so its changes are not told"),
                 "add the column to the table's list in the publication, or name another id with walcast.broadcast_table()",

@@ -8,6 +8,7 @@ use super::{
     binding::{Binding, Unbound},
     event::{Naming, Reason},
     fault::Fault,
+    keys::Keys,
     losses::{Losses, LostRow},
     rules::{self, RULES_SCHEMA, Rules},
     telling::{self, Transaction, Untold},
@@ -24,6 +25,7 @@ pub struct Mapper {
     rules: Rules,
     /// By the address of the table, which stays its own for as long as the table is held here.
     layouts: HashMap<usize, Layout>,
+    keys: Keys,
     transaction: Option<Transaction>,
     counts: Counts,
 }
@@ -54,7 +56,13 @@ struct Layout {
 impl Mapper {
     /// `rules` are the rows of `walcast.rules` as they stand where the stream begins.
     pub fn new(rules: Vec<RuleSpec>) -> Result<Self, RuleError> {
-        Ok(Mapper { rules: Rules::new(rules)?, layouts: HashMap::new(), transaction: None, counts: Counts::default() })
+        Ok(Mapper {
+            rules: Rules::new(rules)?,
+            layouts: HashMap::new(),
+            keys: Keys::default(),
+            transaction: None,
+            counts: Counts::default(),
+        })
     }
 
     /// The table whose primary key has to be learned before [`Mapper::map`] can take this entry: its rule does not name
@@ -71,10 +79,22 @@ impl Mapper {
     }
 
     /// Takes in the primary key of a table: the names of its columns in the order of the key, none if it has no key.
+    /// That is the key as the catalog has it now. Where the log says another, or the columns are gone, what was known before
+    /// counts.
     pub fn learn(&mut self, table: &Arc<Table>, primary_key: Vec<ByteString>) {
+        self.settle(table, Some(primary_key));
+    }
+
+    /// Takes in that the catalog has the table no more, so that its primary key is only what was known before.
+    pub fn learn_gone(&mut self, table: &Arc<Table>) {
+        self.settle(table, None);
+    }
+
+    fn settle(&mut self, table: &Arc<Table>, found: Option<Vec<ByteString>>) {
+        let primary_key = self.keys.settle(table, found);
         let layout = self.layout(table);
-        layout.primary_key = Some(primary_key);
-        layout.binding = None;
+        layout.binding = primary_key.is_none().then_some(Err(Fault::Unbound(Unbound::Gone)));
+        layout.primary_key = primary_key;
     }
 
     /// The rules in force, by the names of their tables: what [`Mapper::new`] takes to go on from here.

@@ -6,6 +6,7 @@ mod error;
 mod event;
 mod fault;
 mod json;
+mod keys;
 mod losses;
 mod mapper;
 mod nested;

@@ -21,8 +21,10 @@ impl Window {
         Window { span, samples: VecDeque::new() }
     }
 
-    /// Notes where the stream stands now.
+    /// Notes where the stream stands now. It never goes back: a stream that was interrupted repeats what it has brought, and
+    /// one that begins within a transaction says that it stands nowhere yet.
     pub fn note(&mut self, now: Instant, at: Lsn) {
+        let at = self.samples.back().map_or(at, |(_, before)| at.max(*before));
         let step = self.span / STEPS;
         if self.samples.back().is_none_or(|(then, _)| now.duration_since(*then) >= step) {
             self.samples.push_back((now, at));
@@ -68,6 +70,16 @@ mod tests {
         window.note(start + Duration::from_secs(10), Lsn(2));
         window.note(start + Duration::from_secs(100), Lsn(3));
         assert_eq!(window.start(), Some(Lsn(2)), "36 seconds ago it stood at 2");
+    }
+
+    #[test]
+    fn a_stream_that_begins_within_a_transaction_does_not_take_it_back() {
+        let mut window = Window::new(Duration::from_secs(64));
+        let start = Instant::now();
+        window.note(start, Lsn(5));
+        window.note(start + Duration::from_secs(10), Lsn::ZERO);
+        window.note(start + Duration::from_secs(80), Lsn(7));
+        assert_eq!(window.start(), Some(Lsn(5)), "64 seconds ago it stood where it began");
     }
 
     #[test]

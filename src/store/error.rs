@@ -13,6 +13,11 @@ pub enum StoreError {
     Pool(String),
     #[error(transparent)]
     Tls(#[from] TlsError),
+    #[error(
+        "cannot read the primary key of {table}: transaction {xid} is in the log, and nobody sees yet what it did; if it \
+         waits for a standby (synchronous_standby_names), see to that one"
+    )]
+    NotVisible { xid: u32, table: String },
     #[error("cannot migrate: {0}")]
     Migration(String),
     #[error(

@@ -1,10 +1,17 @@
-use std::collections::HashMap;
+use std::{collections::HashMap, time::Duration};
 
 use bytestring::ByteString;
 use serde_json::Value;
 
 use super::{Store, StoreError};
-use crate::events::{Mapper, RuleError, RuleFault, RuleSpec};
+use crate::{
+    change::Table,
+    events::{Mapper, RuleError, RuleFault, RuleSpec},
+};
+
+/// So often a transaction that is in the log is looked for in the database, at ever longer intervals.
+const LOOKS: u32 = 20;
+const FIRST_LOOK: Duration = Duration::from_millis(1);
 
 impl Store {
     /// The rules as they are committed now. One that cannot be followed is logged and left out: its table goes by its own
@@ -28,15 +35,28 @@ impl Store {
         Ok(rules)
     }
 
-    /// The columns of a table's primary key, in its order; empty where it has none or the table is gone.
-    pub async fn primary_key(&self, schema: &str, table: &str) -> Result<Vec<ByteString>, StoreError> {
-        let rows = self
-            .client()
-            .await?
-            .query(include_str!("../../sql/queries/primary_key.sql"), &[&schema, &table])
-            .await
-            .map_err(StoreError::sql("read a primary key"))?;
-        Ok(rows.iter().map(|row| row.get::<_, &str>(0).into()).collect())
+    /// The columns of a table's primary key, in its order, empty where it has none, as the transaction `xid` or a later one
+    /// left it; `None` where the table is gone.
+    ///
+    /// A transaction is in the log before others see what it did, mostly for microseconds. It is waited for: what it made of
+    /// a table may be what is asked for here.
+    pub async fn primary_key(&self, table: &Table, xid: u32) -> Result<Option<Vec<ByteString>>, StoreError> {
+        let client = self.client().await?;
+        for attempt in 0..LOOKS {
+            let row = client
+                .query_one(
+                    include_str!("../../sql/queries/primary_key.sql"),
+                    &[&i64::from(xid), &table.oid, &&*table.schema, &&*table.name],
+                )
+                .await
+                .map_err(StoreError::sql("read a primary key"))?;
+            if row.get("is_visible") {
+                let key: Option<Vec<&str>> = row.get("key");
+                return Ok(key.map(|key| key.into_iter().map(ByteString::from).collect()));
+            }
+            tokio::time::sleep(FIRST_LOOK * (attempt + 1)).await;
+        }
+        Err(StoreError::NotVisible { xid, table: table.to_string() })
     }
 }
 

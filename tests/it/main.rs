@@ -3,6 +3,7 @@
 
 mod support;
 
+mod altered_table;
 mod another_cluster;
 mod bad_surroundings;
 mod behind_haproxy;
@@ -20,12 +21,17 @@ mod namespaces;
 mod old_clients;
 mod plugins_agree;
 mod poison;
+mod publication_changed;
 mod python_client;
+mod replica_identity_changed;
 mod replication_refusals;
 mod replication_stream;
 mod replication_wire;
 mod restored_backup;
 mod resume;
+mod rule_changed;
 mod slot_dropped;
 mod slot_invalidated;
 mod sql_functions;
+mod table_recreated;
+mod truncate;

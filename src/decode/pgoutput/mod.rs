@@ -89,7 +89,7 @@ impl PgOutput {
     fn relation(&mut self, mut frame: Reader) -> Result<(), Failure> {
         self.order.within("a relation")?;
         let oid = frame.u32("the relation's oid")?;
-        match Relation::read(frame) {
+        match Relation::read(oid, frame) {
             Ok(relation) => {
                 self.relations.insert(oid, Ok(relation));
                 Ok(())

@@ -13,6 +13,8 @@ use crate::{
 
 /// Replica identity FULL.
 const FULL: u8 = b'f';
+/// Replica identity DEFAULT: the primary key.
+const DEFAULT: u8 = b'd';
 
 /// A table as a Relation frame announced it.
 #[derive(Clone, Debug)]
@@ -27,10 +29,14 @@ pub(super) struct Relation {
 
 impl Relation {
     /// Reads a Relation frame past the relation's oid.
-    pub fn read(mut frame: Reader) -> Result<Relation, Failure> {
+    pub fn read(oid: u32, mut frame: Reader) -> Result<Relation, Failure> {
         let (schema, name) = name(&mut frame)?;
-        let mut table = Table { schema, name, columns: Vec::new() };
+        let mut table = Table { schema, name, oid: Some(oid), columns: Vec::new(), key: None };
         let (identity, key) = columns(frame, &mut table).map_err(|fault| fault.of(&table))?;
+        if identity == DEFAULT && key.contains(&true) {
+            let columns = table.columns.iter().zip(&key);
+            table.key = Some(columns.filter(|(_, is_key)| **is_key).map(|(column, _)| column.name.clone()).collect());
+        }
         let key_is_everything = identity != FULL && key.iter().all(|key| *key);
         Ok(Relation { table: Arc::new(table), key, key_is_everything })
     }
@@ -52,7 +58,7 @@ fn name(frame: &mut Reader) -> Result<TableName, Failure> {
 /// Reads the columns into `table`; returns the replica identity, and which of the columns belong to it.
 fn columns(mut frame: Reader, table: &mut Table) -> Result<(u8, Vec<bool>), Fault> {
     let identity = match frame.u8("the replica identity")? {
-        identity @ (b'd' | b'n' | FULL | b'i') => identity,
+        identity @ (DEFAULT | b'n' | FULL | b'i') => identity,
         value => return Err(Fault::Unknown { what: "the replica identity", value }),
     };
     let count = usize::from(frame.u16("the number of columns")?);

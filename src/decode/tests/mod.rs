@@ -9,13 +9,13 @@ mod poison;
 mod same_writes;
 mod wal2json;
 
-use std::{fs, path::PathBuf};
+use std::{fs, path::PathBuf, sync::Arc};
 
 use bytes::Bytes;
 use serde_json::Value;
 
 use super::{DecodeError, Decoder, PgOutput, Published, PublishedTable, Scope, Wal2Json};
-use crate::change::{Cell, Change, Column, Entry, LogicalMessage, Lsn, OldRow, Operation, Row, Unreadable};
+use crate::change::{Cell, Change, Column, Entry, LogicalMessage, Lsn, OldRow, Operation, Row, Table, Unreadable};
 
 /// A frame: where it starts, and its payload.
 type Frame = (Lsn, Bytes);
@@ -95,6 +95,15 @@ fn pgoutput_entries(scenario: &str) -> Vec<Entry> {
 
 fn wal2json_entries(scenario: &str) -> Vec<Entry> {
     decode(&mut Wal2Json::new(published(scenario)), &frames("wal2json", scenario)).expect("wal2json's fixture decodes")
+}
+
+/// Without what only pgoutput says of a table.
+fn common(entry: &Entry) -> Entry {
+    let mut entry = entry.clone();
+    if let Entry::Change(change) = &mut entry {
+        change.table = Arc::new(Table { oid: None, key: None, ..Table::clone(&change.table) });
+    }
+    entry
 }
 
 /// The changes of a table, in order.

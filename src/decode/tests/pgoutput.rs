@@ -63,7 +63,9 @@ fn type_is_read_and_tells_nothing() {
 fn relation_and_insert() {
     let told = entries(&[BEGIN, RELATION, INSERT]).expect("entries");
     let columns = vec![Column { name: "id".into(), type_oid: 23 }];
-    let table = Table { schema: "public".into(), name: "t".into(), columns }.into();
+    let table =
+        Table { schema: "public".into(), name: "t".into(), oid: Some(0x4340), columns, key: Some(vec!["id".into()]) }
+            .into();
     assert_eq!(told[1], Entry::Change(Change { lsn: Lsn(7), table, operation: inserted(&["1"]) }));
 }
 

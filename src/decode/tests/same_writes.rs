@@ -5,6 +5,7 @@ use super::*;
 fn assert_same(scenario: &str, pgoutput: &[Entry], wal2json: &[Entry]) {
     assert!(!pgoutput.is_empty(), "{scenario} tells nothing");
     for (index, (pgoutput, wal2json)) in pgoutput.iter().zip(wal2json).enumerate() {
+        let (pgoutput, wal2json) = (common(pgoutput), common(wal2json));
         assert_eq!(pgoutput, wal2json, "{scenario}, entry {index}: pgoutput (left) and wal2json differ");
     }
     assert_eq!(pgoutput.len(), wal2json.len(), "{scenario}: one tells more than the other");

@@ -84,7 +84,7 @@ fn begin_and_commit() {
 fn insert_shows_the_table() {
     let told = wal2json_entries("origin");
     let columns = vec![Column { name: "id".into(), type_oid: 23 }];
-    let table = Table { schema: "public".into(), name: "t".into(), columns }.into();
+    let table = Table { schema: "public".into(), name: "t".into(), oid: None, columns, key: None }.into();
     let Entry::Change(change) = &told[1] else { panic!("a change, not {:?}", told[1]) };
     assert_eq!(*change, Change { lsn: change.lsn, table, operation: inserted(&["1"]) });
     assert_eq!(change.lsn, frames("wal2json", "origin")[3].0, "the frame's position is the change's");

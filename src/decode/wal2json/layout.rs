@@ -39,7 +39,8 @@ pub(super) struct Source<'a> {
 impl Layout {
     pub fn new(published: &PublishedTable) -> Self {
         let PublishedTable { schema, name, columns, .. } = published;
-        let table = Table { schema: schema.clone(), name: name.clone(), columns: columns.clone() };
+        let (schema, name, columns) = (schema.clone(), name.clone(), columns.clone());
+        let table = Table { schema, name, oid: None, columns, key: None };
         Layout { table: Arc::new(table), full: published.full }
     }
 

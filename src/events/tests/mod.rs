@@ -35,7 +35,13 @@ const COMMIT: Lsn = Lsn(0x1A2B);
 
 fn table(schema: &str, name: &str, columns: &[(&str, u32)]) -> Arc<Table> {
     let column = |(name, type_oid): &(&str, u32)| Column { name: (*name).into(), type_oid: *type_oid };
-    Arc::new(Table { schema: schema.into(), name: name.into(), columns: columns.iter().map(column).collect() })
+    Arc::new(Table {
+        schema: schema.into(),
+        name: name.into(),
+        oid: None,
+        columns: columns.iter().map(column).collect(),
+        key: None,
+    })
 }
 
 fn rule(json: Value) -> RuleSpec {

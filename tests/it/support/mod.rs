@@ -10,6 +10,7 @@ mod proxy;
 mod reader;
 mod server;
 mod sockets;
+mod stage;
 
 use std::time::Duration;
 
@@ -22,6 +23,8 @@ pub use proxy::Proxy;
 pub use reader::{Reader, inserted};
 pub use server::{Server, walcast};
 pub use sockets::Sockets;
+
+pub use stage::Stage;
 
 /// The secret that tokens of the tests are signed with.
 pub const SECRET: &str = "the secret of the integration tests";
