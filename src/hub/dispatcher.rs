@@ -122,6 +122,8 @@ impl Dispatcher {
                     self.rooms.remove_socket(socket);
                 }
             }
+            // An error means that nobody waits any more.
+            Batch::Mark(mark) => drop(mark.send(())),
         }
     }
 

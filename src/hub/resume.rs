@@ -38,6 +38,9 @@ impl Dispatcher {
             Ok((since, frames)) => (since, frames, None),
             Err(gap) => (position.offset, Vec::new(), Some(gap)),
         };
+        if let Some(gap) = gap {
+            self.refused(socket, &resume.since, gap);
+        }
         self.replay(socket, &frames);
         for (prefix, room) in &covered {
             self.rooms.join(socket, room.clone(), Membership { prefix: prefix.clone(), since: from });
@@ -66,8 +69,8 @@ impl Dispatcher {
     /// Takes a socket into a room. What it missed goes out before the answer, so that the answer's offset is true.
     pub(super) fn subscribe(&mut self, socket: SocketId, subscription: Subscription, reply: Reply<Subscribed>) {
         let Some(position) = self.position.clone() else { return reply(Err(HubError::Gone)) };
-        let Subscription { prefix, room, since } = subscription;
-        let missed = since.as_deref().map(|since| {
+        let Subscription { prefix, room, since: brought } = subscription;
+        let missed = brought.as_deref().map(|since| {
             let since = self.since(since)?;
             if !self.history.covers(&room, since) {
                 return Err(HISTORY_GAP);
@@ -80,6 +83,9 @@ impl Dispatcher {
             Some(Err(gap)) => (position.offset, Vec::new(), Some(gap)),
             None => (position.offset, Vec::new(), None),
         };
+        if let (Some(gap), Some(since)) = (gap, &brought) {
+            self.refused(socket, since, gap);
+        }
         self.replay(socket, &frames);
         let membership = Membership { prefix: Some(prefix.clone()), since };
         if !self.rooms.join(socket, room.clone(), membership) {
@@ -98,6 +104,11 @@ impl Dispatcher {
         if closed {
             self.rooms.remove_socket(socket);
         }
+    }
+
+    fn refused(&self, socket: SocketId, since: &str, reason: Gap) {
+        let position = self.position.as_ref().map(|position| position.offset.to_wire(&position.epoch));
+        tracing::debug!(socket = socket.0, since, position, reason, "a socket cannot go on from where it was");
     }
 
     /// Reads an offset that a client brought.

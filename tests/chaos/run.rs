@@ -58,7 +58,8 @@ pub async fn run(seed: u64, minutes: u64) -> Result<(), String> {
 
 async fn strike(seed: u64, minutes: u64) -> Result<(), String> {
     let began = Instant::now();
-    let mut world = World::start(&["--outbox-bytes", "64KiB", "--stall-timeout", "3s"]).await;
+    let mut world =
+        World::start(&["--outbox-bytes", "64KiB", "--stall-timeout", "3s", "--log", "info,walcast::hub=debug"]).await;
     let dsn = world.cluster.dsn_text("");
     for number in 0..COMPONENTS {
         world.cluster.sql(&writers::upsert(number, "first")).await;
