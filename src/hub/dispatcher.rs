@@ -44,6 +44,8 @@ pub struct Dispatcher {
     pub(super) crowd: Crowd,
     /// Sends since other tasks last had their turn.
     pub(super) sends: usize,
+    /// Another server streams; nobody is served here.
+    pub(super) stands_by: bool,
     window: Window,
     told_position: Instant,
 }
@@ -51,6 +53,9 @@ pub struct Dispatcher {
 /// Sends after which other tasks get their turn: the writers of the sockets, so that a long transaction drains while it
 /// is dispatched instead of filling every queue first.
 const SENDS_A_TURN: usize = 256;
+
+/// Why a server that stands by sends sockets away.
+pub(super) const ELSEWHERE: &str = "another server streams";
 
 /// How often the history is aged.
 const TICK: Duration = Duration::from_secs(1);
@@ -70,6 +75,7 @@ impl Dispatcher {
             position: None,
             crowd: Crowd::default(),
             sends: 0,
+            stands_by: false,
             window: Window::new(settings.retention.window),
             told_position: Instant::now(),
         };
@@ -109,15 +115,17 @@ impl Dispatcher {
         match batch {
             Batch::Begin(position) => {
                 (self.reports.begun)();
+                self.stands_by = false;
                 self.begin(position);
                 self.report_window();
             }
             Batch::Events(events) => self.take_events(events).await,
             Batch::Standby => {
+                self.stands_by = true;
                 let sockets: Vec<_> = self.rooms.sockets().collect();
                 for socket in sockets {
                     if let Some(member) = self.rooms.member(socket) {
-                        member.outbox.close("another server streams");
+                        member.outbox.close(ELSEWHERE);
                     }
                     self.rooms.remove_socket(socket);
                 }
@@ -208,6 +216,62 @@ impl Dispatcher {
         for socket in sockets {
             self.send(socket, &frame);
             self.breathe().await;
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    };
+
+    use super::*;
+    use crate::{
+        events::{Epoch, Room},
+        hub::{Frame, Member, Outbox, OutboxClosed, User},
+    };
+
+    struct Door(Arc<AtomicBool>);
+
+    impl Outbox for Door {
+        fn send(&self, _: &Frame) -> Result<(), OutboxClosed> {
+            Ok(())
+        }
+        fn replay(&self, _: &Frame) -> Result<(), OutboxClosed> {
+            Ok(())
+        }
+        fn close(&self, _: &'static str) {
+            self.0.store(true, Ordering::Relaxed);
+        }
+    }
+
+    /// Connects a socket; whether it was sent away at once.
+    async fn is_sent_away(hub: &Hub) -> bool {
+        let closed = Arc::<AtomicBool>::default();
+        let user = User { id: "ann".into(), email: None };
+        let member = Member { user, outbox: Box::new(Door(closed.clone())) };
+        let socket = hub.connect(member, Room::user("ann"), None).expect("the dispatcher lives");
+        let (answer, answered) = tokio::sync::oneshot::channel();
+        // It is taken up after the connection.
+        hub.unsubscribe(socket, Room::user("nobody"), Box::new(|_| drop(answer.send(()))));
+        answered.await.expect("answers");
+        closed.load(Ordering::Relaxed)
+    }
+
+    #[tokio::test]
+    async fn who_was_let_in_just_before_another_server_streams_is_sent_there() {
+        let retention = Retention { window: Duration::from_secs(60), bytes: 1 << 20 };
+        let settings = Settings { retention, room_cap: 10, replay_bytes: 1 << 20 };
+        let reports = Reports { begun: Box::new(|| {}), handed_on: Box::new(|_| {}), keep_from: Box::new(|_| {}) };
+        let (hub, dispatcher) = Dispatcher::new(settings, reports);
+        tokio::spawn(dispatcher.run(CancellationToken::new()));
+        let begin = || Batch::Begin(Position { epoch: Epoch::new("e"), offset: Offset::before(Lsn(1)) });
+        for (batch, sent_away) in [(begin(), false), (Batch::Standby, true), (begin(), false)] {
+            hub.dispatch(batch).await.expect("the dispatcher lives");
+            hub.dispatched().await.expect("the dispatcher lives");
+            assert_eq!(is_sent_away(&hub).await, sent_away);
         }
     }
 }

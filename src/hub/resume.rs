@@ -4,8 +4,8 @@ use bytestring::ByteString;
 use serde_json::json;
 
 use super::{
-    Dispatcher, Frame, HubError, Member, Reply, Resume, SocketId, Subscribed, Subscription, delivery, history::Content,
-    rooms::Membership,
+    Dispatcher, Frame, HubError, Member, Reply, Resume, SocketId, Subscribed, Subscription, delivery,
+    dispatcher::ELSEWHERE, history::Content, rooms::Membership,
 };
 use crate::{
     change::Lsn,
@@ -19,6 +19,10 @@ impl Dispatcher {
     /// Takes a socket in. One that was here before gets back into its rooms, with what it missed in them.
     pub(super) fn connect(&mut self, socket: SocketId, member: Member, own: Room, resume: Option<Resume>) {
         let Some(position) = self.position.clone() else { return };
+        if self.stands_by {
+            // It was let in just before; here it would wait in silence.
+            return member.outbox.close(ELSEWHERE);
+        }
         self.rooms.add_socket(socket, member);
         let Some(resume) = resume else {
             self.rooms.join(socket, own, Membership { prefix: None, since: position.offset });
