@@ -14,13 +14,19 @@ use crate::{
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Fault {
+    /// kill -9.
     ServerKilled,
+    /// SIGTERM, as a deployment does.
     ServerStopped,
     /// A second server stands by; the first is killed, or asked to go.
     Takeover {
         kindly: bool,
     },
+    /// `pg_ctl stop -m fast`: it waits for walcast to take leave.
     PostgresRestarted,
+    /// `pg_ctl stop -m immediate`: it waits for nobody, and recovers at the next start.
+    PostgresAborted,
+    /// One of its processes dies (kill -9); it ends the others and recovers by itself.
     PostgresCrashed,
     LogCut {
         times: u32,
@@ -67,6 +73,7 @@ fn all(rng: &mut StdRng) -> Vec<Fault> {
         ServerStopped,
         Takeover { kindly: rng.random_bool(0.5) },
         PostgresRestarted,
+        PostgresAborted,
         PostgresCrashed,
         LogCut { times: rng.random_range(1..4) },
         LogStalled,
@@ -82,7 +89,7 @@ fn all(rng: &mut StdRng) -> Vec<Fault> {
 }
 
 /// How many faults [`schedule`] deals before one comes again.
-pub const KINDS: usize = 15;
+pub const KINDS: usize = 16;
 
 impl Fault {
     /// Strikes, and puts back what has to be put back by hand.
@@ -110,10 +117,11 @@ impl Fault {
                 assert!(world.cluster.stop_fast(30).await, "Postgres did not stop: does walcast hold it?");
                 world.cluster.start_again().await;
             }
-            Fault::PostgresCrashed => {
+            Fault::PostgresAborted => {
                 world.cluster.crash();
                 world.cluster.start_again().await;
             }
+            Fault::PostgresCrashed => world.cluster.kill_a_process().await,
             Fault::LogCut { times } => {
                 for _ in 0..times {
                     world.log.cut();

@@ -184,20 +184,25 @@ async fn postgres_stops_without_waiting_for_us_and_sockets_outlast_its_restart()
     let mut client = sockets.connect(&server, "ann", "websocket").await;
     client.subscribe(json!({ "entityType": "page", "entityId": "1" })).await;
 
-    for name in ["before", "after a fast restart", "after a crash"] {
+    for name in ["before", "after a fast restart", "after an immediate one", "after a crash"] {
         cluster
             .sql(&format!(
                 "INSERT INTO components (entity_type, entity_id, type, name) VALUES ('page', '1', 't', '{name}')"
             ))
             .await;
         assert_eq!(client.expect("component:created").await["component"]["name"], name);
-        if name == "before" {
-            assert!(cluster.stop_fast(20).await, "Postgres waits for us");
-            server.becomes("Disconnected").await;
-        } else {
-            cluster.crash();
+        match name {
+            "before" => {
+                assert!(cluster.stop_fast(20).await, "Postgres waits for us");
+                server.becomes("Disconnected").await;
+                cluster.start_again().await;
+            }
+            "after a fast restart" => {
+                cluster.crash();
+                cluster.start_again().await;
+            }
+            _ => cluster.kill_a_process().await,
         }
-        cluster.start_again().await;
     }
 }
 

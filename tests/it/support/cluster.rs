@@ -136,6 +136,22 @@ impl Cluster {
         program("pg_ctl", &["-D", text(&self.data()), "-m", "immediate", "-w", "stop"]);
     }
 
+    /// Kills one of its processes, as the system does that has no memory left; it ends all the others and recovers.
+    pub async fn kill_a_process(&mut self) {
+        let pid = self.value("SELECT pid FROM pg_stat_activity WHERE backend_type = 'checkpointer'").await;
+        done(Command::new("kill").args(["-KILL", &pid.expect("a checkpointer")]).output().expect("runs"));
+        within("the end of a connection and the recovery", async {
+            while !self.client.is_closed() {
+                tokio::time::sleep(Duration::from_millis(10)).await;
+            }
+            while tokio_postgres::connect(&self.dsn_text(""), NoTls).await.is_err() {
+                tokio::time::sleep(Duration::from_millis(50)).await;
+            }
+        })
+        .await;
+        self.client = self.connect("postgres").await;
+    }
+
     pub async fn start_again(&mut self) {
         self.start_again_with("").await;
     }
