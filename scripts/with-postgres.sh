@@ -91,6 +91,10 @@ log_timezone = 'UTC'
 fsync = off
 full_page_writes = off
 CONF
+# Since 15.19 Postgres loads plugins that are not its own only where it is told of them.
+if [[ $("$bin/postgres" --describe-config) == *output_plugin_libraries* ]]; then
+    echo "output_plugin_libraries = 'pgoutput, wal2json'" >>"$data/postgresql.conf"
+fi
 
 # The server dies with us, however we die, but not of the Ctrl-C that ends the command: that one it outlives.
 guard=()

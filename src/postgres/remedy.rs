@@ -28,6 +28,12 @@ pub fn remedy(sqlstate: &str, message: &str) -> Option<String> {
                 message.rsplit(' ').next().unwrap_or("…").trim_matches('"')
             })
         }
+        // Since 15.19 (and its like of the other versions) Postgres loads its own plugins only, unless it is told of others.
+        "42501" if says("output plugin") => format!(
+            "let the server load it: ALTER SYSTEM SET output_plugin_libraries = pgoutput, test_decoding, {}; SELECT \
+             pg_reload_conf()",
+            name()
+        ),
         "42501" => "grant the role what the message names (sql/roles.sql grants all that walcast needs)".to_owned(),
         "53300" if says("max_wal_senders") => "raise max_wal_senders and restart Postgres".to_owned(),
         "53300" if says("for role") => format!("raise it: ALTER ROLE \"{}\" CONNECTION LIMIT …", name()),
@@ -119,6 +125,7 @@ mod tests {
             ("42501", "permission denied to start WAL sender", "ALTER ROLE"),
             ("42501", "permission denied for database shop", "GRANT CREATE ON DATABASE \"shop\""),
             ("42501", "permission denied for table orders", "roles.sql"),
+            ("42501", "library \"wal2json\" may not be used as an output plugin", "test_decoding, wal2json;"),
             (
                 "53300",
                 "number of requested standby connections exceeds max_wal_senders (currently 1)",

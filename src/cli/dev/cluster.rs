@@ -102,9 +102,10 @@ impl Cluster {
     fn launch(&self, dir: &Path, port: u16) -> Result<(), String> {
         let log = dir.join("postgres.log");
         let file = File::create(&log).map_err(|error| format!("cannot write {}: {error}", log.display()))?;
+        let plugins = if self.lists_plugins() { " -c output_plugin_libraries=pgoutput,wal2json" } else { "" };
         let options = format!(
             "-c wal_level=logical -c listen_addresses=127.0.0.1 -c port={port} -c unix_socket_directories= \
-             -c max_replication_slots=20 -c max_wal_senders=20 -c max_slot_wal_keep_size=1GB -c timezone=UTC"
+             -c max_replication_slots=20 -c max_wal_senders=20 -c max_slot_wal_keep_size=1GB -c timezone=UTC{plugins}"
         );
         self.command("pg_ctl")
             .args(["start", "-w", "-t", "60", "-o", &options, "-D"])
@@ -112,6 +113,12 @@ impl Cluster {
             .stdout(Stdio::from(file.try_clone().map_err(|error| error.to_string())?))
             .stderr(Stdio::from(file))
             .run(&format!("start Postgres (its log is {})", log.display()))
+    }
+
+    /// Since 15.19 Postgres loads plugins that are not its own only where it is told of them; before, it knew no such setting.
+    fn lists_plugins(&self) -> bool {
+        let settings = self.command("postgres").arg("--describe-config").output().map(|output| output.stdout);
+        settings.is_ok_and(|text| String::from_utf8_lossy(&text).contains("output_plugin_libraries\t"))
     }
 
     /// The port of the server that runs on this data: the fourth line of its pid file.

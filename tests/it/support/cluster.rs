@@ -233,7 +233,11 @@ fn initialise(directory: &Path, port: u16, settings: &[&str], hba: &str) {
          unix_socket_directories = '{}'\nlog_min_messages = warning\nmax_wal_senders = 5\n",
         directory.display()
     );
-    std::fs::write(data.join("postgresql.auto.conf"), fixed + &settings.join("\n") + "\n").expect("writes");
+    // Since 15.19 Postgres loads plugins that are not its own only where it is told of them.
+    let known = program("postgres", &["--describe-config"]).stdout;
+    let listed = known.split(|byte| *byte == b'\n').any(|line| line.starts_with(b"output_plugin_libraries"));
+    let plugins = if listed { "output_plugin_libraries = 'pgoutput, wal2json'\n" } else { "" };
+    std::fs::write(data.join("postgresql.auto.conf"), fixed + plugins + &settings.join("\n") + "\n").expect("writes");
     std::fs::write(data.join("pg_hba.conf"), format!("{hba}\nlocal all all trust\n")).expect("writes");
 }
 
