@@ -131,7 +131,9 @@ impl Dispatcher {
                 }
             }
             // An error means that nobody waits any more.
-            Batch::Mark(mark) => drop(mark.send(())),
+            Batch::Mark(mark) => {
+                let _ = mark.send(());
+            }
         }
     }
 
@@ -141,7 +143,7 @@ impl Dispatcher {
             self.breathe().await;
         }
         if !batch.is_open {
-            self.end_crowd();
+            self.crowd = Crowd::default();
         }
         if let Some(position) = &mut self.position {
             position.offset = position.offset.max(Offset::before(batch.wal_end));
@@ -255,7 +257,7 @@ mod tests {
         let socket = hub.connect(member, Room::user("ann"), None).expect("the dispatcher lives");
         let (answer, answered) = tokio::sync::oneshot::channel();
         // It is taken up after the connection.
-        hub.unsubscribe(socket, Room::user("nobody"), Box::new(|_| drop(answer.send(()))));
+        hub.unsubscribe(socket, Room::user("nobody"), Box::new(|_| answer.send(()).expect("it is waited for")));
         answered.await.expect("answers");
         closed.load(Ordering::Relaxed)
     }

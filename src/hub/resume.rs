@@ -4,8 +4,11 @@ use bytestring::ByteString;
 use serde_json::json;
 
 use super::{
-    Dispatcher, Frame, HubError, Member, Reply, Resume, SocketId, Subscribed, Subscription, delivery,
-    dispatcher::ELSEWHERE, history::Content, rooms::Membership,
+    Dispatcher, Frame, HubError, Member, Reply, Resume, SocketId, Subscribed, Subscription,
+    delivery::{self, BULK},
+    dispatcher::ELSEWHERE,
+    history::Content,
+    rooms::Membership,
 };
 use crate::{
     change::Lsn,
@@ -85,7 +88,10 @@ impl Dispatcher {
         let (since, frames, gap) = match missed {
             Some(Ok((since, frames))) => (since, frames, None),
             Some(Err(gap)) => (position.offset, Vec::new(), Some(gap)),
-            None => (position.offset, Vec::new(), None),
+            None => {
+                let is_over = self.crowd.is_over(&room, self.settings.room_cap);
+                (position.offset, Vec::new(), is_over.then_some(BULK))
+            }
         };
         if let (Some(gap), Some(since)) = (gap, &brought) {
             self.refused(socket, since, gap);
@@ -133,6 +139,10 @@ impl Dispatcher {
         let mut transaction = Lsn::ZERO;
         let mut counts: HashMap<&Room, u32> = HashMap::new();
         let names: Vec<&Room> = rooms.iter().map(|(_, room)| *room).collect();
+        if names.iter().any(|room| self.crowd.is_over(room, self.settings.room_cap)) {
+            // It would not be sent the rest of the transaction either.
+            return Err(BULK);
+        }
         for (offset, content) in self.history.after(&names, since) {
             if transaction != offset.lsn {
                 transaction = offset.lsn;
@@ -145,7 +155,7 @@ impl Dispatcher {
                         let count = counts.entry(room).or_default();
                         *count += 1;
                         if *count > self.settings.room_cap && names.contains(&room) {
-                            return Err("bulk");
+                            return Err(BULK);
                         }
                     }
                     if !self.rooms.has_heard(socket, told, offset) {

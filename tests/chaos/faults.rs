@@ -158,7 +158,7 @@ async fn hamper(world: &World, flow: Flow, seconds: u64) {
     world.log.flow(Flow::Open);
 }
 
-/// One row in a hundred is in a room that somebody is in; later they all go in one transaction too.
+/// One row in ten is in a room that somebody is in, more than it is sent of one transaction; other rooms go on in the same.
 async fn insert_many(world: &World, rows: u32) {
     world
         .cluster
@@ -170,7 +170,10 @@ async fn insert_many(world: &World, rows: u32) {
         .await;
     world
         .cluster
-        .sql("UPDATE components SET name = name || '!' WHERE entity_type = 'bulk' AND entity_id = 'hot'")
+        .sql(
+            "UPDATE components SET name = name || '!' WHERE entity_type = 'bulk' AND entity_id = 'hot'; \
+             UPDATE components SET name = 'beside bulk', version = version + 1 WHERE entity_type = 'page'",
+        )
         .await;
     world.cluster.sql("DELETE FROM components WHERE entity_type = 'bulk' AND type = 'bulk'").await;
 }
