@@ -160,7 +160,7 @@ async fn a_polling_client_hears_all_of_a_flood_or_is_sent_away_without_a_gap_bef
             heard += 1;
         }
         // It may have come back within the flood. Behind this nothing of it is left.
-        let end = format!("end of round {round}");
+        let mut end = format!("end of round {round}");
         away.rename(&end).await;
         loop {
             match client.next().await {
@@ -169,7 +169,7 @@ async fn a_polling_client_hears_all_of_a_flood_or_is_sent_away_without_a_gap_bef
                 (event, _) if event == "disconnect" => {
                     client.reconnect().await;
                     client.subscribe(json!({ "componentId": away.id })).await;
-                    away.rename("once more").await;
+                    end += ", once more";
                     away.rename(&end).await;
                 }
                 _ => {}
