@@ -24,10 +24,11 @@ test-matrix: ## the tests of replication against Postgres 14, 16, 17, 18; SMOKE=
 	@$(MAKE) --no-print-directory tests/matrix/node_modules/.package-lock.json
 	@scripts/test-matrix.sh
 
-chaos: ## faults of all kinds, by SEED=… for MINUTES=…; then every client must hold what the database holds
+chaos: ## faults of all kinds, by SEED=… for MINUTES=…, PLUGIN=…; then every client must hold what the database holds
 	@scripts/setup.sh test
 	@$(MAKE) --no-print-directory tests/js/node_modules/.package-lock.json
-	@PG_BIN=$$(scripts/find-postgres.sh) SEED=$(SEED) MINUTES=$(MINUTES) cargo test --locked --quiet --test chaos -- chaos
+	@PG_BIN=$$(scripts/find-postgres.sh $(filter wal2json,$(PLUGIN))) SEED=$(SEED) MINUTES=$(MINUTES) PLUGIN=$(PLUGIN) \
+		cargo test --locked --quiet --test chaos -- chaos
 
 soak: ## 500 changes/s and 1,000 sockets that come and go, for MINUTES=30; of a release build unless PROFILE=dev
 	@scripts/setup.sh test

@@ -87,7 +87,7 @@ impl Pipeline {
             let sessions = sessions::take_over(&self.store, &self.slot).await;
             let _ = self.hub.dispatch(Batch::Sessions(sessions)).await;
         }
-        self.catch_up_to(connected.confirmed);
+        self.catch_up_to(connected.confirmed).await;
         Ok(())
     }
 
@@ -117,15 +117,18 @@ impl Pipeline {
         }
         self.is_open = mapped.is_open;
         self.hub.dispatch(Batch::Events(mapped)).await.ok()?;
-        self.catch_up_to(batch.wal_end);
+        self.catch_up_to(batch.wal_end).await;
         Some(())
     }
 
-    /// Everything that commits before here is with the hub.
-    fn catch_up_to(&mut self, here: Lsn) {
+    /// Everything that commits before here was handed to the hub.
+    async fn catch_up_to(&mut self, here: Lsn) {
         if self.catch_up.is_some_and(|end| here >= end) {
             self.catch_up = None;
-            self.health.ready();
+            // It may be many events behind. Whoever came in now with an offset from the server before would be ahead of it.
+            if self.hub.dispatched().await.is_ok() {
+                self.health.ready();
+            }
         }
     }
 }

@@ -4,7 +4,7 @@ use std::sync::{
 };
 
 use bytestring::ByteString;
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, oneshot};
 
 use super::{Outbox, Session, SessionId};
 use crate::{
@@ -108,6 +108,8 @@ pub enum Batch {
     Sessions(Vec<Session>),
     /// Another server streams: sockets are to go there.
     Standby,
+    /// Everything before this is dispatched once it is taken up.
+    Mark(oneshot::Sender<()>),
 }
 
 /// Events in order, and how far the stream has come with them.
@@ -184,6 +186,13 @@ impl Hub {
     /// Hands on what the stream brought; waits while the dispatcher is behind. `Err`: it has ended.
     pub async fn dispatch(&self, batch: Batch) -> Result<(), HubError> {
         self.batches.send(batch).await.map_err(|_| HubError::Gone)
+    }
+
+    /// Waits until all that was handed on before is dispatched. `Err`: the dispatcher has ended.
+    pub async fn dispatched(&self) -> Result<(), HubError> {
+        let (mark, reached) = oneshot::channel();
+        self.dispatch(Batch::Mark(mark)).await?;
+        reached.await.map_err(|_| HubError::Gone)
     }
 
     /// Every request is answered, also one that finds no place in the queue.

@@ -12,26 +12,28 @@ use super::{
 };
 use crate::{
     change::{Lsn, Timestamp},
-    events::{Event, Offset, Room, RoomParts, Target},
+    events::{Event, Room, RoomParts, Target},
 };
 
 /// Sends after which other tasks get their turn.
 const SENDS_A_TURN: usize = 128;
 
-/// How much of the transaction under way the occupied rooms were sent.
+/// How many events the transaction under way has had for each occupied room.
 #[derive(Default)]
 pub struct Crowd {
     transaction: Lsn,
     counts: HashMap<Room, u32>,
-    /// The rooms that are past the cap, and what is to be told of them when the transaction is over.
-    over: IndexMap<Room, Excess>,
 }
 
-struct Excess {
-    prefix: String,
-    last: Offset,
-    committed_at: Timestamp,
+impl Crowd {
+    /// Whether the rest of the transaction is kept from a room.
+    pub(super) fn is_over(&self, room: &Room, cap: u32) -> bool {
+        self.counts.get(room).is_some_and(|count| *count > cap)
+    }
 }
+
+/// Why a room is not sent all of a transaction.
+pub const BULK: &str = "bulk";
 
 impl Dispatcher {
     /// Addresses an event to everyone in its rooms, to each socket once; drops one that was dispatched before. It goes
@@ -44,8 +46,7 @@ impl Dispatcher {
         }
         position.offset = offset;
         if self.crowd.transaction != offset.lsn {
-            self.end_crowd();
-            self.crowd.transaction = offset.lsn;
+            self.crowd = Crowd { transaction: offset.lsn, ..Crowd::default() };
         }
         let content = match event.target() {
             Target::Rooms(rooms) => {
@@ -77,7 +78,9 @@ impl Dispatcher {
         self.history.push(offset, content, Instant::now());
     }
 
-    /// Counts an event for a room that somebody is in; whether the room has had enough of this transaction.
+    /// Counts an event for a room that somebody is in; whether the room has had enough of this transaction. Then it is told
+    /// at once to fetch again, before anything later: whoever holds a later offset knows what it was not sent. All of the
+    /// transaction is committed, so that a fetch finds the rest of it too.
     fn is_crowded(&mut self, event: &Event, room: &Room) -> bool {
         if self.rooms.in_room(room).is_none() {
             return false;
@@ -87,22 +90,14 @@ impl Dispatcher {
         if *count <= self.settings.room_cap {
             return false;
         }
-        let prefix = event.name().rsplit_once(':').map_or("component", |(prefix, _)| prefix);
-        let excess = Excess { prefix: prefix.to_owned(), last: event.offset(), committed_at: event.committed_at() };
-        self.crowd.over.insert(room.clone(), excess);
-        true
-    }
-
-    /// The transaction is over: rooms that were not sent all of it are told to fetch again.
-    pub(super) fn end_crowd(&mut self) {
-        let Crowd { over, .. } = std::mem::take(&mut self.crowd);
-        for (room, excess) in over {
-            let Some(position) = &self.position else { return };
-            let at = Position { epoch: position.epoch.clone(), offset: excess.last };
-            let payload = resync_payload(&room, &excess.prefix, "bulk", &at, excess.committed_at);
-            let frame = self.frame(&format!("{}:resync", excess.prefix), &payload, None);
-            self.burst.add(frame, &self.rooms, &[&room]);
+        let is_first = *count == self.settings.room_cap.saturating_add(1);
+        if let (true, Some(position)) = (is_first, &self.position) {
+            let prefix = event.name().rsplit_once(':').map_or("component", |(prefix, _)| prefix);
+            let payload = resync_payload(room, prefix, BULK, position, event.committed_at());
+            let frame = self.frame(&format!("{prefix}:resync"), &payload, None);
+            self.burst.add(frame, &self.rooms, &[room]);
         }
+        true
     }
 
     /// Sends what was addressed: to each socket at once all that is for it.

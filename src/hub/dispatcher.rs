@@ -49,11 +49,16 @@ pub struct Dispatcher {
     pub(super) crowd: Crowd,
     pub(super) burst: Burst,
     pub(super) sessions: Sessions,
+    /// Another server streams; nobody is served here.
+    pub(super) stands_by: bool,
     /// The sessions were handed over to the next server.
     pub(super) stopping: bool,
     window: Window,
     told_position: Instant,
 }
+
+/// Why a server that stands by sends sockets away.
+pub(super) const ELSEWHERE: &str = "another server streams";
 
 /// How often the history is aged.
 const TICK: Duration = Duration::from_secs(1);
@@ -74,6 +79,7 @@ impl Dispatcher {
             crowd: Crowd::default(),
             burst: Burst::default(),
             sessions: Sessions::default(),
+            stands_by: false,
             stopping: false,
             window: Window::new(settings.retention.window),
             told_position: Instant::now(),
@@ -129,6 +135,7 @@ impl Dispatcher {
         match batch {
             Batch::Begin(position) => {
                 (self.reports.begun)();
+                self.stands_by = false;
                 self.begin(position).await;
                 self.report_window();
             }
@@ -138,13 +145,18 @@ impl Dispatcher {
             }
             Batch::Events(events) => self.take_events(events).await,
             Batch::Standby => {
+                self.stands_by = true;
                 let sockets: Vec<_> = self.rooms.sockets().collect();
                 for socket in sockets {
                     if let Some(member) = self.rooms.member(socket) {
-                        member.outbox.close("another server streams");
+                        member.outbox.close(ELSEWHERE);
                     }
                     self.remove(socket);
                 }
+            }
+            // An error means that nobody waits any more.
+            Batch::Mark(mark) => {
+                let _ = mark.send(());
             }
         }
     }
@@ -157,7 +169,7 @@ impl Dispatcher {
             }
         }
         if !batch.is_open {
-            self.end_crowd();
+            self.crowd = Crowd::default();
         }
         self.flush().await;
         if let Some(position) = &mut self.position {
@@ -226,5 +238,61 @@ impl Dispatcher {
         let sockets: Vec<_> = self.rooms.sockets().filter(|socket| self.rooms.has_subscribed(*socket)).collect();
         self.burst.add_for(frame, sockets);
         self.flush().await;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    };
+
+    use super::*;
+    use crate::{
+        events::{Epoch, Room},
+        hub::{Frames, Member, Outbox, OutboxClosed, User},
+    };
+
+    struct Door(Arc<AtomicBool>);
+
+    impl Outbox for Door {
+        fn send(&self, _: Frames<'_>) -> Result<(), OutboxClosed> {
+            Ok(())
+        }
+        fn replay(&self, _: Frames<'_>) -> Result<(), OutboxClosed> {
+            Ok(())
+        }
+        fn close(&self, _: &'static str) {
+            self.0.store(true, Ordering::Relaxed);
+        }
+    }
+
+    /// Connects a socket; whether it was sent away at once.
+    async fn is_sent_away(hub: &Hub) -> bool {
+        let closed = Arc::<AtomicBool>::default();
+        let user = User { id: "ann".into(), email: None };
+        let member = Member { user, outbox: Box::new(Door(closed.clone())) };
+        let (answer, answered) = tokio::sync::oneshot::channel();
+        hub.connect(member, Room::user("ann"), None, Box::new(|entered| drop(answer.send(entered))));
+        let refused = answered.await.expect("answers").is_err();
+        assert_eq!(refused, closed.load(Ordering::Relaxed), "who is refused is sent away");
+        refused
+    }
+
+    #[tokio::test]
+    async fn who_was_let_in_just_before_another_server_streams_is_sent_there() {
+        let retention = Retention { window: Duration::from_secs(60), bytes: 1 << 20 };
+        let encode = |_: &str, _: &str, _: Option<&str>| bytes::Bytes::new();
+        let settings = Settings { retention, room_cap: 10, replay_bytes: 1 << 20, recovery: true, encode };
+        let reports = Reports { begun: Box::new(|| {}), handed_on: Box::new(|_| {}), keep_from: Box::new(|_| {}) };
+        let (hub, dispatcher) = Dispatcher::new(settings, reports);
+        tokio::spawn(dispatcher.run(CancellationToken::new()));
+        let begin = || Batch::Begin(Position { epoch: Epoch::new("e"), offset: Offset::before(Lsn(1)) });
+        for (batch, sent_away) in [(begin(), false), (Batch::Standby, true), (begin(), false)] {
+            hub.dispatch(batch).await.expect("the dispatcher lives");
+            hub.dispatched().await.expect("the dispatcher lives");
+            assert_eq!(is_sent_away(&hub).await, sent_away);
+        }
     }
 }

@@ -5,7 +5,7 @@ use serde_json::json;
 
 use super::{
     Comeback, Dispatcher, Entered, Frame, Frames, HubError, Member, Position, Reply, Session, SessionId, SocketId,
-    Subscribed, Subscription, history::Content, rooms::Membership,
+    Subscribed, Subscription, delivery::BULK, dispatcher::ELSEWHERE, history::Content, rooms::Membership,
 };
 use crate::{
     change::Lsn,
@@ -44,6 +44,11 @@ impl Dispatcher {
         reply: Reply<Entered>,
     ) {
         let Some(position) = self.position.clone() else { return reply(Err(HubError::Gone)) };
+        if self.stands_by {
+            // It was let in just before; here it would wait in silence.
+            member.outbox.close(ELSEWHERE);
+            return reply(Err(HubError::Stopping));
+        }
         if self.stopping {
             return reply(Err(HubError::Stopping));
         }
@@ -84,8 +89,8 @@ impl Dispatcher {
     }
 
     /// Back into the rooms that the handshake names: what was missed, then `walcast:resumed`, then what cannot be had.
-    fn come_back(&mut self, socket: SocketId, position: &Position, since: &str, wanted: Vec<Wanted>) {
-        let since = self.since(since);
+    fn come_back(&mut self, socket: SocketId, position: &Position, brought: &str, wanted: Vec<Wanted>) {
+        let since = self.since(brought);
         let names: Vec<String> =
             wanted.iter().filter(|room| room.prefix.is_some()).map(|wanted| wanted.room.to_string()).collect();
         let (covered, mut lost): (Vec<Wanted>, Vec<Wanted>) =
@@ -97,6 +102,7 @@ impl Dispatcher {
                 self.join(socket, &covered, since);
             }
             Err(why) => {
+                self.refused(socket, brought, why);
                 gap = why;
                 self.join(socket, &covered, position.offset);
                 lost.extend(covered);
@@ -140,7 +146,8 @@ impl Dispatcher {
         };
         let mut wanted = vec![own];
         wanted.extend(rooms.into_iter().map(|(prefix, room, floor)| Wanted { prefix: Some(prefix), room, floor }));
-        let since = since.as_deref().ok_or(HISTORY_GAP).and_then(|since| self.since(since));
+        let brought = since.unwrap_or_default();
+        let since = self.since(&brought);
         let missed = since.and_then(|since| {
             let covered = wanted.iter().all(|wanted| self.covers(wanted, since));
             Ok((since, covered.then(|| self.missed(socket, &wanted, since)).ok_or(HISTORY_GAP)??))
@@ -153,6 +160,7 @@ impl Dispatcher {
                 session
             }
             Err(gap) => {
+                self.refused(socket, &brought, gap);
                 let session = self.take_seat(socket, member, None);
                 self.join(socket, &wanted, position.offset);
                 self.tell_lost(socket, &wanted, gap);
@@ -173,10 +181,10 @@ impl Dispatcher {
         if self.stopping {
             return reply(Err(HubError::Stopping));
         }
-        let Subscription { prefix, room, since } = subscription;
+        let Subscription { prefix, room, since: brought } = subscription;
         let wanted = Wanted::new(Some(prefix), room);
         let is_first = !self.rooms.has_subscribed(socket);
-        let missed = since.as_deref().map(|since| {
+        let missed = brought.as_deref().map(|since| {
             let since = self.since(since)?;
             let covered = self.covers(&wanted, since);
             let wanted = std::slice::from_ref(&wanted);
@@ -186,8 +194,14 @@ impl Dispatcher {
         let (since, frames, gap) = match missed {
             Some(Ok((since, frames))) => (since, frames, None),
             Some(Err(gap)) => (position.offset, Vec::new(), Some(gap)),
-            None => (position.offset, Vec::new(), None),
+            None => {
+                let is_over = self.crowd.is_over(&wanted.room, self.settings.room_cap);
+                (position.offset, Vec::new(), is_over.then_some(BULK))
+            }
         };
+        if let (Some(gap), Some(since)) = (gap, &brought) {
+            self.refused(socket, since, gap);
+        }
         self.replay(socket, &frames);
         if self.rooms.member(socket).is_none() {
             return reply(Err(HubError::Gone));
@@ -213,6 +227,11 @@ impl Dispatcher {
         }
     }
 
+    fn refused(&self, socket: SocketId, since: &str, reason: Gap) {
+        let position = self.position.as_ref().map(|position| position.offset.to_wire(&position.epoch));
+        tracing::debug!(socket = socket.0, since, position, reason, "a socket cannot go on from where it was");
+    }
+
     /// Reads an offset that a client brought.
     fn since(&self, text: &str) -> Result<Offset, Gap> {
         let position = self.position.as_ref().ok_or(HISTORY_GAP)?;
@@ -225,11 +244,15 @@ impl Dispatcher {
     }
 
     fn covers(&self, wanted: &Wanted, since: Offset) -> bool {
-        self.history.covers(&wanted.room, start_of(since).max(wanted.floor))
+        self.history.covers(&wanted.room, since.max(wanted.floor))
     }
 
     /// What the rooms were sent after an offset and the socket was not; `Err` where that is more than it may be sent.
     fn missed(&self, socket: SocketId, wanted: &[Wanted], since: Offset) -> Result<Vec<Frame>, Gap> {
+        if wanted.iter().any(|wanted| self.crowd.is_over(&wanted.room, self.settings.room_cap)) {
+            // It would not be sent the rest of the transaction either.
+            return Err(BULK);
+        }
         let by_room: HashMap<&Room, &Wanted> = wanted.iter().map(|wanted| (&wanted.room, wanted)).collect();
         let names: Vec<&Room> = by_room.keys().copied().collect();
         let is_for = |room: &Room, offset: Offset| by_room.get(room).is_some_and(|wanted| wanted.floor < offset);
@@ -237,7 +260,7 @@ impl Dispatcher {
         let mut bytes = 0;
         let mut transaction = Lsn::ZERO;
         let mut counts: HashMap<&Room, u32> = HashMap::new();
-        for (offset, content) in self.history.after(&names, start_of(since)) {
+        for (offset, content) in self.history.after(&names, since) {
             if transaction != offset.lsn {
                 transaction = offset.lsn;
                 counts.clear();
@@ -249,10 +272,10 @@ impl Dispatcher {
                         let count = counts.entry(room).or_default();
                         *count += 1;
                         if *count > self.settings.room_cap {
-                            return Err("bulk");
+                            return Err(BULK);
                         }
                     }
-                    let is_missed = offset > since && told.iter().any(|room| is_for(room, offset));
+                    let is_missed = told.iter().any(|room| is_for(room, offset));
                     if is_missed && !self.rooms.has_heard(socket, told, offset) {
                         frames.push(frame.clone());
                     }
@@ -260,7 +283,7 @@ impl Dispatcher {
                 Content::Wide(event) => {
                     let concerned =
                         wanted.iter().filter(|wanted| event.target().matches(&wanted.room) && wanted.floor < offset);
-                    let told = concerned.filter(|_| offset > since).filter_map(|wanted| {
+                    let told = concerned.filter_map(|wanted| {
                         let prefix = wanted.prefix.as_deref().unwrap_or_default();
                         self.encode(event, &wanted.room, &event.name_for(prefix))
                     });
@@ -274,10 +297,4 @@ impl Dispatcher {
         }
         Ok(frames)
     }
-}
-
-/// Where the transaction began that an offset stands in. Of a transaction that had too many events for a room its client
-/// may have some, and not know that others were left out: so they are counted from the first.
-fn start_of(since: Offset) -> Offset {
-    if since.n == u32::MAX { since } else { Offset::before(since.lsn) }
 }

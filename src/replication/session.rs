@@ -40,11 +40,12 @@ impl Session {
         if server_version < OLDEST {
             return Err(ReplicationError::TooOld { major: server_version / 10_000 });
         }
-        let system = wire.query_one("IDENTIFY_SYSTEM").await?;
         let timeout = "SELECT setting FROM pg_catalog.pg_settings WHERE name = 'wal_sender_timeout'";
         let timeout = Duration::from_millis(wire.query_one(timeout).await?.parse(0, "wal_sender_timeout")?);
         publication::require(&mut wire, &settings.publication).await?;
         let slot = slot::ensure(&mut wire, settings, server_version, fresh).await?;
+        // After it, or whoever had the slot until now could have read beyond what we take for the end of the log.
+        let system = wire.query_one("IDENTIFY_SYSTEM").await?;
         let (options, decoder) = publication::reading(&mut wire, settings, server_version).await?;
         let connected = Connected {
             fresh: None,

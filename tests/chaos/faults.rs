@@ -14,13 +14,19 @@ use crate::{
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Fault {
+    /// kill -9.
     ServerKilled,
+    /// SIGTERM, as a deployment does.
     ServerStopped,
     /// A second server stands by; the first is killed, or asked to go.
     Takeover {
         kindly: bool,
     },
+    /// `pg_ctl stop -m fast`: it waits for walcast to take leave.
     PostgresRestarted,
+    /// `pg_ctl stop -m immediate`: it waits for nobody, and recovers at the next start.
+    PostgresAborted,
+    /// One of its processes dies (kill -9); it ends the others and recovers by itself.
     PostgresCrashed,
     LogCut {
         times: u32,
@@ -67,6 +73,7 @@ fn all(rng: &mut StdRng) -> Vec<Fault> {
         ServerStopped,
         Takeover { kindly: rng.random_bool(0.5) },
         PostgresRestarted,
+        PostgresAborted,
         PostgresCrashed,
         LogCut { times: rng.random_range(1..4) },
         LogStalled,
@@ -82,7 +89,7 @@ fn all(rng: &mut StdRng) -> Vec<Fault> {
 }
 
 /// How many faults [`schedule`] deals before one comes again.
-pub const KINDS: usize = 15;
+pub const KINDS: usize = 16;
 
 impl Fault {
     /// Strikes, and puts back what has to be put back by hand.
@@ -110,10 +117,11 @@ impl Fault {
                 assert!(world.cluster.stop_fast(30).await, "Postgres did not stop: does walcast hold it?");
                 world.cluster.start_again().await;
             }
-            Fault::PostgresCrashed => {
+            Fault::PostgresAborted => {
                 world.cluster.crash();
                 world.cluster.start_again().await;
             }
+            Fault::PostgresCrashed => world.cluster.kill_a_process().await,
             Fault::LogCut { times } => {
                 for _ in 0..times {
                     world.log.cut();
@@ -150,7 +158,7 @@ async fn hamper(world: &World, flow: Flow, seconds: u64) {
     world.log.flow(Flow::Open);
 }
 
-/// One row in a hundred is in a room that somebody is in; later they all go in one transaction too.
+/// One row in ten is in a room that somebody is in, more than it is sent of one transaction; other rooms go on in the same.
 async fn insert_many(world: &World, rows: u32) {
     world
         .cluster
@@ -162,7 +170,10 @@ async fn insert_many(world: &World, rows: u32) {
         .await;
     world
         .cluster
-        .sql("UPDATE components SET name = name || '!' WHERE entity_type = 'bulk' AND entity_id = 'hot'")
+        .sql(
+            "UPDATE components SET name = name || '!' WHERE entity_type = 'bulk' AND entity_id = 'hot'; \
+             UPDATE components SET name = 'beside bulk', version = version + 1 WHERE entity_type = 'page'",
+        )
         .await;
     world.cluster.sql("DELETE FROM components WHERE entity_type = 'bulk' AND type = 'bulk'").await;
 }

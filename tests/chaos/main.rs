@@ -18,15 +18,17 @@ mod wire;
 mod world;
 mod writers;
 
-use std::process::ExitCode;
+use std::{fmt::Display, process::ExitCode, str::FromStr};
+
+use walcast::replication::Plugin;
 
 /// Whether the server must take up what a handshake says of `since`, and must have replayed something in a run. Without
 /// a history it may instead tell everyone to fetch again.
 const MUST_RESUME: bool = true;
 
-fn setting(name: &str, default: u64) -> u64 {
+fn setting<T: FromStr<Err: Display>>(name: &str, default: T) -> T {
     match std::env::var(name) {
-        Ok(text) if !text.is_empty() => text.parse().unwrap_or_else(|_| panic!("{name} is `{text}`: give a number")),
+        Ok(text) if !text.is_empty() => text.parse().unwrap_or_else(|error| panic!("{name} is `{text}`: {error}")),
         _ => default,
     }
 }
@@ -36,7 +38,11 @@ fn main() -> ExitCode {
     let command = std::env::args().nth(1).unwrap_or_default();
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(4).enable_all().build().expect("starts");
     let outcome = match command.as_str() {
-        "chaos" => runtime.block_on(run::run(setting("SEED", rand::random::<u32>().into()), setting("MINUTES", 2))),
+        "chaos" => runtime.block_on(run::run(run::Run {
+            seed: setting("SEED", rand::random::<u32>().into()),
+            minutes: setting("MINUTES", 2),
+            plugin: setting("PLUGIN", Plugin::default()),
+        })),
         "soak" => runtime.block_on(soak::run(setting("SEED", 1), setting("MINUTES", 30))),
         _ => return ExitCode::SUCCESS,
     };

@@ -20,11 +20,12 @@ pub struct World {
     pub door: Proxy,
     /// `None`: it is down just now.
     pub server: Option<Server>,
-    /// Small queues, so that slow clients are found out.
     arguments: Vec<String>,
     pub stuck: Vec<Stuck>,
     /// How often an operator had to drop a lost slot.
     pub dropped_by_hand: u32,
+    /// The most memory that a server had when it went, in MiB.
+    most_memory: u64,
 }
 
 impl World {
@@ -39,7 +40,16 @@ impl World {
         let log = Proxy::start(Some(([127, 0, 0, 1], cluster.port).into())).await;
         let door = Proxy::start(None).await;
         let arguments = arguments.iter().map(|&text| text.to_owned()).collect();
-        let mut world = World { cluster, log, door, server: None, arguments, stuck: Vec::new(), dropped_by_hand: 0 };
+        let mut world = World {
+            cluster,
+            log,
+            door,
+            server: None,
+            arguments,
+            stuck: Vec::new(),
+            dropped_by_hand: 0,
+            most_memory: 0,
+        };
         world.start_server().await;
         world
     }
@@ -81,12 +91,14 @@ impl World {
     /// Ends the server as a crash does.
     pub async fn kill_server(&mut self) {
         self.door.aim(None);
+        self.most_memory = self.most_memory();
         if let Some(server) = self.server.take() {
             server.kill().await;
         }
     }
 
     pub async fn stop_server(&mut self) {
+        self.most_memory = self.most_memory();
         if let Some(mut server) = self.server.take() {
             assert_eq!(server.stop().await, Some(0), "walcast did not end well");
         }
@@ -112,6 +124,11 @@ impl World {
             }
         };
         tokio::time::timeout(READY, streaming).await.expect("walcast streams again");
+    }
+
+    /// The most memory of the server that leads and of those before it when they went, in MiB.
+    pub fn most_memory(&self) -> u64 {
+        self.most_memory.max(self.server.as_ref().map_or(0, |_| self.memory()))
     }
 
     /// The memory of the server that leads, in MiB.

@@ -64,3 +64,24 @@ async fn what_the_leader_had_not_handed_on_comes_to_the_standby() {
     assert_eq!(inserted(&entries), [("2".into(), "b".into())]);
     standby.stop().await.expect("stops");
 }
+
+#[tokio::test]
+async fn the_standby_has_caught_up_when_it_has_all_that_the_leader_read() {
+    let cluster = Cluster::published(&[]).await;
+    let (mut leader, _) = Reader::connected(cluster.settings(Plugin::PgOutput)).await;
+    cluster.sql("INSERT INTO t VALUES (1, 'a')").await;
+    leader.transaction().await;
+    // Holds the standby up after its first questions, until the leader has read on and is gone.
+    cluster.sql("BEGIN; LOCK pg_publication").await;
+    let mut standby = Reader::start(cluster.settings(Plugin::PgOutput));
+    cluster.until("EXISTS (SELECT FROM pg_locks WHERE NOT granted)").await;
+    let writer = cluster.connect("postgres").await;
+    writer.batch_execute("INSERT INTO t VALUES (2, 'b')").await.expect("inserts");
+    let (_, read) = leader.transaction().await;
+    leader.kill().await;
+    cluster.until("NOT EXISTS (SELECT FROM pg_replication_slots WHERE active)").await;
+    cluster.sql("COMMIT").await;
+    let connected = standby.next_connected().await;
+    assert!(connected.wal_end >= read.end_lsn, "{connected:?} after {read:?}");
+    standby.stop().await.expect("stops");
+}

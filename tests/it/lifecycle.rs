@@ -184,20 +184,25 @@ async fn postgres_stops_without_waiting_for_us_and_sockets_outlast_its_restart()
     let mut client = sockets.connect(&server, "ann", "websocket").await;
     client.subscribe(json!({ "entityType": "page", "entityId": "1" })).await;
 
-    for name in ["before", "after a fast restart", "after a crash"] {
+    for name in ["before", "after a fast restart", "after an immediate one", "after a crash"] {
         cluster
             .sql(&format!(
                 "INSERT INTO components (entity_type, entity_id, type, name) VALUES ('page', '1', 't', '{name}')"
             ))
             .await;
         assert_eq!(client.expect("component:created").await["component"]["name"], name);
-        if name == "before" {
-            assert!(cluster.stop_fast(20).await, "Postgres waits for us");
-            server.becomes("Disconnected").await;
-        } else {
-            cluster.crash();
+        match name {
+            "before" => {
+                assert!(cluster.stop_fast(20).await, "Postgres waits for us");
+                server.becomes("Disconnected").await;
+                cluster.start_again().await;
+            }
+            "after a fast restart" => {
+                cluster.crash();
+                cluster.start_again().await;
+            }
+            _ => cluster.kill_a_process().await,
         }
-        cluster.start_again().await;
     }
 }
 
@@ -222,4 +227,26 @@ async fn an_idle_database_lets_go_of_its_log() {
         }
     })
     .await;
+}
+
+#[tokio::test]
+async fn nobody_is_let_in_before_all_that_was_committed_is_dispatched() {
+    let database = Database::new().await;
+    Server::start(&database).await.kill().await;
+    // The first takes so long to be written as JSON that the others queue up behind it, each in a batch of its own.
+    for length in std::iter::once(30_000_000).chain([1_200_000; 8]) {
+        database
+            .sql(&format!(
+                "INSERT INTO components (entity_type, entity_id, type, name) \
+                 VALUES ('page', '1', 't', repeat('\"', {length}))"
+            ))
+            .await;
+    }
+    let end: String = database.value("SELECT lpad(to_hex((pg_current_wal_lsn() - '0/0')::bigint), 16, '0')").await;
+    let sockets = Sockets::start().await;
+    let server = Server::start(&database).await;
+    let client = sockets.connect(&server, "ann", "websocket").await;
+    let ack = client.subscribe(json!({ "entityType": "page", "entityId": "1" })).await;
+    let (_, offset) = ack["offset"].as_str().and_then(|offset| offset.rsplit_once('/')).expect("an offset");
+    assert!(offset.to_lowercase() > end, "it was let in at {offset}, when the log ended at {end}");
 }

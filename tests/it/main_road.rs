@@ -228,7 +228,7 @@ async fn a_transaction_larger_than_what_the_kernel_takes_arrives_whole_and_in_or
 }
 
 #[tokio::test]
-async fn a_transaction_past_the_cap_of_a_room_ends_in_one_resync() {
+async fn a_transaction_past_the_cap_of_a_room_becomes_one_resync_there() {
     let (database, _server, _sockets, mut client) = road("pgoutput", "websocket").await;
     let kept = database.component("kept", "[]").await;
     client.catch_up(&database).await;
@@ -244,9 +244,9 @@ async fn a_transaction_past_the_cap_of_a_room_ends_in_one_resync() {
     for n in 1..=1000 {
         assert_eq!(client.expect("component:created").await["component"]["name"], n.to_string());
     }
-    assert_eq!(client.expect("component:updated").await["updates"]["name"], "heard", "other rooms are not capped");
     let resync = stripped(client.expect("component:resync").await);
     assert_eq!(resync, json!({ "entityType": "page", "entityId": "big", "reason": "bulk" }));
+    assert_eq!(client.expect("component:updated").await["updates"]["name"], "heard", "other rooms are not capped");
     database.sql("DELETE FROM components WHERE entity_id = 'big' AND name = '1'").await;
     client.expect("component:deleted").await;
 }

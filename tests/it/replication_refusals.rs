@@ -52,6 +52,7 @@ async fn all_slots_and_all_senders_are_taken() {
     let (reader, _) = Reader::connected(other).await;
     tells(cluster.settings(Plugin::PgOutput), "53300", "max_wal_senders").await;
     reader.stop().await.expect("stops");
+    cluster.until("NOT EXISTS (SELECT FROM pg_stat_get_wal_senders())").await;
     tells(cluster.settings(Plugin::PgOutput), "53400", "max_replication_slots").await;
 }
 

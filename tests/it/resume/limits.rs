@@ -100,6 +100,35 @@ async fn too_many_events_of_one_transaction_for_one_room_become_one_resync() {
 }
 
 #[tokio::test]
+async fn who_is_cut_off_within_a_large_transaction_learns_what_it_was_not_sent_of_it() {
+    let away = Away::with(&["--room-cap", "10"]).await;
+    let other = away.database.component("other", "[]").await;
+    let mut client = away.back("websocket").await;
+    client.subscribe(away.ids()).await;
+    client.subscribe(json!({ "componentId": other })).await;
+    away.database
+        .sql(&format!(
+            "DO $$ BEGIN FOR n IN 1..50 LOOP UPDATE components SET version = n WHERE id = '{}'; END LOOP;
+                 UPDATE components SET name = 'other room' WHERE id = '{other}'; END $$",
+            away.id
+        ))
+        .await;
+    // A page that has this offset has everything before it, or knows that it has not.
+    let mut resynced = false;
+    let since = loop {
+        let (event, mut payload) = client.next().await;
+        resynced |= event == "component:resync";
+        if payload["updates"]["name"] == "other room" {
+            break payload["offset"].take();
+        }
+    };
+    client.disconnect().await;
+    let client = away.back("websocket").await;
+    let ack = client.subscribe(json!({ "componentId": away.id, "since": since })).await;
+    assert!(resynced || ack["resumed"] == false, "40 events were passed over in silence: {ack}");
+}
+
+#[tokio::test]
 async fn a_polling_client_that_a_flood_sends_away_hears_all_of_it_once_it_is_back() {
     const FLOOD: u64 = 3_000;
     let away = Away::with(&["--outbox-bytes", "64KiB", "--room-cap", "1000000"]).await;

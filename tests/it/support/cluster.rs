@@ -136,6 +136,22 @@ impl Cluster {
         program("pg_ctl", &["-D", text(&self.data()), "-m", "immediate", "-w", "stop"]);
     }
 
+    /// Kills one of its processes, as the system does that has no memory left; it ends all the others and recovers.
+    pub async fn kill_a_process(&mut self) {
+        let pid = self.value("SELECT pid FROM pg_stat_activity WHERE backend_type = 'checkpointer'").await;
+        done(Command::new("kill").args(["-KILL", &pid.expect("a checkpointer")]).output().expect("runs"));
+        within("the end of a connection and the recovery", async {
+            while !self.client.is_closed() {
+                tokio::time::sleep(Duration::from_millis(10)).await;
+            }
+            while tokio_postgres::connect(&self.dsn_text(""), NoTls).await.is_err() {
+                tokio::time::sleep(Duration::from_millis(50)).await;
+            }
+        })
+        .await;
+        self.client = self.connect("postgres").await;
+    }
+
     pub async fn start_again(&mut self) {
         self.start_again_with("").await;
     }
@@ -217,14 +233,11 @@ fn initialise(directory: &Path, port: u16, settings: &[&str], hba: &str) {
          unix_socket_directories = '{}'\nlog_min_messages = warning\nmax_wal_senders = 5\n",
         directory.display()
     );
-    // Newer minor releases let only the output plugins be used that are listed.
-    let known = program("postgres", &["--describe-config"]);
-    let plugins = match String::from_utf8_lossy(&known.stdout).contains("\noutput_plugin_libraries\t") {
-        true => "output_plugin_libraries = 'pgoutput, test_decoding, wal2json'\n",
-        false => "",
-    };
-    let fixed = fixed + plugins + &settings.join("\n") + "\n";
-    std::fs::write(data.join("postgresql.auto.conf"), fixed).expect("writes");
+    // Since 15.19 Postgres loads plugins that are not its own only where it is told of them.
+    let known = program("postgres", &["--describe-config"]).stdout;
+    let listed = known.split(|byte| *byte == b'\n').any(|line| line.starts_with(b"output_plugin_libraries"));
+    let plugins = if listed { "output_plugin_libraries = 'pgoutput, wal2json'\n" } else { "" };
+    std::fs::write(data.join("postgresql.auto.conf"), fixed + plugins + &settings.join("\n") + "\n").expect("writes");
     std::fs::write(data.join("pg_hba.conf"), format!("{hba}\nlocal all all trust\n")).expect("writes");
 }
 
