@@ -7,7 +7,6 @@ mod signal;
 
 use std::{net::SocketAddr, sync::Arc, time::Duration};
 
-use socketioxide::SocketIo;
 use tokio::{sync::mpsc, task::JoinHandle};
 use tokio_util::sync::CancellationToken;
 
@@ -90,7 +89,7 @@ pub async fn serve(args: ServeArgs, stop: CancellationToken) -> Result<(), Serve
 
     let (hub, dispatcher) = Dispatcher::new(args.hub(), reports(&progress));
     let health = Health::default();
-    let (sockets, io) = gateway::build(gateway::Settings {
+    let (routes, sockets) = gateway::build(gateway::Settings {
         hub: hub.clone(),
         verifier,
         max_payload: args.gateway.max_payload,
@@ -98,7 +97,7 @@ pub async fn serve(args: ServeArgs, stop: CancellationToken) -> Result<(), Serve
         stall_timeout: args.gateway.stall_timeout,
         compress: args.gateway.compress_above,
     });
-    let router = http::router(health.clone(), sockets, origins);
+    let router = http::router(health.clone(), routes, origins);
     let dispatching = CancellationToken::new();
     let mut dispatcher = tokio::spawn(dispatcher.run(dispatching.clone()));
     let pipeline = Pipeline::new(store.clone(), hub.clone(), health.clone(), settings.slot.clone(), ending.clone());
@@ -135,7 +134,7 @@ pub async fn serve(args: ServeArgs, stop: CancellationToken) -> Result<(), Serve
         finish(pipeline).await;
         dispatching.cancel();
         finish(dispatcher).await;
-        close_sockets(io).await;
+        close_sockets(sockets).await;
         closing.cancel();
         finish(serving).await;
     };
@@ -175,10 +174,10 @@ async fn serve_http(listener: http::Listener, router: http::Router, closing: Can
     axum::serve(listener, router.into_make_service()).with_graceful_shutdown(closing.cancelled_owned()).await
 }
 
-async fn close_sockets(io: SocketIo) {
-    // The library drops what it still holds, and does not say when it is sent: the last position gets a moment.
+async fn close_sockets(sockets: gateway::Sockets) {
+    // What the kernel did not take at once is flushed meanwhile, and polls are answered.
     tokio::time::sleep(LAST_WORDS).await;
-    if tokio::time::timeout(CLOSE_SOCKETS, io.close()).await.is_err() {
+    if tokio::time::timeout(CLOSE_SOCKETS, sockets.close()).await.is_err() {
         tracing::warn!("some sockets took no goodbye");
     }
 }

@@ -37,14 +37,15 @@ async fn enter(gateway: Arc<Gateway>, socket: &SocketRef, auth: &Value) -> Resul
         return Err(UNAVAILABLE);
     };
     gateway.library.add(socket.id, &link);
-    let visit = link.enter();
+    let recovers = recovers(socket, auth);
+    let visit = link.enter(recovers);
     let (sender, entered) = oneshot::channel();
     let (comeback, complaint) = match comeback::read(auth) {
         Ok(comeback) => (comeback, None),
         Err(failure) => (None, Some(failure)),
     };
     gateway.hub.connect(
-        Session::member(&claims, &link),
+        Session::member(&claims, &link, recovers),
         Session::own_room(&claims),
         comeback,
         Box::new(move |entered| drop(sender.send(entered))),
@@ -69,6 +70,13 @@ fn authenticate(gateway: &Gateway, socket: &SocketRef, auth: &Value) -> Result<C
         tracing::debug!(socket = %socket.id, %error, "handshake refused");
         INVALID_TOKEN
     })
+}
+
+/// Whether the client takes the offset that ends each event. A handler in Python takes no argument more than it names; in
+/// every other language that has a client, one more does no harm. `auth: {recovery}` says it where the client knows better.
+fn recovers(socket: &SocketRef, auth: &Value) -> bool {
+    let agent = socket.req_parts().headers.get("user-agent").and_then(|agent| agent.to_str().ok()).unwrap_or_default();
+    auth.get("recovery").and_then(Value::as_bool).unwrap_or(!agent.to_ascii_lowercase().contains("python"))
 }
 
 fn bearer(socket: &SocketRef) -> Option<&str> {

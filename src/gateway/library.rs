@@ -52,6 +52,13 @@ impl Library {
         lock(&self.0.links).remove(&sid);
     }
 
+    /// The server stops: every client is sent what waits for it, and its connection ends. Stock clients come back from that;
+    /// what the library calls closing tells some of them never to.
+    pub fn part(&self) {
+        let links: Vec<_> = lock(&self.0.links).values().filter_map(Weak::upgrade).collect();
+        links.iter().for_each(|link| link.part());
+    }
+
     /// Something waits for the link's client, which must be seen to take it.
     pub fn watch(&self, link: Weak<Link>) {
         lock(&self.0.watched).push(link);

@@ -62,8 +62,22 @@ const LET_IN: usize = 8;
 /// What the library's WebSocket reads at once, and keeps for each socket: what clients send is small.
 const READ_BUFFER: usize = 64;
 
-/// Socket.IO as routes for `/socket.io/`, and the handle that closes it. Call it in a runtime.
-pub fn build(settings: Settings) -> (axum::Router, SocketIo) {
+/// Ends what the gateway serves.
+pub struct Sockets {
+    library: Library,
+    io: SocketIo,
+}
+
+impl Sockets {
+    /// Every client is sent what waits for it and comes back, here or to another server; then the library closes.
+    pub async fn close(self) {
+        self.library.part();
+        self.io.close().await;
+    }
+}
+
+/// Socket.IO as routes for `/socket.io/`, and what ends it. Call it in a runtime.
+pub fn build(settings: Settings) -> (axum::Router, Sockets) {
     let let_in = settings.max_payload.saturating_mul(LET_IN);
     let (service, io) = SocketIo::builder()
         .max_payload(let_in as u64)
@@ -80,7 +94,7 @@ pub fn build(settings: Settings) -> (axum::Router, SocketIo) {
     });
     handshake::install(&io, gateway);
     let limits = Limits { bytes: settings.outbox_bytes, stall: settings.stall_timeout, compress: settings.compress };
-    (requests::routes(Requests { library, limits, let_in }), io)
+    (requests::routes(Requests { library: library.clone(), limits, let_in }), Sockets { library, io })
 }
 
 /// How the hub's events are written. With `recovery`, they carry what stock clients come back with.

@@ -23,6 +23,17 @@ pub fn event_without_offset(name: &str, payload: &str, _: Option<&str>) -> Bytes
     event(name, payload, None)
 }
 
+/// The same event for a client that takes no offset: the last text of the packet is left out.
+pub fn without_offset(event: &Bytes) -> Bytes {
+    let text = frame::payload(event);
+    // An offset holds no quote, and a payload ends with a brace.
+    let cut = text.strip_suffix(b"\"]").and_then(|text| Some((text, text.iter().rposition(|byte| *byte == b'"')?)));
+    match cut.and_then(|(text, quote)| text.get(..quote)?.strip_suffix(b",")) {
+        Some(event) => frame::text(&[event, b"]"]),
+        None => event.clone(),
+    }
+}
+
 /// The answer to a request.
 pub fn ack(id: i64, body: &str) -> Bytes {
     frame::text(&[b"43", id.to_string().as_bytes(), b"[", body.as_bytes(), b"]"])
@@ -60,6 +71,10 @@ mod tests {
         assert_eq!(text(event("a:b", "{}", None)), r#"42["a:b",{}]"#);
         assert_eq!(text(event("a:b", "{}", Some("e/1-2"))), r#"42["a:b",{},"e/1-2"]"#);
         assert_eq!(text(event_without_offset("a:b", "{}", Some("e/1-2"))), r#"42["a:b",{}]"#);
+        let told = event("a:b", r#"{"c":"d,\"e"}"#, Some("e/1-2"));
+        assert_eq!(text(without_offset(&told)), r#"42["a:b",{"c":"d,\"e"}]"#);
+        let plain = event("a:b", r#"{"c":"d"}"#, None);
+        assert_eq!(without_offset(&plain), plain);
         assert_eq!(text(event("a\"b", "{}", None)), r#"42["a\"b",{}]"#, "a table's name may hold a quote");
         assert_eq!(text(ack(7, r#"{"ok":true}"#)), r#"437[{"ok":true}]"#);
     }

@@ -36,9 +36,9 @@ impl Session {
     }
 
     /// The socket, as the hub sees it.
-    pub fn member(claims: &Claims, link: &Arc<Link>) -> Member {
+    pub fn member(claims: &Claims, link: &Arc<Link>, recovers: bool) -> Member {
         let user = User { id: claims.user_id.as_str().into(), email: claims.email.as_deref().map(Into::into) };
-        Member { user, outbox: Box::new(LinkOutbox(link.clone())) }
+        Member { user, recovers, outbox: Box::new(LinkOutbox(link.clone())) }
     }
 
     pub fn own_room(claims: &Claims) -> Room {

@@ -44,23 +44,25 @@ pub fn upgrade(requests: &Requests, session: Option<Arc<Link>>, mut request: Req
 
     let connection = hyper::upgrade::on(&mut request);
     // The original headers go with it: the library would keep them, and with them the buffer that they were read into.
-    // But a client may show its token in one.
-    let authorization = headers_of(&request);
+    let told = headers_of(&request);
     drop(request);
     let requests = requests.clone();
     tokio::spawn(async move {
         match connection.await {
-            Ok(connection) => serve(&requests, session, connection, &terms, authorization).await,
+            Ok(connection) => serve(&requests, session, connection, &terms, told).await,
             Err(error) => tracing::debug!(%error, "a WebSocket was gone before it was set up"),
         }
     });
     Ok(response)
 }
 
-fn headers_of(request: &Request) -> Option<HeaderValue> {
-    let value = request.headers().get(header::AUTHORIZATION)?;
-    // A copy of its own, for the same reason.
-    HeaderValue::from_bytes(value.as_bytes()).ok()
+/// The headers that are looked at later, in copies of their own.
+fn headers_of(request: &Request) -> HeaderMap {
+    let copy = |name: header::HeaderName| {
+        let value = HeaderValue::from_bytes(request.headers().get(&name)?.as_bytes()).ok()?;
+        Some((name, value))
+    };
+    [header::AUTHORIZATION, header::USER_AGENT].into_iter().filter_map(copy).collect()
 }
 
 async fn serve(
@@ -68,7 +70,7 @@ async fn serve(
     session: Option<Arc<Link>>,
     connection: Upgraded,
     terms: &Terms,
-    authorization: Option<HeaderValue>,
+    headers: HeaderMap,
 ) {
     let Ok(parts) = downcast::<TokioIo<Connection>>(connection) else {
         tracing::error!("a WebSocket came over a connection of an unknown kind: report it");
@@ -84,9 +86,7 @@ async fn serve(
         None => {
             *request.uri_mut() = Uri::from_static("/socket.io/?EIO=4&transport=websocket");
             request.extensions_mut().insert(link.clone());
-            if let Some(authorization) = authorization {
-                request.headers_mut().insert(header::AUTHORIZATION, authorization);
-            }
+            *request.headers_mut() = headers;
         }
     }
     if let Some(stream) = Stream::new(link, connection, &parts.read_buf, terms) {

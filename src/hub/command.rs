@@ -26,6 +26,8 @@ pub struct User {
 /// A socket that takes part.
 pub struct Member {
     pub user: User,
+    /// Whether its client can come back by the name of a session.
+    pub recovers: bool,
     pub outbox: Box<dyn Outbox>,
 }
 

@@ -12,6 +12,7 @@ pub struct Frame(Arc<Inner>);
 struct Inner {
     wire: Bytes,
     compressed: OnceLock<Bytes>,
+    bare: OnceLock<Bytes>,
     weight: Weight,
 }
 
@@ -30,7 +31,7 @@ pub enum Weight {
 
 impl Frame {
     pub fn new(wire: Bytes, weight: Weight) -> Self {
-        Frame(Arc::new(Inner { wire, compressed: OnceLock::new(), weight }))
+        Frame(Arc::new(Inner { wire, compressed: OnceLock::new(), bare: OnceLock::new(), weight }))
     }
 
     pub fn wire(&self) -> &Bytes {
@@ -42,13 +43,19 @@ impl Frame {
         self.0.compressed.get_or_init(|| make(&self.0.wire))
     }
 
+    /// The form for those who do not take the offset, made by whoever asks for it first.
+    pub fn bare(&self, make: impl FnOnce(&Bytes) -> Bytes) -> &Bytes {
+        self.0.bare.get_or_init(|| make(&self.0.wire))
+    }
+
     pub fn weight(&self) -> Weight {
         self.0.weight
     }
 
     /// What it takes in memory, in bytes.
     pub fn size(&self) -> usize {
-        self.0.wire.len() + self.0.compressed.get().map_or(0, Bytes::len)
+        let Inner { wire, compressed, bare, .. } = &*self.0;
+        wire.len() + [compressed, bare].into_iter().filter_map(OnceLock::get).map(Bytes::len).sum::<usize>()
     }
 }
 

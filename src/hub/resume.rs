@@ -73,7 +73,8 @@ impl Dispatcher {
     }
 
     fn take_seat(&mut self, socket: SocketId, member: Member, session: Option<SessionId>) -> Option<SessionId> {
-        let session = self.settings.recovery.then(|| session.unwrap_or_else(SessionId::random));
+        let recovers = self.settings.recovery && member.recovers;
+        let session = recovers.then(|| session.unwrap_or_else(SessionId::random));
         if let Some(session) = &session {
             self.sessions.seat(session.clone(), socket);
         }

@@ -172,7 +172,7 @@ mod tests {
         let mut rooms = Rooms::default();
         for (socket, user) in users {
             let user = User { id: (*user).into(), email: None };
-            rooms.add_socket(SocketId(*socket), Member { user, outbox: Box::new(Nowhere) }, None);
+            rooms.add_socket(SocketId(*socket), Member { user, recovers: true, outbox: Box::new(Nowhere) }, None);
         }
         rooms
     }

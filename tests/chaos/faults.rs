@@ -5,9 +5,8 @@ use std::time::Duration;
 use rand::{RngExt as _, SeedableRng as _, rngs::StdRng, seq::SliceRandom as _};
 
 use crate::{
-    proxy::Flow,
     stuck::Stuck,
-    support::within,
+    support::{Flow, within},
     world::World,
     writers::{component, entity},
 };

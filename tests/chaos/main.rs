@@ -8,7 +8,6 @@
 mod support;
 
 mod faults;
-mod proxy;
 mod replicas;
 mod run;
 mod soak;

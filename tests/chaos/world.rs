@@ -3,9 +3,8 @@
 use std::time::Duration;
 
 use crate::{
-    proxy::{Flow, Proxy},
     stuck::Stuck,
-    support::{Cluster, Server, walcast},
+    support::{Cluster, Flow, Network, Server, walcast},
 };
 
 /// A debug build that has to catch up with a large transaction takes its time.
@@ -15,9 +14,9 @@ const SLOT: &str = "walcast";
 pub struct World {
     pub cluster: Cluster,
     /// Between walcast and Postgres.
-    pub log: Proxy,
+    pub log: Network,
     /// Between clients and whichever server leads.
-    pub door: Proxy,
+    pub door: Network,
     /// `None`: it is down just now.
     pub server: Option<Server>,
     arguments: Vec<String>,
@@ -37,8 +36,8 @@ impl World {
         let dsn = cluster.dsn_text("");
         let output = walcast().args(["migrate", "--database-url", &dsn]).output().await.expect("runs");
         assert!(output.status.success(), "{output:?}");
-        let log = Proxy::start(Some(([127, 0, 0, 1], cluster.port).into())).await;
-        let door = Proxy::start(None).await;
+        let log = Network::start(Some(([127, 0, 0, 1], cluster.port).into())).await;
+        let door = Network::start(None).await;
         let arguments = arguments.iter().map(|&text| text.to_owned()).collect();
         let mut world = World {
             cluster,

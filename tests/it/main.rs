@@ -23,6 +23,7 @@ mod plugins_agree;
 mod poison;
 mod publication_changed;
 mod python_client;
+mod recovery;
 mod replica_identity_changed;
 mod replication_refusals;
 mod replication_stream;

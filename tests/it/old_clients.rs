@@ -47,7 +47,6 @@ async fn another_version_of_the_protocol_is_named_as_the_reason() {
 }
 
 #[tokio::test]
-#[ignore = "the library writes the code as a text"]
 async fn the_code_of_a_refusal_is_a_number_as_in_the_reference_server() {
     let database = Database::new().await;
     let server = Server::start(&database).await;

@@ -116,7 +116,6 @@ async fn clients_outlast_a_server_that_is_killed() {
 }
 
 #[tokio::test]
-#[ignore = "the server says goodbye with an Engine.IO packet `close`, after which this client stays away for good"]
 async fn clients_outlast_a_server_that_stops() {
     outlast(async |mut server| assert_eq!(server.stop().await, Some(0))).await;
 }

@@ -10,8 +10,8 @@
 //        {id, client, do: "pause"}                      reads nothing any more (websocket) …
 //        {id, client, do: "go-on"}                      … until now
 //   out  {id, ok} | {id, error}                         the answer to a line
-//        {client, event, args}                          what a client was sent; also "connect", "disconnect" [reason],
-//                                                       "upgrade" [transport]
+//        {client, event, args}                          what a client was sent; also "connect" [recovered, session],
+//                                                       "disconnect" [reason], "upgrade" [transport]
 // {"$bytes": [1, 2]} anywhere in what is emitted stands for these bytes.
 
 /** What a page keeps, to resume with it. */
@@ -63,7 +63,7 @@ export function clients(io, say) {
     });
     socket.on('connect', () => {
       answer({ ok: { sid: socket.id } });
-      say({ client, event: 'connect', args: [] });
+      say({ client, event: 'connect', args: [socket.recovered === true, socket._pid ?? null] });
     });
     socket.on('connect_error', (error) => answer({ error: error.message }));
     socket.on('disconnect', (reason) => say({ client, event: 'disconnect', args: [reason] }));

@@ -58,6 +58,8 @@ pub struct Link {
     /// The connection, where frames can be sent by whoever has them: a WebSocket without TLS of ours.
     tcp: OnceLock<TcpStream>,
     compresses: AtomicBool,
+    /// The client comes back by itself, so it is told offsets.
+    recovers: AtomicBool,
     upgrading: AtomicBool,
     out: Mutex<Out>,
 }
@@ -115,6 +117,7 @@ impl Link {
             sid: OnceLock::new(),
             tcp: OnceLock::new(),
             compresses: AtomicBool::new(false),
+            recovers: AtomicBool::new(true),
             upgrading: AtomicBool::new(false),
             out: Mutex::new(Out {
                 carrier,
@@ -149,7 +152,8 @@ impl Link {
     }
 
     /// The client enters the namespace: it is sent nothing until it hears that it is in.
-    pub fn enter(&self) -> Visit {
+    pub fn enter(&self, recovers: bool) -> Visit {
+        self.recovers.store(recovers, Ordering::Relaxed);
         let mut out = self.out();
         out.gate();
         out.visit.0 += 1;
@@ -176,6 +180,14 @@ impl Link {
     /// Sends one frame that is for this client alone.
     pub fn send_one(&self, wire: bytes::Bytes) -> Result<(), OutboxClosed> {
         self.put(Frames::all(&[Frame::new(wire, Weight::Durable)]), Queue::push)
+    }
+
+    /// Ends the connection after what waits, as far as that can be sent at once.
+    pub fn part(&self) {
+        let mut out = self.out();
+        self.send_waiting(&mut out);
+        let is_done = out.wire.is_empty() && out.held.is_empty();
+        self.finish_with(&mut out, "the server stops", None, is_done);
     }
 
     fn put(
@@ -236,6 +248,9 @@ impl Link {
 
     /// The frame as this client reads it.
     fn form<'a>(&self, frame: &'a Frame) -> &'a bytes::Bytes {
+        if !self.recovers.load(Ordering::Relaxed) {
+            return frame.bare(packet::without_offset);
+        }
         let wire = frame.wire();
         if wire.len() < self.limits.compress || !self.compresses.load(Ordering::Relaxed) {
             return wire;
@@ -297,6 +312,11 @@ impl Link {
 
     /// Breaks the connection off, whatever state it is in. Stock clients come back from that, and from nothing else.
     fn end(&self, out: &mut Out, reason: &'static str, error: Option<&io::Error>) {
+        self.finish_with(out, reason, error, false);
+    }
+
+    /// `kindly`: the kernel may go on sending what it has.
+    fn finish_with(&self, out: &mut Out, reason: &'static str, error: Option<&io::Error>, kindly: bool) {
         if out.stage == Stage::Ended {
             return;
         }
@@ -315,8 +335,10 @@ impl Link {
         out.held = Queue::default();
         if let Some(tcp) = self.tcp.get() {
             let socket = socket2::SockRef::from(tcp);
-            // What the kernel still holds for the client is let go with the connection.
-            let _ = socket.set_linger(Some(Duration::ZERO));
+            if !kindly {
+                // What the kernel still holds for the client is let go with the connection.
+                let _ = socket.set_linger(Some(Duration::ZERO));
+            }
             let _ = socket.shutdown(std::net::Shutdown::Both);
         }
         if let Some(flusher) = out.flusher.take() {

@@ -53,6 +53,9 @@ thread_local! {
     static SCRATCH: RefCell<Vec<u8>> = RefCell::new(vec![0; 64 << 10]);
 }
 
+/// How much is read at once of a client that may compress, in bytes.
+const COMPRESSED_PIECE: usize = 4 << 10;
+
 impl Stream {
     /// `early`: what came with the handshake already. `None`: the link has a connection.
     pub fn new(link: Arc<Link>, connection: Connection, early: &[u8], terms: &Terms) -> Option<Self> {
@@ -100,6 +103,9 @@ impl Stream {
     /// Reads what has arrived; zero bytes at the end of the stream.
     fn poll_arrived(&mut self, context: &mut Context<'_>) -> Poll<io::Result<usize>> {
         SCRATCH.with_borrow_mut(|scratch| {
+            // What is compressed may become a thousand times as much, and is taken in at once.
+            let most = if self.inbound.is_some() { COMPRESSED_PIECE } else { scratch.len() };
+            let Some(scratch) = scratch.get_mut(..most) else { return Poll::Ready(Ok(0)) };
             let read = match &mut self.other {
                 None => {
                     let Some(tcp) = self.link.tcp.get() else { return Poll::Ready(Ok(0)) };
@@ -231,7 +237,7 @@ impl Link {
     }
 
     /// Sends what waits without waiting for it.
-    fn send_waiting(&self, out: &mut Out) {
+    pub(super) fn send_waiting(&self, out: &mut Out) {
         let Some(tcp) = self.tcp.get() else { return };
         while !out.wire.is_empty() {
             let (slices, length) = out.wire.slices();

@@ -105,6 +105,21 @@ impl Client {
         arguments
     }
 
+    /// Waits for an event, whatever else comes before; its arguments.
+    pub async fn until(&mut self, name: &str) -> Vec<Value> {
+        loop {
+            let (event, arguments) = self.next_of_all().await;
+            if event == name {
+                return arguments;
+            }
+        }
+    }
+
+    /// The next event of any kind, and its arguments.
+    pub async fn next_of_all(&mut self) -> (String, Vec<Value>) {
+        self.next_with_arguments(&[]).await
+    }
+
     async fn next_but(&mut self, passed_over: &[&str]) -> (String, Value) {
         let (event, arguments) = self.next_with_arguments(passed_over).await;
         (event, arguments.into_iter().next().unwrap_or(Value::Null))

@@ -6,6 +6,7 @@ mod client;
 mod cluster;
 mod database;
 mod http;
+mod network;
 mod proxy;
 mod reader;
 mod server;
@@ -19,11 +20,11 @@ pub use client::Client;
 pub use cluster::{Cluster, plugins};
 pub use database::Database;
 pub use http::request;
+pub use network::{Flow, Network};
 pub use proxy::Proxy;
 pub use reader::{Reader, inserted};
 pub use server::{Server, walcast};
 pub use sockets::Sockets;
-
 pub use stage::Stage;
 
 /// The secret that tokens of the tests are signed with.

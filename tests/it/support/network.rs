@@ -9,7 +9,7 @@ use tokio::{
 };
 
 /// Passes TCP connections on to a target, and is cut, stalled and slowed at will.
-pub struct Proxy {
+pub struct Network {
     pub address: SocketAddr,
     state: watch::Sender<State>,
 }
@@ -32,8 +32,8 @@ pub enum Flow {
     Stalled,
 }
 
-impl Proxy {
-    pub async fn start(target: Option<SocketAddr>) -> Proxy {
+impl Network {
+    pub async fn start(target: Option<SocketAddr>) -> Network {
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
         let address = listener.local_addr().expect("an address");
         let (state, states) = watch::channel(State { target, generation: 0, flow: Flow::Open });
@@ -42,7 +42,7 @@ impl Proxy {
                 tokio::spawn(pass(client, states.clone()));
             }
         });
-        Proxy { address, state }
+        Network { address, state }
     }
 
     /// New connections go there; those that are, stay where they are.
