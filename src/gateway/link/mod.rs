@@ -1,5 +1,6 @@
 //! What lies between one client's connection and the library: see [`Link`].
 
+mod outbox;
 mod polling;
 mod queue;
 mod stream;
@@ -17,6 +18,7 @@ use std::{
 use socketioxide::socket::Sid;
 use tokio::net::TcpStream;
 
+pub use outbox::LinkOutbox;
 pub use polling::fill as fill_poll;
 use queue::{Queue, Slices};
 pub use stream::{Stream, Terms};
@@ -26,7 +28,7 @@ use super::{
     packet,
     websocket::{self, frame},
 };
-use crate::hub::{Frame, Frames, Outbox, OutboxClosed, SessionId, Weight};
+use crate::hub::{Frame, Frames, OutboxClosed, SessionId, Weight};
 
 /// What a link keeps to.
 #[derive(Clone, Copy, Debug)]
@@ -392,22 +394,5 @@ impl Out {
             let Out { wire, held, .. } = self;
             wire.append(held);
         }
-    }
-}
-
-/// The outbox of one socket, as the hub sees it.
-pub struct LinkOutbox(pub Arc<Link>);
-
-impl Outbox for LinkOutbox {
-    fn send(&self, frames: Frames<'_>) -> Result<(), OutboxClosed> {
-        self.0.put(frames, Queue::push)
-    }
-
-    fn replay(&self, frames: Frames<'_>) -> Result<(), OutboxClosed> {
-        self.0.put(frames, Queue::push_replay)
-    }
-
-    fn close(&self, reason: &'static str) {
-        self.0.turn_away(reason);
     }
 }
