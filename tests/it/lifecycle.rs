@@ -93,7 +93,8 @@ async fn a_server_that_loses_the_slot_sends_its_sockets_away() {
             if event == "disconnect" {
                 break payload;
             }
-            assert_eq!(event, "walcast:away", "{payload}");
+            // The other may have had the slot in between already.
+            assert_eq!(event, "component:resync", "{payload}");
         };
         assert!(reason == "transport close" || reason == "transport error", "a stock client stays away after {reason}");
     }
