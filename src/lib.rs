@@ -10,6 +10,7 @@
 //! | floor | module | its job |
 //! |---|---|---|
 //! | 0 | [`change`] | what the WAL says, as plain data: position, table, cell, change |
+//! | 0 | [`telemetry`] | every metric, named once |
 //! | 1 | [`decode`] | the bytes of `pgoutput` and `wal2json` into changes; no IO |
 //! | 1 | [`events`] | rules turn changes into events: name, payload, rooms, offset; no IO |
 //! | 1 | [`auth`] | who a socket is: tokens signed and verified |
@@ -34,3 +35,4 @@ pub mod hub;
 pub mod postgres;
 pub mod replication;
 pub mod store;
+pub mod telemetry;

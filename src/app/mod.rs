@@ -22,6 +22,7 @@ use crate::{
     postgres::{Dsn, advised},
     replication::{self, Progress, ReplicationError},
     store::{self, Store, StoreError},
+    telemetry,
 };
 
 /// Why the server could not start, or ended.
@@ -37,6 +38,8 @@ pub enum ServeError {
     Mapping(#[from] MappingError),
     #[error("cannot listen on {address} (WALCAST_LISTEN): {source}; stop what uses the port, or choose another")]
     Listen { address: SocketAddr, source: std::io::Error },
+    #[error("metrics cannot be counted: {0}; report it")]
+    Metrics(#[from] metrics_exporter_prometheus::BuildError),
     #[error("the HTTP server failed: {0}")]
     Http(std::io::Error),
     #[error("a part of the server ended unasked; report it with the log")]
@@ -97,7 +100,7 @@ pub async fn serve(args: ServeArgs, stop: CancellationToken) -> Result<(), Serve
         stall_timeout: args.gateway.stall_timeout,
         compress: args.gateway.compress_above,
     });
-    let router = http::router(health.clone(), routes, origins);
+    let router = http::router(health.clone(), telemetry::install()?, routes, origins);
     let dispatching = CancellationToken::new();
     let mut dispatcher = tokio::spawn(dispatcher.run(dispatching.clone()));
     let pipeline = Pipeline::new(store.clone(), hub.clone(), health.clone(), settings.slot.clone(), ending.clone());

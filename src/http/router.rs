@@ -5,6 +5,7 @@ use axum::{
     response::{IntoResponse, Response},
     routing::get,
 };
+use metrics_exporter_prometheus::PrometheusHandle;
 use tower_http::{
     compression::{CompressionLayer, predicate::SizeAbove},
     cors::{AllowOrigin, CorsLayer},
@@ -18,7 +19,7 @@ pub use axum::Router;
 const WORTH_COMPRESSING: u64 = 1_000;
 
 /// The routes of the server. `sockets` is Socket.IO under `/socket.io`; it is let in once [`Health`] says so.
-pub fn router(health: Health, sockets: Router, origins: Vec<HeaderValue>) -> Router {
+pub fn router(health: Health, metrics: PrometheusHandle, sockets: Router, origins: Vec<HeaderValue>) -> Router {
     let cors = CorsLayer::new()
         .allow_origin(AllowOrigin::list(origins))
         .allow_methods([Method::GET, Method::POST])
@@ -27,6 +28,7 @@ pub fn router(health: Health, sockets: Router, origins: Vec<HeaderValue>) -> Rou
     let readiness = health.clone();
     Router::new()
         .route("/healthz", get(health::healthz))
+        .route("/metrics", get(async move || metrics.render()))
         .route("/readyz", get(move || health::readyz(readiness.clone())))
         .merge(
             sockets

@@ -40,6 +40,10 @@ impl Burst {
         }
     }
 
+    pub fn deliveries(&self) -> u64 {
+        self.deliveries as u64
+    }
+
     pub fn is_full(&self) -> bool {
         self.deliveries >= MANY_DELIVERIES || self.frames.len() >= MANY_FRAMES
     }

@@ -13,6 +13,7 @@ use super::{
 use crate::{
     change::{Lsn, Timestamp},
     events::{Event, Room, RoomParts, Target},
+    telemetry,
 };
 
 /// Sends after which other tasks get their turn.
@@ -109,6 +110,7 @@ impl Dispatcher {
                 tokio::task::yield_now().await;
             }
         }
+        telemetry::deliveries(burst.deliveries());
         burst.clear();
         self.burst = burst;
     }

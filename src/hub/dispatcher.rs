@@ -12,7 +12,7 @@ use super::{
     sessions::Sessions,
     window::Window,
 };
-use crate::{change::Lsn, events::Offset};
+use crate::{change::Lsn, events::Offset, telemetry};
 
 /// What the hub keeps to.
 #[derive(Clone, Copy, Debug)]
@@ -172,6 +172,7 @@ impl Dispatcher {
             self.crowd = Crowd::default();
         }
         self.flush().await;
+        telemetry::events(batch.events.len() as u64);
         if let Some(position) = &mut self.position {
             position.offset = position.offset.max(Offset::before(batch.wal_end));
         }
@@ -224,10 +225,22 @@ impl Dispatcher {
         self.history.age(now);
         self.sessions.age(now, self.settings.retention.window);
         self.report_window();
+        self.report_fill();
         let often = (self.settings.retention.window / 4).min(TELL_POSITION);
         if now.duration_since(self.told_position) >= often {
             self.tell_position().await;
         }
+    }
+
+    fn report_fill(&self) {
+        telemetry::Hub {
+            sockets: self.rooms.sockets().count(),
+            rooms: self.rooms.occupied().count(),
+            sessions: self.sessions.left().count(),
+            history_events: self.history.len(),
+            history_bytes: self.history.bytes(),
+        }
+        .report();
     }
 
     /// Tells every subscribed socket that it has everything up to here: then it can resume from here, however long its

@@ -121,13 +121,11 @@ impl History {
     }
 
     /// What is kept, in bytes: never more than [`Retention::bytes`].
-    #[cfg(test)]
     pub fn bytes(&self) -> usize {
         self.bytes
     }
 
     /// How many events are kept.
-    #[cfg(test)]
     pub fn len(&self) -> usize {
         self.kept.len()
     }

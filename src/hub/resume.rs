@@ -10,6 +10,7 @@ use super::{
 use crate::{
     change::Lsn,
     events::{Offset, Room},
+    telemetry,
 };
 
 /// Why a socket cannot go on from where it was.
@@ -66,7 +67,8 @@ impl Dispatcher {
                 reply(Ok(Entered { socket, session }));
             }
             Some(Comeback::Session { id, since }) => {
-                let session = self.recover(socket, member, &position, own, id, since);
+                let session = self.recover(socket, member, &position, own, id.clone(), since);
+                telemetry::came_back(session == Some(id));
                 reply(Ok(Entered { socket, session }));
             }
         }

@@ -1,5 +1,6 @@
 //! What lies between one client's connection and the library: see [`Link`].
 
+mod out;
 mod outbox;
 mod polling;
 mod queue;
@@ -11,13 +12,14 @@ use std::{
         Arc, Mutex, MutexGuard, OnceLock, PoisonError, Weak,
         atomic::{AtomicBool, Ordering},
     },
-    task::Waker,
     time::{Duration, Instant},
 };
 
 use socketioxide::socket::Sid;
 use tokio::net::TcpStream;
 
+pub use out::Visit;
+use out::{Carrier, Out, Stage};
 pub use outbox::LinkOutbox;
 pub use polling::fill as fill_poll;
 use queue::{Queue, Slices};
@@ -28,7 +30,10 @@ use super::{
     packet,
     websocket::{self, frame},
 };
-use crate::hub::{Frame, Frames, OutboxClosed, SessionId, Weight};
+use crate::{
+    hub::{Frame, Frames, OutboxClosed, SessionId, Weight},
+    telemetry,
+};
 
 /// What a link keeps to.
 #[derive(Clone, Copy, Debug)]
@@ -66,42 +71,6 @@ pub struct Link {
     out: Mutex<Out>,
 }
 
-struct Out {
-    carrier: Carrier,
-    stage: Stage,
-    /// What goes over the WebSocket next.
-    wire: Queue,
-    /// What waits for the gate to open, or for a poll.
-    held: Queue,
-    /// The task that flushes, and reads.
-    flusher: Option<Waker>,
-    /// Told to the client with the reply to its CONNECT.
-    session: Option<SessionId>,
-    visit: Visit,
-    watched: bool,
-}
-
-/// One stay of a client in the namespace.
-#[derive(Clone, Copy, Default, PartialEq, Eq)]
-pub struct Visit(u32);
-
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Carrier {
-    /// `marked`: the library has word that something waits, so that a poll that is open returns.
-    Polling {
-        marked: bool,
-    },
-    WebSocket,
-}
-
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Stage {
-    /// The reply to CONNECT has not passed yet: no event may come before it.
-    Gated,
-    Open,
-    Ended,
-}
-
 impl Link {
     pub fn over_websocket(library: Library, limits: Limits) -> Arc<Self> {
         Self::new(library, limits, Carrier::WebSocket)
@@ -121,16 +90,7 @@ impl Link {
             compresses: AtomicBool::new(false),
             recovers: AtomicBool::new(true),
             upgrading: AtomicBool::new(false),
-            out: Mutex::new(Out {
-                carrier,
-                stage: Stage::Gated,
-                wire: Queue::default(),
-                held: Queue::default(),
-                flusher: None,
-                session: None,
-                visit: Visit::default(),
-                watched: false,
-            }),
+            out: Mutex::new(Out::new(carrier)),
         })
     }
 
@@ -157,9 +117,7 @@ impl Link {
     pub fn enter(&self, recovers: bool) -> Visit {
         self.recovers.store(recovers, Ordering::Relaxed);
         let mut out = self.out();
-        out.gate();
-        out.visit.0 += 1;
-        out.visit
+        out.begin_visit()
     }
 
     /// The client left the namespace, and perhaps enters it again: until then, it is sent nothing.
@@ -323,6 +281,7 @@ impl Link {
             return;
         }
         out.stage = Stage::Ended;
+        telemetry::connection_ended(reason);
         let sid = self.sid.get().map(Sid::as_str);
         let (bytes, frames) = (out.wire.cost() + out.held.cost(), out.wire.counted() + out.held.counted());
         tracing::info!(
@@ -374,25 +333,3 @@ impl Drop for Link {
 }
 
 const SLOW_CONSUMER: &str = "slow_consumer";
-
-impl Out {
-    /// Whether events go over the WebSocket now.
-    fn flows(&self) -> bool {
-        self.stage == Stage::Open && self.carrier == Carrier::WebSocket
-    }
-
-    fn gate(&mut self) {
-        if self.stage == Stage::Open {
-            self.stage = Stage::Gated;
-        }
-        self.held = Queue::default();
-    }
-
-    /// What was held goes out, if it may now.
-    fn release(&mut self) {
-        if self.flows() {
-            let Out { wire, held, .. } = self;
-            wire.append(held);
-        }
-    }
-}

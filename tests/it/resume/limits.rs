@@ -24,6 +24,8 @@ async fn a_slow_client_is_closed_and_resumes_where_it_stood() {
         .await;
     let slow = |line: &Value| line["reason"] == "slow_consumer";
     away.server.logged("a slow consumer", PATIENCE, slow).await.expect("the server lives");
+    let (_, _, metrics) = away.server.get("/metrics", &[]).await;
+    assert!(metrics.contains("walcast_connections_ended_total{reason=\"slow_consumer\"} 1"), "{metrics}");
     client.go_on().await;
     let (mut heard, mut since) = (Vec::new(), away.since.clone());
     let mut take = |payload: &Value, since: &mut Value| {

@@ -1,0 +1,82 @@
+use std::task::Waker;
+
+use super::queue::Queue;
+use crate::hub::SessionId;
+
+/// The outgoing side of a link, under its lock.
+pub(super) struct Out {
+    pub carrier: Carrier,
+    pub stage: Stage,
+    /// What goes over the WebSocket next.
+    pub wire: Queue,
+    /// What waits for the gate to open, or for a poll.
+    pub held: Queue,
+    /// The task that flushes, and reads.
+    pub flusher: Option<Waker>,
+    /// Told to the client with the reply to its CONNECT.
+    pub session: Option<SessionId>,
+    pub visit: Visit,
+    pub watched: bool,
+}
+
+/// One stay of a client in the namespace.
+#[derive(Clone, Copy, Default, PartialEq, Eq)]
+pub struct Visit(u32);
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Carrier {
+    /// `marked`: the library has word that something waits, so that a poll that is open returns.
+    Polling {
+        marked: bool,
+    },
+    WebSocket,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Stage {
+    /// The reply to CONNECT has not passed yet: no event may come before it.
+    Gated,
+    Open,
+    Ended,
+}
+
+impl Out {
+    pub fn new(carrier: Carrier) -> Self {
+        Out {
+            carrier,
+            stage: Stage::Gated,
+            wire: Queue::default(),
+            held: Queue::default(),
+            flusher: None,
+            session: None,
+            visit: Visit::default(),
+            watched: false,
+        }
+    }
+
+    pub fn begin_visit(&mut self) -> Visit {
+        self.gate();
+        self.visit.0 += 1;
+        self.visit
+    }
+
+    /// Whether events go over the WebSocket now.
+    pub fn flows(&self) -> bool {
+        self.stage == Stage::Open && self.carrier == Carrier::WebSocket
+    }
+
+    pub fn gate(&mut self) {
+        if self.stage == Stage::Open {
+            self.stage = Stage::Gated;
+        }
+        self.held = Queue::default();
+    }
+
+    /// What was held goes out, if it may now.
+    pub fn release(&mut self) {
+        if self.flows() {
+            let Out { wire, held, .. } = self;
+            wire.append(held);
+        }
+    }
+}

@@ -1,0 +1,67 @@
+//! Floor 0: every metric, named in one place. Who counts calls a function of here; what is counted is read at `/metrics`.
+
+use metrics::{Unit, counter, describe_counter, describe_gauge, gauge};
+use metrics_exporter_prometheus::{BuildError, PrometheusBuilder, PrometheusHandle};
+
+const SOCKETS: &str = "walcast_sockets";
+const ROOMS: &str = "walcast_rooms";
+const SESSIONS: &str = "walcast_sessions";
+const HISTORY_EVENTS: &str = "walcast_history_events";
+const HISTORY_BYTES: &str = "walcast_history_bytes";
+const EVENTS: &str = "walcast_events_total";
+const DELIVERIES: &str = "walcast_deliveries_total";
+const RECOVERIES: &str = "walcast_recoveries_total";
+const CONNECTIONS_ENDED: &str = "walcast_connections_ended_total";
+
+/// Starts to count, for the whole process.
+pub fn install() -> Result<PrometheusHandle, BuildError> {
+    let handle = PrometheusBuilder::new().install_recorder()?;
+    describe_gauge!(SOCKETS, "Sockets that are connected.");
+    describe_gauge!(ROOMS, "Rooms that somebody is in.");
+    describe_gauge!(SESSIONS, "Sessions of sockets that went and may come back.");
+    describe_gauge!(HISTORY_EVENTS, "Events kept for clients that come back.");
+    describe_gauge!(HISTORY_BYTES, Unit::Bytes, "What the kept events take in memory.");
+    describe_counter!(EVENTS, "Events that the stream brought.");
+    describe_counter!(DELIVERIES, "Events handed to a socket's outbox.");
+    describe_counter!(RECOVERIES, "Clients that came back by themselves, by whether they missed nothing.");
+    describe_counter!(CONNECTIONS_ENDED, "Connections that the server ended, by reason; `slow_consumer` is one.");
+    Ok(handle)
+}
+
+/// How full the hub is.
+#[derive(Clone, Copy, Debug)]
+pub struct Hub {
+    pub sockets: usize,
+    pub rooms: usize,
+    pub sessions: usize,
+    pub history_events: usize,
+    pub history_bytes: usize,
+}
+
+impl Hub {
+    pub fn report(self) {
+        let set = |name: &'static str, value: usize| gauge!(name).set(value as f64);
+        set(SOCKETS, self.sockets);
+        set(ROOMS, self.rooms);
+        set(SESSIONS, self.sessions);
+        set(HISTORY_EVENTS, self.history_events);
+        set(HISTORY_BYTES, self.history_bytes);
+    }
+}
+
+pub fn events(count: u64) {
+    counter!(EVENTS).increment(count);
+}
+
+pub fn deliveries(count: u64) {
+    counter!(DELIVERIES).increment(count);
+}
+
+/// A client came back by the name of its session.
+pub fn came_back(recovered: bool) {
+    counter!(RECOVERIES, "recovered" => if recovered { "yes" } else { "no" }).increment(1);
+}
+
+pub fn connection_ended(reason: &'static str) {
+    counter!(CONNECTIONS_ENDED, "reason" => reason).increment(1);
+}
