@@ -31,7 +31,7 @@ pub struct Replicas {
 pub struct Manner {
     pub name: &'static str,
     pub transports: &'static [&'static str],
-    /// `rooms`, `handshake` or `never`.
+    /// `rooms`, `handshake`, `recovery` or `never`.
     pub resume: &'static str,
     /// Reconnects after so many events; 0: only when it must.
     pub restless: u32,

@@ -43,6 +43,10 @@ const MANNERS: &[Manner] = &[
     },
     Manner { name: "slow", transports: &["websocket"], resume: "rooms", restless: 0, slow: true },
     Manner { name: "slow-whole", transports: &["websocket"], resume: "handshake", restless: 0, slow: true },
+    Manner { name: "stock", transports: &["polling", "websocket"], resume: "recovery", restless: 0, slow: false },
+    Manner { name: "stock-polling", transports: &["polling"], resume: "recovery", restless: 0, slow: false },
+    Manner { name: "stock-restless", transports: &["websocket"], resume: "recovery", restless: 80, slow: false },
+    Manner { name: "stock-slow", transports: &["websocket"], resume: "recovery", restless: 0, slow: true },
     Manner { name: "forgetful", transports: &["websocket"], resume: "never", restless: 200, slow: false },
 ];
 

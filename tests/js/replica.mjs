@@ -8,7 +8,8 @@ const PATIENCE_MS = 20_000;
 
 export class Replica {
   /**
-   * resume   'rooms': `since` in each subscription; 'handshake': all rooms in one step; 'never': fetches each time
+   * resume   'rooms': `since` in each subscription; 'handshake': all rooms in one step; 'never': fetches each time;
+   *          'recovery': the library does it
    * restless reconnects by itself after so many events, in turn with a goodbye and without one
    * slow     stops reading most of the time
    * mustResume  the server knows the handshake's `since`
@@ -37,6 +38,7 @@ export class Replica {
 
   /** A connection begins. Returns what its handshake says. */
   enter() {
+    if (this.resume === 'recovery') return this.enterAgain();
     for (const room of this.rooms) {
       room.joined = false;
       room.replays = null;
@@ -49,12 +51,40 @@ export class Replica {
     const handshake = this.resume === 'handshake' && since !== null ? whole : [];
     this.connection = { since, handshake, seen: new Set(), high: null, replays: handshake.length ? 1 : 0 };
     this.stats.connections += 1;
-    return handshake.length
-      ? { token: this.token, since, rooms: handshake.map((room) => room.name) }
-      : { token: this.token };
+    const auth = { token: this.token, recovery: false };
+    return handshake.length ? { ...auth, since, rooms: handshake.map((room) => room.name) } : auth;
+  }
+
+  /** The library comes back by its session, with the offset of the last event that it was sent. */
+  enterAgain() {
+    for (const room of this.rooms) {
+      room.held ||= room.joined;
+      room.joined = false;
+    }
+    this.connection = { since: this.socket._lastOffset ?? null, handshake: [], seen: new Set(), high: null, replays: 0 };
+    this.stats.connections += 1;
+    return { token: this.token };
+  }
+
+  /** Recovered, it is in all rooms whose acks it has had, as if nothing had been; else it begins anew. */
+  recover() {
+    const { recovered } = this.socket;
+    if (this.stats.connections > 1) this.stats[recovered ? 'resumed' : 'refused'] += 1;
+    if (!recovered) this.connection.since = null;
+    for (const room of this.rooms) {
+      room.joined = recovered && room.held;
+      room.held = false;
+      if (!room.joined) {
+        room.forget();
+        this.subscribe(room);
+      } else if (room.isFetching()) {
+        this.fetch(room, room.offset);
+      }
+    }
   }
 
   join() {
+    if (this.resume === 'recovery') return this.recover();
     const { handshake } = this.connection;
     for (const room of this.rooms) if (!handshake.includes(room)) this.subscribe(room);
     if (handshake.length && this.mustResume) this.promised('walcast:resumed', () => this.connection.replays === 0);

@@ -10,6 +10,8 @@ export class Room {
     this.ids = ids;
     this.name = ids.componentId ? `component:${ids.componentId}` : `entity:${ids.entityType}:${ids.entityId}`;
     this.joined = false;
+    /** It was joined when the connection was lost. */
+    this.held = false;
     /** Fetches that are out of date are told by their ticket. */
     this.ticket = 0;
     this.resyncs = 0;
