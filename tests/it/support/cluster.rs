@@ -38,7 +38,7 @@ impl Cluster {
     /// `hba` comes before the rule that trusts everyone on the socket; `prepare` may put files into the data directory.
     pub async fn start_with(settings: &[&str], hba: &str, prepare: impl FnOnce(&Path)) -> Cluster {
         let directory = TempDir::with_prefix("walcast-pg-").expect("a directory");
-        let port = TcpListener::bind("127.0.0.1:0").and_then(|socket| socket.local_addr()).expect("a port").port();
+        let port = free_port();
         initialise(directory.path(), port, settings, hba);
         let data = directory.path().join("data");
         prepare(&data);
@@ -192,7 +192,7 @@ impl Cluster {
         let directory = TempDir::with_prefix("walcast-pg-").expect("a directory");
         let data = directory.path().join("data");
         copy(&self.backup(), &data);
-        let port = TcpListener::bind("127.0.0.1:0").and_then(|socket| socket.local_addr()).expect("a port").port();
+        let port = free_port();
         let settings = format!(
             "port = {port}\nunix_socket_directories = '{}'\nprimary_conninfo = '{}'\nprimary_slot_name = 'standby'\n\
              hot_standby_feedback = on\nsync_replication_slots = on\n",
@@ -221,6 +221,12 @@ impl Cluster {
 
 fn copy(from: &Path, to: &Path) {
     done(Command::new("cp").args(["-a", text(from), text(to)]).output().expect("runs"));
+}
+
+/// A port below those that the system hands out by itself: a cluster that is down keeps it.
+fn free_port() -> u16 {
+    let is_free = |port: &u16| TcpListener::bind(("127.0.0.1", *port)).is_ok();
+    std::iter::repeat_with(|| rand::random_range(10_000..20_000)).find(is_free).expect("a port")
 }
 
 fn initialise(directory: &Path, port: u16, settings: &[&str], hba: &str) {
