@@ -1,6 +1,10 @@
 //! The settings: every one is a flag and an environment variable, checked before anything starts.
 
-use std::{net::SocketAddr, path::PathBuf, time::Duration};
+use std::{
+    net::SocketAddr,
+    path::{Path, PathBuf},
+    time::Duration,
+};
 
 use clap::{
     ArgAction, Args, ValueEnum,
@@ -9,7 +13,7 @@ use clap::{
 
 use crate::{
     auth::{KeyError, KeySource, Verifier},
-    gateway, hub,
+    gateway, http, hub,
     postgres::{Dsn, DsnError},
     replication::{self, Plugin},
 };
@@ -33,6 +37,8 @@ pub enum ConfigError {
         "FRONTEND_URL holds `{0}`, which is no origin: give scheme, host and port only, as in https://app.example.com"
     )]
     Origin(String),
+    #[error(transparent)]
+    Tls(#[from] http::TlsError),
 }
 
 /// Which database, and how to read its log.
@@ -76,12 +82,10 @@ pub struct KeyArgs {
 
 impl KeyArgs {
     pub fn verifier(&self) -> Result<Verifier, ConfigError> {
-        // A line of an .env file that was left empty sets nothing.
-        let named = |path: &Option<PathBuf>| path.clone().filter(|path| !path.as_os_str().is_empty());
         let sources: Vec<KeySource> = [
             self.jwt_secret.clone().filter(|secret| !secret.is_empty()).map(KeySource::Secret),
-            named(&self.jwt_public_key).map(KeySource::PublicKey),
-            named(&self.jwt_jwks_file).map(KeySource::JwksFile),
+            named(&self.jwt_public_key).map(|path| KeySource::PublicKey(path.to_owned())),
+            named(&self.jwt_jwks_file).map(|path| KeySource::JwksFile(path.to_owned())),
         ]
         .into_iter()
         .flatten()
@@ -100,6 +104,12 @@ pub struct GatewayArgs {
     #[arg(long, env = "WALCAST_LISTEN", default_value = "127.0.0.1:4000", value_parser = parse_address,
           value_name = "ADDRESS:PORT")]
     pub listen: SocketAddr,
+    /// A PEM file with the certificate to serve TLS with, and those that sign it; read anew on SIGHUP
+    #[arg(long, env = "WALCAST_TLS_CERT", value_parser = file(), value_name = "FILE")]
+    pub tls_cert: Option<PathBuf>,
+    /// A PEM file with the certificate's private key
+    #[arg(long, env = "WALCAST_TLS_KEY", value_parser = file(), value_name = "FILE")]
+    pub tls_key: Option<PathBuf>,
     /// The origins that browsers may come from, such as https://app.example.com, separated by commas
     #[arg(long, env = "FRONTEND_URL", default_value = "http://localhost:5173", value_name = "ORIGINS")]
     pub frontend_url: String,
@@ -122,6 +132,11 @@ pub struct GatewayArgs {
 }
 
 impl GatewayArgs {
+    /// `None`: TLS is not asked for.
+    pub fn tls(&self) -> Result<Option<http::Tls>, ConfigError> {
+        Ok(http::Tls::from_files(named(&self.tls_cert), named(&self.tls_key))?)
+    }
+
     /// The allowed origins, each as browsers send it.
     pub fn origins(&self) -> Result<Vec<axum::http::HeaderValue>, ConfigError> {
         self.frontend_url
@@ -223,6 +238,11 @@ fn file() -> impl TypedValueParser<Value = PathBuf> {
     OsStringValueParser::new().map(PathBuf::from)
 }
 
+/// The path of a setting that names one.
+fn named(path: &Option<PathBuf>) -> Option<&Path> {
+    path.as_deref().filter(|path| !path.as_os_str().is_empty())
+}
+
 fn parse_address(text: &str) -> Result<SocketAddr, String> {
     text.trim().parse().map_err(|_| "give an IP address and a port, as in 127.0.0.1:4000".to_owned())
 }
@@ -301,6 +321,8 @@ mod tests {
     fn origins(list: &str) -> Result<Vec<axum::http::HeaderValue>, ConfigError> {
         let args = GatewayArgs {
             listen: ([127, 0, 0, 1], 0).into(),
+            tls_cert: None,
+            tls_key: None,
             frontend_url: list.into(),
             max_payload: 1,
             outbox_bytes: 1,

@@ -19,7 +19,7 @@
 //! | 2 | [`replication`] | the only place that touches the WAL: connection, slot, stream, what is confirmed |
 //! | 2 | [`hub`] | rooms, the one dispatcher, one queue a socket |
 //! | 3 | [`gateway`] | Socket.IO in and out |
-//! | 3 | [`http`] | health, and the way to the sockets |
+//! | 3 | [`http`] | TLS, health, and the way to the sockets |
 //! | 4 | [`app`], [`cli`], [`config`] | the composition root, the command line, the settings |
 
 pub mod app;

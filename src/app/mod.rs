@@ -62,13 +62,17 @@ pub async fn serve(args: ServeArgs, stop: CancellationToken) -> Result<(), Serve
     let dsn = args.database.dsn()?;
     let verifier = Arc::new(args.keys.verifier()?);
     let origins = args.gateway.origins()?;
+    let tls = args.gateway.tls()?;
     let settings = args.replication(&dsn);
     // Before anything is created in the database: a port that is taken must leave no slot behind.
     let address = args.gateway.listen;
-    let listener = http::bind(address, args.gateway.stall_timeout)
+    let listener = http::bind(address, args.gateway.stall_timeout, tls.clone())
         .await
         .map_err(|source| ServeError::Listen { address, source })?;
     let address = listener.address().unwrap_or(address);
+    if let Some(tls) = tls {
+        signal::reload_on_hangup(tls, stop.clone());
+    }
     // Migrating may wait for another server, so it must not keep us from stopping.
     let store = tokio::select! {
         () = stop.cancelled() => return Ok(()),

@@ -2,10 +2,17 @@ use std::{io, net::SocketAddr, time::Duration};
 
 use tokio::net::{TcpListener, TcpStream};
 
+use super::tls::{Handshakes, Tls};
 use crate::gateway::Connection;
 
 /// Accepts connections whose options suit a server of many small messages.
 pub struct Listener {
+    sockets: Sockets,
+    /// `None`: without TLS.
+    handshakes: Option<Handshakes>,
+}
+
+struct Sockets {
     inner: TcpListener,
     stall_timeout: Duration,
 }
@@ -13,14 +20,36 @@ pub struct Listener {
 /// What the kernel may hold for one client, in bytes; Linux takes it twice.
 const SEND_BUFFER: usize = 128 << 10;
 
-/// Listens on an address; port 0 takes any free one.
-pub async fn bind(address: SocketAddr, stall_timeout: Duration) -> io::Result<Listener> {
-    Ok(Listener { inner: TcpListener::bind(address).await?, stall_timeout })
+/// Listens on an address, over TLS where that is given; port 0 takes any free one.
+pub async fn bind(address: SocketAddr, stall_timeout: Duration, tls: Option<Tls>) -> io::Result<Listener> {
+    let sockets = Sockets { inner: TcpListener::bind(address).await?, stall_timeout };
+    Ok(Listener { sockets, handshakes: tls.map(Handshakes::new) })
 }
 
 impl Listener {
     pub fn address(&self) -> io::Result<SocketAddr> {
-        self.inner.local_addr()
+        self.sockets.inner.local_addr()
+    }
+}
+
+impl Sockets {
+    /// The next connection as the kernel has it.
+    async fn accept(&self) -> (TcpStream, SocketAddr) {
+        loop {
+            match self.inner.accept().await {
+                Ok((stream, peer)) => match self.prepare(&stream) {
+                    Ok(()) => return (stream, peer),
+                    Err(error) => tracing::debug!(%peer, %error, "a connection was gone before it was set up"),
+                },
+                // The peer was gone before it was accepted.
+                Err(error) if error.kind() == io::ErrorKind::ConnectionAborted => {}
+                Err(error) => {
+                    // Mostly "too many open files": accepting again at once would spin until some are closed.
+                    tracing::error!(%error, "cannot accept connections; trying again in a second");
+                    tokio::time::sleep(Duration::from_secs(1)).await;
+                }
+            }
+        }
     }
 
     fn prepare(&self, stream: &TcpStream) -> io::Result<()> {
@@ -38,19 +67,17 @@ impl axum::serve::Listener for Listener {
     type Addr = SocketAddr;
 
     async fn accept(&mut self) -> (Connection, SocketAddr) {
+        let Listener { sockets, handshakes } = self;
+        let Some(handshakes) = handshakes else {
+            let (tcp, peer) = sockets.accept().await;
+            return (Connection::Tcp(tcp), peer);
+        };
         loop {
-            match self.inner.accept().await {
-                Ok((stream, peer)) => match self.prepare(&stream) {
-                    Ok(()) => return (Connection::Tcp(stream), peer),
-                    Err(error) => tracing::debug!(%peer, %error, "a connection was gone before it was set up"),
+            tokio::select! {
+                (tcp, peer) = sockets.accept(), if handshakes.has_room() => handshakes.begin(tcp, peer),
+                ended = handshakes.next() => if let Some((tls, peer)) = ended {
+                    return (Connection::Tls(tls), peer);
                 },
-                // The peer was gone before it was accepted.
-                Err(error) if error.kind() == io::ErrorKind::ConnectionAborted => {}
-                Err(error) => {
-                    // Mostly "too many open files": accepting again at once would spin until some are closed.
-                    tracing::error!(%error, "cannot accept connections; trying again in a second");
-                    tokio::time::sleep(Duration::from_secs(1)).await;
-                }
             }
         }
     }

@@ -1,9 +1,11 @@
-//! Floor 3: what the server says over plain HTTP, beside Socket.IO.
+//! Floor 3: what the server says over HTTP, beside Socket.IO, and TLS for both.
 
 mod health;
 mod listener;
 mod router;
+mod tls;
 
 pub use health::{Health, State};
 pub use listener::{Listener, bind};
 pub use router::{Router, router};
+pub use tls::{Tls, TlsError};

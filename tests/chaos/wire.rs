@@ -42,7 +42,7 @@ impl Wire {
         if !head.starts_with(b"HTTP/1.1 101") {
             return Err(io::Error::other(String::from_utf8_lossy(&head).into_owned()));
         }
-        wire.send(&format!("40{}", json!({ "token": token(user) }))).await?;
+        wire.send(&format!("40{}", json!({ "token": token(user), "recovery": false }))).await?;
         // Whoever asks for something before is sent away.
         loop {
             let text = wire.text().await?;

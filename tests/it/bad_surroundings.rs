@@ -264,6 +264,43 @@ async fn a_key_that_is_empty_in_the_environment_is_none() {
 }
 
 #[tokio::test]
+async fn a_certificate_that_cannot_be_served_with() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = |name: &str| folder.path().join(name).to_str().expect("UTF-8").to_owned();
+    let (key, other) = (rcgen::KeyPair::generate().expect("a key"), rcgen::KeyPair::generate().expect("a key"));
+    let parameters = rcgen::CertificateParams::new(vec!["localhost".to_owned()]).expect("parameters");
+    let certificate = parameters.self_signed(&key).expect("a certificate").pem();
+    let broken = "-----BEGIN CERTIFICATE-----\nbm9uZQ==\n-----END CERTIFICATE-----\n";
+    for (name, text) in [
+        ("cert", certificate.as_str()),
+        ("key", &key.serialize_pem()),
+        ("other", &other.serialize_pem()),
+        ("text", "nonsense"),
+        ("broken", broken),
+    ] {
+        std::fs::write(path(name), text).expect("writes");
+    }
+    for (certificate, key, words) in [
+        ("cert", "", &["WALCAST_TLS_CERT is set", "WALCAST_TLS_KEY is not", "both or neither"][..]),
+        ("", "key", &["WALCAST_TLS_KEY is set", "WALCAST_TLS_CERT is not"]),
+        ("missing", "key", &["WALCAST_TLS_CERT", "missing, which cannot be read", "No such file"]),
+        ("cert", "missing", &["WALCAST_TLS_KEY", "missing, which cannot be read", "No such file"]),
+        ("text", "key", &["WALCAST_TLS_CERT", "text, which holds no certificate in PEM form"]),
+        ("cert", "text", &["WALCAST_TLS_KEY", "text, which holds no private key in PEM form"]),
+        ("cert", "cert", &["WALCAST_TLS_KEY", "cert, which holds no private key in PEM form"]),
+        ("cert", "other", &["other (WALCAST_TLS_KEY) is not that of", "cert (WALCAST_TLS_CERT)"]),
+        ("broken", "key", &["WALCAST_TLS_CERT", "cannot be served", "broken"]),
+    ] {
+        // An empty value is none.
+        let named = |name: &str| if name.is_empty() { String::new() } else { path(name) };
+        let mut command = walcast();
+        command.args(["serve", "--database-url", "postgres://u@localhost/x", "--jwt-secret", SECRET]);
+        command.env("WALCAST_TLS_CERT", named(certificate)).env("WALCAST_TLS_KEY", named(key));
+        says(&refusal_of(&mut command).await, words);
+    }
+}
+
+#[tokio::test]
 async fn a_table_that_is_not_published_has_no_tail() {
     let database = Database::new().await;
     database.sql("CREATE TABLE orders (id int PRIMARY KEY); CREATE PUBLICATION walcast FOR TABLE walcast.rules").await;

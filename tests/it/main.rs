@@ -35,4 +35,5 @@ mod slot_dropped;
 mod slot_invalidated;
 mod sql_functions;
 mod table_recreated;
+mod tls;
 mod truncate;

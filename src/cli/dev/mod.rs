@@ -90,7 +90,8 @@ async fn serve(args: &DevArgs, address: SocketAddr, cluster: &Cluster, stop: Can
         outcome = &mut serving => return Ok(outcome?),
         () = answered(address) => {}
     }
-    welcome(address, cluster, &component, &secret)?;
+    let scheme = if args.gateway.tls()?.is_some() { "https" } else { "http" };
+    welcome(&format!("{scheme}://{address}"), cluster, &component, &secret)?;
     Ok(serving.await?)
 }
 
@@ -105,7 +106,7 @@ fn free_address(wanted: SocketAddr) -> Result<SocketAddr, ServeError> {
         .map_err(|source| ServeError::Listen { address: wanted, source })
 }
 
-/// Waits until the server answers: its port takes connections before there is anybody to serve them.
+/// Waits until the server answers, be it that it speaks TLS: its port takes connections before there is anybody to serve them.
 async fn answered(address: SocketAddr) {
     let ask = async || {
         let mut stream = tokio::net::TcpStream::connect(address).await?;
@@ -118,9 +119,9 @@ async fn answered(address: SocketAddr) {
 }
 
 /// What there is now, and what to try.
-fn welcome(address: SocketAddr, cluster: &Cluster, component: &str, secret: &str) -> Result<(), Failure> {
+fn welcome(url: &str, cluster: &Cluster, component: &str, secret: &str) -> Result<(), Failure> {
     println!("walcast dev\n");
-    println!("  server     http://{address}");
+    println!("  server     {url}");
     println!("  database   {}", cluster.url);
     println!("  token      {}", token("dev", Some("dev@example.com"), None, TOKEN_TTL, secret)?);
     println!("  component  {component}  (of entity page 1)");

@@ -4,7 +4,9 @@ mod out;
 mod outbox;
 mod polling;
 mod queue;
+mod sending;
 mod stream;
+mod tls;
 
 use std::{
     io,
@@ -22,14 +24,10 @@ pub use out::Visit;
 use out::{Carrier, Out, Stage};
 pub use outbox::LinkOutbox;
 pub use polling::fill as fill_poll;
-use queue::{Queue, Slices};
+use queue::Queue;
 pub use stream::{Stream, Terms};
 
-use super::{
-    library::Library,
-    packet,
-    websocket::{self, frame},
-};
+use super::{library::Library, packet};
 use crate::{
     hub::{Frame, Frames, OutboxClosed, SessionId, Weight},
     telemetry,
@@ -62,7 +60,7 @@ pub struct Link {
     library: Library,
     limits: Limits,
     sid: OnceLock<Sid>,
-    /// The connection, where frames can be sent by whoever has them: a WebSocket without TLS of ours.
+    /// The connection of a WebSocket, to which whoever has frames sends them.
     tcp: OnceLock<TcpStream>,
     compresses: AtomicBool,
     /// The client comes back by itself, so it is told offsets.
@@ -146,7 +144,7 @@ impl Link {
     pub fn part(&self) {
         let mut out = self.out();
         self.send_waiting(&mut out);
-        let is_done = out.wire.is_empty() && out.held.is_empty();
+        let is_done = out.is_sent() && out.held.is_empty();
         self.finish_with(&mut out, "the server stops", None, is_done);
     }
 
@@ -159,7 +157,7 @@ impl Link {
         let mut sent = 0;
         match (out.stage, out.carrier) {
             (Stage::Ended, _) => return Err(OutboxClosed),
-            (Stage::Open, Carrier::WebSocket) if out.wire.is_empty() => match self.send_now(frames) {
+            (Stage::Open, Carrier::WebSocket) if out.wire.is_empty() => match self.send_now(&mut out, frames) {
                 Ok(bytes) => sent = bytes,
                 Err(error) => {
                     self.end(&mut out, "connection lost", Some(&error));
@@ -181,50 +179,9 @@ impl Link {
         self.settle(&mut out)
     }
 
-    /// Sends as much as the kernel takes; how many bytes that is.
-    fn send_now(&self, frames: Frames<'_>) -> io::Result<usize> {
-        let Some(tcp) = self.tcp.get() else { return Ok(0) };
-        let mut sent = 0;
-        let mut frames = frames.iter();
-        loop {
-            let slices: Slices<'_> =
-                frames.by_ref().take(queue::PIECES).map(|frame| io::IoSlice::new(self.form(frame))).collect();
-            let length: usize = slices.iter().map(|slice| slice.len()).sum();
-            if length == 0 {
-                return Ok(sent);
-            }
-            match tcp.try_write_vectored(&slices) {
-                Ok(bytes) => {
-                    sent += bytes;
-                    if bytes < length {
-                        return Ok(sent);
-                    }
-                }
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Ok(sent),
-                Err(error) => return Err(error),
-            }
-        }
-    }
-
-    /// The frame as this client reads it.
-    fn form<'a>(&self, frame: &'a Frame) -> &'a bytes::Bytes {
-        if !self.recovers.load(Ordering::Relaxed) {
-            return frame.bare(packet::without_offset);
-        }
-        let wire = frame.wire();
-        if wire.len() < self.limits.compress || !self.compresses.load(Ordering::Relaxed) {
-            return wire;
-        }
-        frame.compressed(|wire| {
-            let text = frame::payload(wire);
-            let compressed = frame::compressed_text(&websocket::deflate(&text));
-            if compressed.len() < wire.len() { compressed } else { wire.clone() }
-        })
-    }
-
     /// Something was queued, perhaps: it is bounded, watched, and whoever flushes it is told.
     fn settle(&self, out: &mut Out) -> Result<(), OutboxClosed> {
-        if out.wire.is_empty() && out.held.is_empty() {
+        if out.is_sent() && out.held.is_empty() {
             return Ok(());
         }
         if self.is_over(out) {
@@ -284,24 +241,24 @@ impl Link {
         telemetry::connection_ended(reason);
         let sid = self.sid.get().map(Sid::as_str);
         let (bytes, frames) = (out.wire.cost() + out.held.cost(), out.wire.counted() + out.held.counted());
-        tracing::info!(
-            socket = sid,
-            reason,
-            error = error.map(tracing::field::display),
-            bytes,
-            frames,
-            "connection ended"
-        );
+        match error {
+            // The client went; that is its own affair.
+            Some(error) => tracing::debug!(socket = sid, reason, %error, bytes, frames, "connection ended"),
+            None => tracing::info!(socket = sid, reason, bytes, frames, "connection ended"),
+        }
         out.wire = Queue::default();
         out.held = Queue::default();
         if let Some(tcp) = self.tcp.get() {
             let socket = socket2::SockRef::from(tcp);
-            if !kindly {
+            if kindly {
+                out.say_goodbye(tcp);
+            } else {
                 // What the kernel still holds for the client is let go with the connection.
                 let _ = socket.set_linger(Some(Duration::ZERO));
             }
             let _ = socket.shutdown(std::net::Shutdown::Both);
         }
+        out.tls = None;
         if let Some(flusher) = out.flusher.take() {
             flusher.wake();
         }

@@ -1,12 +1,14 @@
 use std::task::Waker;
 
-use super::queue::Queue;
+use super::{queue::Queue, tls::Tls};
 use crate::hub::SessionId;
 
 /// The outgoing side of a link, under its lock.
 pub(super) struct Out {
     pub carrier: Carrier,
     pub stage: Stage,
+    /// What stands between here and the connection, where TLS does.
+    pub tls: Option<Tls>,
     /// What goes over the WebSocket next.
     pub wire: Queue,
     /// What waits for the gate to open, or for a poll.
@@ -45,6 +47,7 @@ impl Out {
         Out {
             carrier,
             stage: Stage::Gated,
+            tls: None,
             wire: Queue::default(),
             held: Queue::default(),
             flusher: None,

@@ -9,12 +9,15 @@ use std::{
 };
 
 use bytes::{Buf, Bytes, BytesMut};
-use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::{
+    io::{AsyncRead, AsyncWrite, ReadBuf},
+    net::TcpStream,
+};
 
-use super::{Carrier, Link, Out, Stage};
+use super::{Carrier, Link, Out, Stage, tls::Tls};
 use crate::{
     gateway::{
-        connection::{Connection, Other},
+        connection::Connection,
         packet,
         websocket::{
             Inbound, Violation,
@@ -30,8 +33,7 @@ use crate::{
 /// A write holds whole frames only, since all of it is always taken: which is how the library's packets are told apart.
 pub struct Stream {
     link: Arc<Link>,
-    /// `None`: the link has the connection.
-    other: Option<Box<Other>>,
+    encrypted: bool,
     /// `None`: what the client sends passes as it is.
     inbound: Option<Box<Inbound>>,
     compressed: bool,
@@ -59,20 +61,27 @@ const COMPRESSED_PIECE: usize = 4 << 10;
 impl Stream {
     /// `early`: what came with the handshake already. `None`: the link has a connection.
     pub fn new(link: Arc<Link>, connection: Connection, early: &[u8], terms: &Terms) -> Option<Self> {
-        let other = match connection {
-            Connection::Tcp(tcp) => {
-                link.tcp.set(tcp).ok()?;
-                None
+        let (tcp, session) = match connection {
+            Connection::Tcp(tcp) => (tcp, None),
+            Connection::Tls(tls) => {
+                let (tcp, session) = tls.into_inner();
+                (tcp, Some(session))
             }
-            Connection::Other(other) => Some(other),
         };
+        let encrypted = session.is_some();
+        {
+            // Whoever sends has the lock: nothing goes out unencrypted in between.
+            let mut out = link.out();
+            link.tcp.set(tcp).ok()?;
+            out.tls = session.map(Tls::new);
+        }
         let inbound =
             (terms.upgrades || terms.compressed).then(|| Box::new(Inbound::new(terms.compressed, terms.limit)));
         if !terms.upgrades {
             link.compresses.store(terms.compressed, Ordering::Relaxed);
         }
         let compressed = terms.compressed;
-        let mut stream = Stream { link, other, inbound, compressed, ready: BytesMut::new(), at_end: false };
+        let mut stream = Stream { link, encrypted, inbound, compressed, ready: BytesMut::new(), at_end: false };
         let taken = stream.take_in(early);
         taken.ok().map(|()| stream)
     }
@@ -106,21 +115,15 @@ impl Stream {
             // What is compressed may become a thousand times as much, and is taken in at once.
             let most = if self.inbound.is_some() { COMPRESSED_PIECE } else { scratch.len() };
             let Some(scratch) = scratch.get_mut(..most) else { return Poll::Ready(Ok(0)) };
-            let read = match &mut self.other {
-                None => {
-                    let Some(tcp) = self.link.tcp.get() else { return Poll::Ready(Ok(0)) };
-                    loop {
-                        std::task::ready!(tcp.poll_read_ready(context))?;
-                        match tcp.try_read(scratch) {
-                            Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
-                            read => break read?,
-                        }
-                    }
+            let Some(tcp) = self.link.tcp.get() else { return Poll::Ready(Ok(0)) };
+            let read = loop {
+                if !(self.encrypted && self.link.has_decrypted()) {
+                    std::task::ready!(tcp.poll_read_ready(context))?;
                 }
-                Some(other) => {
-                    let mut buffer = ReadBuf::new(scratch);
-                    std::task::ready!(Pin::new(other).poll_read(context, &mut buffer))?;
-                    buffer.filled().len()
+                let read = if self.encrypted { self.link.try_read(tcp, scratch) } else { tcp.try_read(scratch) };
+                match read {
+                    Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
+                    read => break read?,
                 }
             };
             // Taken by range, since the scratch is this thread's and the rest of it stale.
@@ -130,7 +133,7 @@ impl Stream {
     }
 
     /// Sends what waits, as far as the connection takes it; else this task is woken when it takes more.
-    fn flush(&mut self, context: &mut Context<'_>) -> io::Result<()> {
+    fn flush(&self, context: &mut Context<'_>) -> io::Result<()> {
         let link = self.link.clone();
         let mut out = link.out();
         if out.stage == Stage::Ended {
@@ -146,39 +149,21 @@ impl Stream {
         Ok(())
     }
 
-    fn flush_wire(&mut self, out: &mut Out, context: &mut Context<'_>) -> io::Result<()> {
-        while !out.wire.is_empty() {
-            let (slices, _) = out.wire.slices();
-            let sent = match &mut self.other {
-                None => {
-                    let Some(tcp) = self.link.tcp.get() else { return Ok(()) };
-                    match tcp.poll_write_ready(context) {
-                        Poll::Pending => return Ok(()),
-                        Poll::Ready(ready) => ready?,
-                    }
-                    match tcp.try_write_vectored(&slices) {
-                        Err(error) if error.kind() == io::ErrorKind::WouldBlock => continue,
-                        sent => sent?,
-                    }
-                }
-                Some(other) => match Pin::new(other).poll_write_vectored(context, &slices) {
-                    Poll::Pending => return Ok(()),
-                    Poll::Ready(sent) => sent?,
-                },
-            };
-            drop(slices);
-            if sent == 0 {
-                return Err(io::ErrorKind::WriteZero.into());
+    fn flush_wire(&self, out: &mut Out, context: &mut Context<'_>) -> io::Result<()> {
+        let Some(tcp) = self.link.tcp.get() else { return Ok(()) };
+        while !out.is_sent() {
+            match tcp.poll_write_ready(context) {
+                Poll::Pending => return Ok(()),
+                Poll::Ready(ready) => ready?,
             }
-            out.wire.advance(sent, Instant::now());
+            match out.send_some(tcp) {
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
+                sent => {
+                    sent?;
+                }
+            }
         }
-        match &mut self.other {
-            None => Ok(()),
-            Some(other) => match Pin::new(other).poll_flush(context) {
-                Poll::Pending => Ok(()),
-                Poll::Ready(flushed) => flushed,
-            },
-        }
+        Ok(())
     }
 
     /// Takes what the library writes.
@@ -230,25 +215,20 @@ impl Link {
         out.wire.push(close, Weight::Durable, Instant::now());
         self.send_waiting(&mut out);
         tracing::debug!(socket = self.sid.get().map(socketioxide::socket::Sid::as_str), %violation, "connection refused");
-        finish(&mut out);
         if let Some(tcp) = self.tcp.get() {
+            out.say_goodbye(tcp);
             let _ = socket2::SockRef::from(tcp).shutdown(Shutdown::Write);
         }
+        finish(&mut out);
     }
 
-    /// Sends what waits without waiting for it.
-    pub(super) fn send_waiting(&self, out: &mut Out) {
-        let Some(tcp) = self.tcp.get() else { return };
-        while !out.wire.is_empty() {
-            let (slices, length) = out.wire.slices();
-            // A connection that is lost shows when it is read.
-            let Ok(sent) = tcp.try_write_vectored(&slices) else { return };
-            drop(slices);
-            out.wire.advance(sent, Instant::now());
-            if sent < length {
-                return;
-            }
-        }
+    /// Whether something that was sent to us waits, decrypted.
+    fn has_decrypted(&self) -> bool {
+        self.out().tls.as_ref().is_some_and(Tls::has_arrived)
+    }
+
+    fn try_read(&self, tcp: &TcpStream, scratch: &mut [u8]) -> io::Result<usize> {
+        self.out().tls.as_mut().map_or(Ok(0), |tls| tls.try_read(tcp, scratch))
     }
 }
 
@@ -257,6 +237,7 @@ fn finish(out: &mut Out) {
     out.wire = super::Queue::default();
     out.held = super::Queue::default();
     out.flusher = None;
+    out.tls = None;
 }
 
 impl AsyncRead for Stream {
@@ -314,11 +295,12 @@ impl Drop for Stream {
             (_, Carrier::Polling { .. }) => self.link.end(&mut out, "upgrade abandoned", None),
             (_, Carrier::WebSocket) => {
                 self.link.send_waiting(&mut out);
-                finish(&mut out);
                 if let Some(tcp) = self.link.tcp.get() {
+                    out.say_goodbye(tcp);
                     // Others hold the link, and with it the descriptor.
                     let _ = socket2::SockRef::from(tcp).shutdown(Shutdown::Both);
                 }
+                finish(&mut out);
             }
         }
     }
