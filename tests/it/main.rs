@@ -33,6 +33,7 @@ mod resume;
 mod rule_changed;
 mod slot_dropped;
 mod slot_invalidated;
+mod slow_clients;
 mod sql_functions;
 mod table_recreated;
 mod truncate;

@@ -321,6 +321,9 @@ impl Link {
             return;
         }
         out.stage = Stage::Ended;
+        // The kernel times a client that takes nothing as well, and it may be the first to see.
+        let timed_out = error.is_some_and(|error| error.kind() == io::ErrorKind::TimedOut);
+        let reason = if timed_out { SLOW_CONSUMER } else { reason };
         let sid = self.sid.get().map(Sid::as_str);
         let (bytes, frames) = (out.wire.cost() + out.held.cost(), out.wire.counted() + out.held.counted());
         tracing::info!(

@@ -113,6 +113,10 @@ impl Stream {
                         std::task::ready!(tcp.poll_read_ready(context))?;
                         match tcp.try_read(scratch) {
                             Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
+                            Err(error) if error.kind() == io::ErrorKind::TimedOut => {
+                                self.link.end(&mut self.link.out(), "connection lost", Some(&error));
+                                return Poll::Ready(Err(error));
+                            }
                             read => break read?,
                         }
                     }
