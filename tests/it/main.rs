@@ -37,3 +37,4 @@ mod slow_clients;
 mod sql_functions;
 mod table_recreated;
 mod truncate;
+mod upgrade_storm;
