@@ -3,6 +3,7 @@
 
 mod support;
 
+mod abandoned_upgrades;
 mod altered_table;
 mod another_cluster;
 mod bad_surroundings;
@@ -10,6 +11,7 @@ mod behind_haproxy;
 mod behind_nginx;
 mod browser;
 mod commands;
+mod compression;
 mod failover;
 mod gateway;
 mod held_wal;

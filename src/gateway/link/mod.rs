@@ -3,6 +3,8 @@
 mod polling;
 mod queue;
 mod stream;
+#[cfg(test)]
+mod tests;
 
 use std::{
     io,
@@ -56,7 +58,8 @@ pub struct Link {
     limits: Limits,
     sid: OnceLock<Sid>,
     /// The connection, where frames can be sent by whoever has them: a WebSocket without TLS of ours.
-    tcp: OnceLock<TcpStream>,
+    /// The [`Stream`] owns it: others hold the link for longer than the connection lasts.
+    tcp: OnceLock<Weak<TcpStream>>,
     compresses: AtomicBool,
     /// The client comes back by itself, so it is told offsets.
     recovers: AtomicBool,
@@ -221,9 +224,13 @@ impl Link {
         self.settle(&mut out)
     }
 
+    fn tcp(&self) -> Option<Arc<TcpStream>> {
+        self.tcp.get()?.upgrade()
+    }
+
     /// Sends as much as the kernel takes; how many bytes that is.
     fn send_now(&self, frames: Frames<'_>) -> io::Result<usize> {
-        let Some(tcp) = self.tcp.get() else { return Ok(0) };
+        let Some(tcp) = self.tcp() else { return Ok(0) };
         let mut sent = 0;
         let mut frames = frames.iter();
         loop {
@@ -336,8 +343,8 @@ impl Link {
         );
         out.wire = Queue::default();
         out.held = Queue::default();
-        if let Some(tcp) = self.tcp.get() {
-            let socket = socket2::SockRef::from(tcp);
+        if let Some(tcp) = self.tcp() {
+            let socket = socket2::SockRef::from(&tcp);
             if !kindly {
                 // What the kernel still holds for the client is let go with the connection.
                 let _ = socket.set_linger(Some(Duration::ZERO));
@@ -347,7 +354,11 @@ impl Link {
         if let Some(flusher) = out.flusher.take() {
             flusher.wake();
         }
-        // The library learns of a WebSocket's end by reading; of a polling client's it must be told.
+        self.tell_library(out);
+    }
+
+    /// The library learns of a WebSocket's end by reading; of a polling client's it must be told.
+    fn tell_library(&self, out: &Out) {
         if let (Carrier::Polling { .. }, Some(sid)) = (out.carrier, self.sid.get()) {
             self.library.close(*sid);
         }

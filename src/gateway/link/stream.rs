@@ -9,7 +9,10 @@ use std::{
 };
 
 use bytes::{Buf, Bytes, BytesMut};
-use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::{
+    io::{AsyncRead, AsyncWrite, ReadBuf},
+    net::TcpStream,
+};
 
 use super::{Carrier, Link, Out, Stage};
 use crate::{
@@ -30,13 +33,18 @@ use crate::{
 /// A write holds whole frames only, since all of it is always taken: which is how the library's packets are told apart.
 pub struct Stream {
     link: Arc<Link>,
-    /// `None`: the link has the connection.
-    other: Option<Box<Other>>,
-    /// `None`: what the client sends passes as it is.
-    inbound: Option<Box<Inbound>>,
+    wire: Wire,
+    inbound: Inbound,
     compressed: bool,
     ready: BytesMut,
     at_end: bool,
+}
+
+/// The connection. It is closed with the [`Stream`].
+enum Wire {
+    /// Whoever has frames may send them.
+    Tcp(Arc<TcpStream>),
+    Other(Box<Other>),
 }
 
 /// What the client said in its handshake.
@@ -59,43 +67,33 @@ const COMPRESSED_PIECE: usize = 4 << 10;
 impl Stream {
     /// `early`: what came with the handshake already. `None`: the link has a connection.
     pub fn new(link: Arc<Link>, connection: Connection, early: &[u8], terms: &Terms) -> Option<Self> {
-        let other = match connection {
+        let wire = match connection {
             Connection::Tcp(tcp) => {
-                link.tcp.set(tcp).ok()?;
-                None
+                let tcp = Arc::new(tcp);
+                link.tcp.set(Arc::downgrade(&tcp)).ok()?;
+                Wire::Tcp(tcp)
             }
-            Connection::Other(other) => Some(other),
+            Connection::Other(other) => Wire::Other(other),
         };
-        let inbound =
-            (terms.upgrades || terms.compressed).then(|| Box::new(Inbound::new(terms.compressed, terms.limit)));
         if !terms.upgrades {
             link.compresses.store(terms.compressed, Ordering::Relaxed);
         }
-        let compressed = terms.compressed;
-        let mut stream = Stream { link, other, inbound, compressed, ready: BytesMut::new(), at_end: false };
+        let Terms { compressed, limit, .. } = *terms;
+        let inbound = Inbound::new(compressed, limit);
+        let mut stream = Stream { link, wire, inbound, compressed, ready: BytesMut::new(), at_end: false };
         let taken = stream.take_in(early);
         taken.ok().map(|()| stream)
     }
 
     /// Takes in what came.
     fn take_in(&mut self, bytes: &[u8]) -> io::Result<()> {
-        let Some(inbound) = &mut self.inbound else {
-            self.ready.extend_from_slice(bytes);
-            return Ok(());
-        };
-        match inbound.push(bytes, &mut self.ready) {
-            Ok(upgraded) => {
-                if upgraded {
-                    self.link.go_over(self.compressed);
-                }
-            }
+        match self.inbound.push(bytes, &mut self.ready) {
+            Ok(true) => self.link.go_over(self.compressed),
+            Ok(false) => {}
             Err(violation) => {
                 self.link.refuse(violation);
                 return Err(io::Error::new(io::ErrorKind::InvalidData, violation));
             }
-        }
-        if !self.compressed && inbound.is_idle() && self.link.is_websocket() {
-            self.inbound = None;
         }
         Ok(())
     }
@@ -104,24 +102,21 @@ impl Stream {
     fn poll_arrived(&mut self, context: &mut Context<'_>) -> Poll<io::Result<usize>> {
         SCRATCH.with_borrow_mut(|scratch| {
             // What is compressed may become a thousand times as much, and is taken in at once.
-            let most = if self.inbound.is_some() { COMPRESSED_PIECE } else { scratch.len() };
+            let most = if self.compressed { COMPRESSED_PIECE } else { scratch.len() };
             let Some(scratch) = scratch.get_mut(..most) else { return Poll::Ready(Ok(0)) };
-            let read = match &mut self.other {
-                None => {
-                    let Some(tcp) = self.link.tcp.get() else { return Poll::Ready(Ok(0)) };
-                    loop {
-                        std::task::ready!(tcp.poll_read_ready(context))?;
-                        match tcp.try_read(scratch) {
-                            Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
-                            Err(error) if error.kind() == io::ErrorKind::TimedOut => {
-                                self.link.end(&mut self.link.out(), "connection lost", Some(&error));
-                                return Poll::Ready(Err(error));
-                            }
-                            read => break read?,
+            let read = match &mut self.wire {
+                Wire::Tcp(tcp) => loop {
+                    std::task::ready!(tcp.poll_read_ready(context))?;
+                    match tcp.try_read(scratch) {
+                        Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
+                        Err(error) if error.kind() == io::ErrorKind::TimedOut => {
+                            self.link.end(&mut self.link.out(), "connection lost", Some(&error));
+                            return Poll::Ready(Err(error));
                         }
+                        read => break read?,
                     }
-                }
-                Some(other) => {
+                },
+                Wire::Other(other) => {
                     let mut buffer = ReadBuf::new(scratch);
                     std::task::ready!(Pin::new(other).poll_read(context, &mut buffer))?;
                     buffer.filled().len()
@@ -153,9 +148,8 @@ impl Stream {
     fn flush_wire(&mut self, out: &mut Out, context: &mut Context<'_>) -> io::Result<()> {
         while !out.wire.is_empty() {
             let (slices, _) = out.wire.slices();
-            let sent = match &mut self.other {
-                None => {
-                    let Some(tcp) = self.link.tcp.get() else { return Ok(()) };
+            let sent = match &mut self.wire {
+                Wire::Tcp(tcp) => {
                     match tcp.poll_write_ready(context) {
                         Poll::Pending => return Ok(()),
                         Poll::Ready(ready) => ready?,
@@ -165,7 +159,7 @@ impl Stream {
                         sent => sent?,
                     }
                 }
-                Some(other) => match Pin::new(other).poll_write_vectored(context, &slices) {
+                Wire::Other(other) => match Pin::new(other).poll_write_vectored(context, &slices) {
                     Poll::Pending => return Ok(()),
                     Poll::Ready(sent) => sent?,
                 },
@@ -176,9 +170,9 @@ impl Stream {
             }
             out.wire.advance(sent, Instant::now());
         }
-        match &mut self.other {
-            None => Ok(()),
-            Some(other) => match Pin::new(other).poll_flush(context) {
+        match &mut self.wire {
+            Wire::Tcp(_) => Ok(()),
+            Wire::Other(other) => match Pin::new(other).poll_flush(context) {
                 Poll::Pending => Ok(()),
                 Poll::Ready(flushed) => flushed,
             },
@@ -213,10 +207,6 @@ impl Stream {
 }
 
 impl Link {
-    fn is_websocket(&self) -> bool {
-        self.out().carrier == Carrier::WebSocket
-    }
-
     /// The client has ended its polling and goes on over the WebSocket.
     fn go_over(&self, compressed: bool) {
         let mut out = self.out();
@@ -234,15 +224,16 @@ impl Link {
         out.wire.push(close, Weight::Durable, Instant::now());
         self.send_waiting(&mut out);
         tracing::debug!(socket = self.sid.get().map(socketioxide::socket::Sid::as_str), %violation, "connection refused");
+        self.tell_library(&out);
         finish(&mut out);
-        if let Some(tcp) = self.tcp.get() {
-            let _ = socket2::SockRef::from(tcp).shutdown(Shutdown::Write);
+        if let Some(tcp) = self.tcp() {
+            let _ = socket2::SockRef::from(&tcp).shutdown(Shutdown::Write);
         }
     }
 
     /// Sends what waits without waiting for it.
     pub(super) fn send_waiting(&self, out: &mut Out) {
-        let Some(tcp) = self.tcp.get() else { return };
+        let Some(tcp) = self.tcp() else { return };
         while !out.wire.is_empty() {
             let (slices, length) = out.wire.slices();
             // A connection that is lost shows when it is read.
@@ -319,10 +310,6 @@ impl Drop for Stream {
             (_, Carrier::WebSocket) => {
                 self.link.send_waiting(&mut out);
                 finish(&mut out);
-                if let Some(tcp) = self.link.tcp.get() {
-                    // Others hold the link, and with it the descriptor.
-                    let _ = socket2::SockRef::from(tcp).shutdown(Shutdown::Both);
-                }
             }
         }
     }
