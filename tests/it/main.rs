@@ -12,6 +12,7 @@ mod behind_nginx;
 mod browser;
 mod commands;
 mod compression;
+mod connection_churn;
 mod failover;
 mod gateway;
 mod held_wal;
