@@ -127,7 +127,7 @@ pub async fn serve(args: ServeArgs, stop: CancellationToken) -> Result<(), Serve
     };
     let outcome = if stop.is_cancelled() { outcome } else { outcome.and(Err(ServeError::Ended)) };
 
-    tracing::info!("stopping");
+    tracing::info!(tasks = tokio::runtime::Handle::current().metrics().num_alive_tasks(), "stopping");
     let led = health.serves_sockets();
     health.stopping();
     let drain = async {

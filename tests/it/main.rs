@@ -3,6 +3,7 @@
 
 mod support;
 
+mod abandoned_upgrades;
 mod altered_table;
 mod another_cluster;
 mod bad_surroundings;
@@ -10,6 +11,8 @@ mod behind_haproxy;
 mod behind_nginx;
 mod browser;
 mod commands;
+mod compression;
+mod connection_churn;
 mod failover;
 mod gateway;
 mod held_wal;
@@ -33,7 +36,9 @@ mod resume;
 mod rule_changed;
 mod slot_dropped;
 mod slot_invalidated;
+mod slow_clients;
 mod sql_functions;
 mod table_recreated;
 mod tls;
 mod truncate;
+mod upgrade_storm;

@@ -6,6 +6,8 @@ mod polling;
 mod queue;
 mod sending;
 mod stream;
+#[cfg(test)]
+mod tests;
 mod tls;
 
 use std::{
@@ -60,8 +62,9 @@ pub struct Link {
     library: Library,
     limits: Limits,
     sid: OnceLock<Sid>,
-    /// The connection of a WebSocket, to which whoever has frames sends them.
-    tcp: OnceLock<TcpStream>,
+    /// The connection of a WebSocket, to which whoever has frames sends them. The [`Stream`] owns it: others hold the link
+    /// for longer than the connection lasts.
+    tcp: OnceLock<Weak<TcpStream>>,
     compresses: AtomicBool,
     /// The client comes back by itself, so it is told offsets.
     recovers: AtomicBool,
@@ -179,6 +182,10 @@ impl Link {
         self.settle(&mut out)
     }
 
+    fn tcp(&self) -> Option<Arc<TcpStream>> {
+        self.tcp.get()?.upgrade()
+    }
+
     /// Something was queued, perhaps: it is bounded, watched, and whoever flushes it is told.
     fn settle(&self, out: &mut Out) -> Result<(), OutboxClosed> {
         if out.is_sent() && out.held.is_empty() {
@@ -238,20 +245,25 @@ impl Link {
             return;
         }
         out.stage = Stage::Ended;
+        // The kernel times a client that takes nothing as well, and it may be the first to see.
+        let timed_out = error.is_some_and(|error| error.kind() == io::ErrorKind::TimedOut);
+        let reason = if timed_out { SLOW_CONSUMER } else { reason };
         telemetry::connection_ended(reason);
         let sid = self.sid.get().map(Sid::as_str);
         let (bytes, frames) = (out.wire.cost() + out.held.cost(), out.wire.counted() + out.held.counted());
         match error {
             // The client went; that is its own affair.
-            Some(error) => tracing::debug!(socket = sid, reason, %error, bytes, frames, "connection ended"),
-            None => tracing::info!(socket = sid, reason, bytes, frames, "connection ended"),
+            Some(error) if !timed_out => {
+                tracing::debug!(socket = sid, reason, %error, bytes, frames, "connection ended")
+            }
+            _ => tracing::info!(socket = sid, reason, bytes, frames, "connection ended"),
         }
         out.wire = Queue::default();
         out.held = Queue::default();
-        if let Some(tcp) = self.tcp.get() {
-            let socket = socket2::SockRef::from(tcp);
+        if let Some(tcp) = self.tcp() {
+            let socket = socket2::SockRef::from(&tcp);
             if kindly {
-                out.say_goodbye(tcp);
+                out.say_goodbye(&tcp);
             } else {
                 // What the kernel still holds for the client is let go with the connection.
                 let _ = socket.set_linger(Some(Duration::ZERO));
@@ -262,7 +274,11 @@ impl Link {
         if let Some(flusher) = out.flusher.take() {
             flusher.wake();
         }
-        // The library learns of a WebSocket's end by reading; of a polling client's it must be told.
+        self.tell_library(out);
+    }
+
+    /// The library learns of a WebSocket's end by reading; of a polling client's it must be told.
+    fn tell_library(&self, out: &Out) {
         if let (Carrier::Polling { .. }, Some(sid)) = (out.carrier, self.sid.get()) {
             self.library.close(*sid);
         }

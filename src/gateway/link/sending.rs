@@ -22,7 +22,7 @@ use crate::{
 impl Link {
     /// Sends as much of new frames as the connection takes; how many bytes that is.
     pub(super) fn send_now(&self, out: &mut Out, frames: Frames<'_>) -> io::Result<usize> {
-        let Some(tcp) = self.tcp.get() else { return Ok(0) };
+        let Some(tcp) = self.tcp() else { return Ok(0) };
         let mut sent = 0;
         let mut frames = frames.iter();
         loop {
@@ -32,7 +32,7 @@ impl Link {
             if length == 0 {
                 return Ok(sent);
             }
-            match try_write(tcp, out.tls.as_mut(), &mut slices) {
+            match try_write(&tcp, out.tls.as_mut(), &mut slices) {
                 Ok(bytes) => {
                     sent += bytes;
                     if bytes < length {
@@ -47,9 +47,9 @@ impl Link {
 
     /// Sends what waits without waiting for it.
     pub(super) fn send_waiting(&self, out: &mut Out) {
-        let Some(tcp) = self.tcp.get() else { return };
+        let Some(tcp) = self.tcp() else { return };
         // A connection that is lost shows when it is read.
-        while !out.is_sent() && out.send_some(tcp).is_ok_and(|all| all) {}
+        while !out.is_sent() && out.send_some(&tcp).is_ok_and(|all| all) {}
     }
 
     /// The frame as this client reads it.

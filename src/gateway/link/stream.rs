@@ -33,9 +33,10 @@ use crate::{
 /// A write holds whole frames only, since all of it is always taken: which is how the library's packets are told apart.
 pub struct Stream {
     link: Arc<Link>,
+    /// Closed with the stream: others hold the link for longer than the connection lasts.
+    tcp: Arc<TcpStream>,
     encrypted: bool,
-    /// `None`: what the client sends passes as it is.
-    inbound: Option<Box<Inbound>>,
+    inbound: Inbound,
     compressed: bool,
     ready: BytesMut,
     at_end: bool,
@@ -68,43 +69,32 @@ impl Stream {
                 (tcp, Some(session))
             }
         };
-        let encrypted = session.is_some();
+        let (tcp, encrypted) = (Arc::new(tcp), session.is_some());
         {
             // Whoever sends has the lock: nothing goes out unencrypted in between.
             let mut out = link.out();
-            link.tcp.set(tcp).ok()?;
+            link.tcp.set(Arc::downgrade(&tcp)).ok()?;
             out.tls = session.map(Tls::new);
         }
-        let inbound =
-            (terms.upgrades || terms.compressed).then(|| Box::new(Inbound::new(terms.compressed, terms.limit)));
         if !terms.upgrades {
             link.compresses.store(terms.compressed, Ordering::Relaxed);
         }
-        let compressed = terms.compressed;
-        let mut stream = Stream { link, encrypted, inbound, compressed, ready: BytesMut::new(), at_end: false };
+        let Terms { compressed, limit, .. } = *terms;
+        let inbound = Inbound::new(compressed, limit);
+        let mut stream = Stream { link, tcp, encrypted, inbound, compressed, ready: BytesMut::new(), at_end: false };
         let taken = stream.take_in(early);
         taken.ok().map(|()| stream)
     }
 
     /// Takes in what came.
     fn take_in(&mut self, bytes: &[u8]) -> io::Result<()> {
-        let Some(inbound) = &mut self.inbound else {
-            self.ready.extend_from_slice(bytes);
-            return Ok(());
-        };
-        match inbound.push(bytes, &mut self.ready) {
-            Ok(upgraded) => {
-                if upgraded {
-                    self.link.go_over(self.compressed);
-                }
-            }
+        match self.inbound.push(bytes, &mut self.ready) {
+            Ok(true) => self.link.go_over(self.compressed),
+            Ok(false) => {}
             Err(violation) => {
                 self.link.refuse(violation);
                 return Err(io::Error::new(io::ErrorKind::InvalidData, violation));
             }
-        }
-        if !self.compressed && inbound.is_idle() && self.link.is_websocket() {
-            self.inbound = None;
         }
         Ok(())
     }
@@ -113,16 +103,22 @@ impl Stream {
     fn poll_arrived(&mut self, context: &mut Context<'_>) -> Poll<io::Result<usize>> {
         SCRATCH.with_borrow_mut(|scratch| {
             // What is compressed may become a thousand times as much, and is taken in at once.
-            let most = if self.inbound.is_some() { COMPRESSED_PIECE } else { scratch.len() };
+            let most = if self.compressed { COMPRESSED_PIECE } else { scratch.len() };
             let Some(scratch) = scratch.get_mut(..most) else { return Poll::Ready(Ok(0)) };
-            let Some(tcp) = self.link.tcp.get() else { return Poll::Ready(Ok(0)) };
             let read = loop {
                 if !(self.encrypted && self.link.has_decrypted()) {
-                    std::task::ready!(tcp.poll_read_ready(context))?;
+                    std::task::ready!(self.tcp.poll_read_ready(context))?;
                 }
-                let read = if self.encrypted { self.link.try_read(tcp, scratch) } else { tcp.try_read(scratch) };
+                let read = match self.encrypted {
+                    true => self.link.try_read(&self.tcp, scratch),
+                    false => self.tcp.try_read(scratch),
+                };
                 match read {
                     Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
+                    Err(error) if error.kind() == io::ErrorKind::TimedOut => {
+                        self.link.end(&mut self.link.out(), "connection lost", Some(&error));
+                        return Poll::Ready(Err(error));
+                    }
                     read => break read?,
                 }
             };
@@ -150,13 +146,12 @@ impl Stream {
     }
 
     fn flush_wire(&self, out: &mut Out, context: &mut Context<'_>) -> io::Result<()> {
-        let Some(tcp) = self.link.tcp.get() else { return Ok(()) };
         while !out.is_sent() {
-            match tcp.poll_write_ready(context) {
+            match self.tcp.poll_write_ready(context) {
                 Poll::Pending => return Ok(()),
                 Poll::Ready(ready) => ready?,
             }
-            match out.send_some(tcp) {
+            match out.send_some(&self.tcp) {
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
                 sent => {
                     sent?;
@@ -194,10 +189,6 @@ impl Stream {
 }
 
 impl Link {
-    fn is_websocket(&self) -> bool {
-        self.out().carrier == Carrier::WebSocket
-    }
-
     /// The client has ended its polling and goes on over the WebSocket.
     fn go_over(&self, compressed: bool) {
         let mut out = self.out();
@@ -215,9 +206,10 @@ impl Link {
         out.wire.push(close, Weight::Durable, Instant::now());
         self.send_waiting(&mut out);
         tracing::debug!(socket = self.sid.get().map(socketioxide::socket::Sid::as_str), %violation, "connection refused");
-        if let Some(tcp) = self.tcp.get() {
-            out.say_goodbye(tcp);
-            let _ = socket2::SockRef::from(tcp).shutdown(Shutdown::Write);
+        self.tell_library(&out);
+        if let Some(tcp) = self.tcp() {
+            out.say_goodbye(&tcp);
+            let _ = socket2::SockRef::from(&tcp).shutdown(Shutdown::Write);
         }
         finish(&mut out);
     }
@@ -295,11 +287,7 @@ impl Drop for Stream {
             (_, Carrier::Polling { .. }) => self.link.end(&mut out, "upgrade abandoned", None),
             (_, Carrier::WebSocket) => {
                 self.link.send_waiting(&mut out);
-                if let Some(tcp) = self.link.tcp.get() {
-                    out.say_goodbye(tcp);
-                    // Others hold the link, and with it the descriptor.
-                    let _ = socket2::SockRef::from(tcp).shutdown(Shutdown::Both);
-                }
+                out.say_goodbye(&self.tcp);
                 finish(&mut out);
             }
         }

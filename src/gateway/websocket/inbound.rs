@@ -71,7 +71,8 @@ impl Inbound {
         Ok(upgrades)
     }
 
-    /// Nothing of a frame or of a message is held: whoever needs no inflating may stop here.
+    /// Nothing of a frame or of a message is held.
+    #[cfg(test)]
     pub fn is_idle(&self) -> bool {
         self.held.is_empty() && self.message.is_none()
     }

@@ -4,6 +4,7 @@ pub mod behind;
 mod browser;
 mod client;
 mod cluster;
+mod connection;
 mod database;
 mod http;
 mod network;
@@ -12,12 +13,14 @@ mod reader;
 mod server;
 mod sockets;
 mod stage;
+pub mod websocket;
 
 use std::time::Duration;
 
 pub use browser::{Browser, Page};
 pub use client::Client;
 pub use cluster::{Cluster, plugins};
+pub use connection::{Connection, Poller};
 pub use database::Database;
 pub use http::request;
 pub use network::{Flow, Network};
@@ -26,6 +29,7 @@ pub use reader::{Reader, inserted};
 pub use server::{Server, walcast};
 pub use sockets::Sockets;
 pub use stage::Stage;
+pub use websocket::WebSocket;
 
 /// The secret that tokens of the tests are signed with.
 pub const SECRET: &str = "the secret of the integration tests";

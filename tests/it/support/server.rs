@@ -130,6 +130,29 @@ impl Server {
         self.child.kill().await.expect("kills");
     }
 
+    /// How many descriptors it has open.
+    pub fn descriptors(&self) -> usize {
+        std::fs::read_dir(format!("/proc/{}/fd", self.pid())).expect("it runs").count()
+    }
+
+    /// What /proc says of it, such as `Threads`, or `VmRSS` in kB.
+    pub fn status(&self, name: &str) -> usize {
+        let status = std::fs::read_to_string(format!("/proc/{}/status", self.pid())).expect("it runs");
+        let line = status.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(':')).expect("it is there");
+        line.split_whitespace().next().and_then(|number| number.parse().ok()).expect("a number")
+    }
+
+    /// Waits until it has no more descriptors open than so many. It tells nobody when it closes one, so it is asked.
+    pub async fn until_descriptors_are(&self, most: usize) {
+        let back = async {
+            while self.descriptors() > most {
+                tokio::time::sleep(Duration::from_millis(20)).await;
+            }
+        };
+        let waited = tokio::time::timeout(PATIENCE, back).await;
+        assert!(waited.is_ok(), "{} descriptors are open, and {most} were", self.descriptors());
+    }
+
     /// A GET request; status code, head and body.
     pub async fn get(&self, path: &str, headers: &[&str]) -> (u16, String, String) {
         request(self.address, "GET", path, headers).await

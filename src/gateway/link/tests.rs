@@ -1,0 +1,111 @@
+//! Behind the real library: does it still write as [`Stream`] takes for granted?
+
+use std::{future, sync::Arc, time::Duration};
+
+use axum::http;
+use socketioxide::{SocketIo, extract::SocketRef, handler::ConnectHandler as _, socket::Sid};
+use tokio::{
+    io::{AsyncReadExt as _, AsyncWriteExt as _},
+    net::{TcpListener, TcpStream},
+};
+
+use super::{Limits, Link, Stream, Terms};
+use crate::{
+    gateway::{
+        connection::Connection,
+        library::Library,
+        websocket::frame::{self, Head},
+    },
+    hub::SessionId,
+};
+
+const LIMITS: Limits = Limits { bytes: 64 << 20, stall: Duration::from_secs(60), compress: usize::MAX };
+
+struct Client {
+    connection: TcpStream,
+    held: Vec<u8>,
+}
+
+impl Client {
+    /// The text of the next frame, which must be whole.
+    async fn packet(&mut self) -> String {
+        loop {
+            let head = Head::parse(&self.held).expect("a frame");
+            if let Some(size) = head.and_then(|head| head.frame_size()).filter(|size| *size <= self.held.len()) {
+                let whole: bytes::Bytes = self.held.drain(..size).collect::<Vec<_>>().into();
+                match String::from_utf8(frame::payload(&whole).to_vec()).expect("text") {
+                    ping if ping == "2" => continue,
+                    packet => return packet,
+                }
+            }
+            let read = self.connection.read_buf(&mut self.held);
+            let read =
+                tokio::time::timeout(Duration::from_secs(30), read).await.expect("more comes").expect("it reads");
+            assert!(read > 0, "the connection was ended, {} bytes after the last whole frame", self.held.len());
+        }
+    }
+
+    async fn say(&mut self, text: &str) {
+        let length = u8::try_from(text.len()).expect("something short");
+        let frame = [&[0x81, 0x80 | length, 0, 0, 0, 0], text.as_bytes()].concat();
+        self.connection.write_all(&frame).await.expect("writes");
+    }
+}
+
+/// A client in the namespace, whose session has a name.
+async fn enter() -> (Library, SocketIo, Client, Sid) {
+    let (service, io) = SocketIo::builder().ws_read_buffer_size(64).build_with_inner_svc(axum::Router::new());
+    let library = Library::new(io.clone(), service);
+    let link = Link::over_websocket(library.clone(), LIMITS);
+    let known = library.clone();
+    let enter = move |socket: SocketRef| {
+        let link = socket.req_parts().extensions.get::<Arc<Link>>().cloned().expect("its connection");
+        known.add(socket.id, &link);
+        link.enter(true);
+        link.set_session(Some(SessionId::new("name")));
+        future::ready(Ok::<(), &'static str>(()))
+    };
+    let connected = |_: SocketRef| future::ready(());
+    io.ns("/", connected.with(enter));
+
+    let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
+    let connection = TcpStream::connect(listener.local_addr().expect("an address")).await.expect("connects");
+    let (other, _) = listener.accept().await.expect("accepts");
+    let terms = Terms { upgrades: false, compressed: false, limit: 1 << 20 };
+    let stream = Stream::new(link.clone(), Connection::Tcp(other), &[], &terms).expect("a stream");
+    let mut request = http::Request::new(());
+    *request.uri_mut() = http::Uri::from_static("/socket.io/?EIO=4&transport=websocket");
+    request.extensions_mut().insert(link);
+    library.serve(stream, request).await;
+
+    let mut client = Client { connection, held: Vec::new() };
+    let open = client.packet().await;
+    let sid: Sid = open.split('"').nth(3).and_then(|sid| sid.parse().ok()).expect("the open packet names the session");
+    client.say("40").await;
+    assert_eq!(client.packet().await, format!(r#"40{{"sid":"{sid}","pid":"name"}}"#));
+    (library, io, client, sid)
+}
+
+#[tokio::test]
+async fn every_write_of_the_library_is_whole_frames() {
+    let (_library, io, mut client, sid) = enter().await;
+    let socket = io.of("/").and_then(|main| main.get_socket(sid)).expect("it is in");
+    let sizes = [0, 100, 125, 126, 127, 4_096, 65_535, 65_536, 131_072, 3 << 20];
+    for size in sizes {
+        socket.emit("e", &"x".repeat(size)).expect("emits");
+    }
+    for size in sizes {
+        assert!(client.packet().await == format!(r#"42["e","{}"]"#, "x".repeat(size)), "{size}");
+    }
+}
+
+#[tokio::test]
+async fn the_word_that_something_waits_reaches_no_client() {
+    let (library, io, mut client, sid) = enter().await;
+    let socket = io.of("/").and_then(|main| main.get_socket(sid)).expect("it is in");
+    for round in 0..3 {
+        assert!(library.mark(sid));
+        socket.emit("e", &round).expect("emits");
+        assert_eq!(client.packet().await, format!(r#"42["e",{round}]"#));
+    }
+}
