@@ -11,6 +11,7 @@ const HISTORY_BYTES: &str = "walcast_history_bytes";
 const EVENTS: &str = "walcast_events_total";
 const DELIVERIES: &str = "walcast_deliveries_total";
 const RECOVERIES: &str = "walcast_recoveries_total";
+const POISON: &str = "walcast_poison_total";
 const CONNECTIONS_ENDED: &str = "walcast_connections_ended_total";
 
 /// Starts to count, for the whole process.
@@ -24,6 +25,7 @@ pub fn install() -> Result<PrometheusHandle, BuildError> {
     describe_counter!(EVENTS, "Events that the stream brought.");
     describe_counter!(DELIVERIES, "Events handed to a socket's outbox.");
     describe_counter!(RECOVERIES, "Clients that came back by themselves, by whether they missed nothing.");
+    describe_counter!(POISON, "Changes that could not be decoded (`unreadable`), or not be told (`untold`).");
     describe_counter!(CONNECTIONS_ENDED, "Connections that the server ended, by reason; `slow_consumer` is one.");
     Ok(handle)
 }
@@ -55,6 +57,15 @@ pub fn events(count: u64) {
 
 pub fn deliveries(count: u64) {
     counter!(DELIVERIES).increment(count);
+}
+
+/// Changes that could not be decoded, and those that could not be told.
+pub fn poison(unreadable: u64, untold: u64) {
+    for (kind, count) in [("unreadable", unreadable), ("untold", untold)] {
+        if count > 0 {
+            counter!(POISON, "kind" => kind).increment(count);
+        }
+    }
 }
 
 /// A client came back by the name of its session.

@@ -2,6 +2,7 @@ use crate::{
     change::Entry,
     events::{Event, Mapper, RuleError, RuleSpec},
     store::{Store, StoreError},
+    telemetry,
 };
 
 /// Why the rules could not be taken up.
@@ -55,8 +56,11 @@ impl Mapping {
     /// Appends the entry's events. A change that cannot be told is logged with its place and table, and does not stop
     /// those after it.
     pub fn map(&mut self, entry: Entry, events: &mut Vec<Event>) {
+        let before = self.mapper.counts();
         if let Err(error) = self.mapper.map(entry, events) {
             tracing::error!(%error, "a change was not broadcast");
         }
+        let now = self.mapper.counts();
+        telemetry::poison(now.unreadable - before.unreadable, now.untold - before.untold);
     }
 }

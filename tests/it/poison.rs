@@ -99,6 +99,9 @@ async fn a_text_that_is_not_utf8(plugin: &str) {
     scene.database.sql(&format!("UPDATE components SET name = 'well' WHERE id = '{bad}'")).await;
     assert_eq!(scene.client.expect("component:updated").await["updates"]["name"], "well");
 
+    let (_, _, metrics) = scene.server.get("/metrics", &[]).await;
+    // The first, two thousand, and the one that mends.
+    assert!(metrics.contains("walcast_poison_total{kind=\"unreadable\"} 2002"), "{metrics}");
     assert_eq!(scene.logged("(table public.components)"), 1, "one line for two thousand changes");
     scene.never_lost_the_stream();
 }
