@@ -23,6 +23,8 @@ struct Settings {
     sockets: u64,
     memory_sockets: u64,
     rounds: usize,
+    /// The only number of events at once; `None`: all that there are.
+    burst: Option<u64>,
 }
 
 fn main() -> Result<(), Failure> {
@@ -33,6 +35,7 @@ fn main() -> Result<(), Failure> {
         sockets: setting("SOCKETS")?.unwrap_or(5_000),
         memory_sockets: setting("MEMORY_SOCKETS")?.unwrap_or(10_000),
         rounds: setting("ROUNDS")?.unwrap_or(5),
+        burst: setting("BURST")?,
     };
     let only: Option<String> = setting("ONLY")?;
     let wanted = |part| only.as_deref().is_none_or(|only| only == part);
@@ -72,10 +75,12 @@ fn measure_cpu(settings: &Settings) -> Result<(), Failure> {
         BURSTS.iter().try_for_each(|(burst, _)| subject.burst(*burst))?;
     }
     let pings = cost_of_pings(&mut subjects)?;
+    let bursts: Vec<_> =
+        BURSTS.into_iter().filter(|(burst, _)| settings.burst.is_none_or(|only| only == *burst)).collect();
     // By burst, by subject: microseconds a delivery, one a round.
-    let mut samples = vec![vec![Vec::new(); subjects.len()]; BURSTS.len()];
+    let mut samples = vec![vec![Vec::new(); subjects.len()]; bursts.len()];
     for round in 1..=settings.rounds {
-        for ((burst, times), samples) in BURSTS.into_iter().zip(&mut samples) {
+        for ((burst, times), samples) in bursts.iter().copied().zip(&mut samples) {
             for ((subject, ping), samples) in subjects.iter_mut().zip(&pings).zip(samples) {
                 let sample = sample(subject, burst, times, *ping)?;
                 eprintln!("round {round}: {}, {burst} at once: {sample:.2} us a delivery", subject.name);
@@ -89,7 +94,7 @@ fn measure_cpu(settings: &Settings) -> Result<(), Failure> {
     );
     println!("| events at once | {} |", names(&subjects));
     println!("|---|{}", "---|".repeat(subjects.len()));
-    for ((burst, _), by_subject) in BURSTS.into_iter().zip(&samples) {
+    for ((burst, _), by_subject) in bursts.iter().zip(&samples) {
         let floor = by_subject.first().ok_or("no floor")?;
         let cells = by_subject.iter().map(|samples| {
             let ratios = samples.iter().zip(floor).map(|(sample, floor)| sample / floor).collect();
