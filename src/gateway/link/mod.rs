@@ -20,7 +20,6 @@ use tokio::net::TcpStream;
 
 pub use out::Visit;
 use out::{Carrier, Out, Stage};
-pub use outbox::LinkOutbox;
 pub use polling::fill as fill_poll;
 use queue::{Queue, Slices};
 pub use stream::{Stream, Terms};
@@ -168,14 +167,13 @@ impl Link {
             },
             _ => {}
         }
-        let now = Instant::now();
         let queue = if out.flows() { &mut out.wire } else { &mut out.held };
         for frame in frames.iter() {
             let bytes = self.form(frame);
             if sent >= bytes.len() {
                 sent -= bytes.len();
             } else {
-                push(queue, bytes.slice(std::mem::take(&mut sent)..), frame.weight(), now);
+                push(queue, bytes.slice(std::mem::take(&mut sent)..), frame.weight(), Instant::now());
             }
         }
         self.settle(&mut out)
@@ -193,7 +191,7 @@ impl Link {
             if length == 0 {
                 return Ok(sent);
             }
-            match tcp.try_write_vectored(&slices) {
+            match queue::send(tcp, &slices) {
                 Ok(bytes) => {
                     sent += bytes;
                     if bytes < length {
