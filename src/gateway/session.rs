@@ -9,7 +9,7 @@ use socketioxide::extract::SocketRef;
 use super::{
     Gateway,
     inbound::{Inbound, Message},
-    link::{Link, LinkOutbox, Visit},
+    link::{Link, Visit},
     reply::{Code, Failure, Responder},
     subscribe,
 };
@@ -38,7 +38,7 @@ impl Session {
     /// The socket, as the hub sees it.
     pub fn member(claims: &Claims, link: &Arc<Link>, recovers: bool) -> Member {
         let user = User { id: claims.user_id.as_str().into(), email: claims.email.as_deref().map(Into::into) };
-        Member { user, recovers, outbox: Box::new(LinkOutbox(link.clone())) }
+        Member { user, recovers, outbox: link.clone() }
     }
 
     pub fn own_room(claims: &Claims) -> Room {

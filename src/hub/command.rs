@@ -28,7 +28,7 @@ pub struct Member {
     pub user: User,
     /// Whether its client can come back by the name of a session.
     pub recovers: bool,
-    pub outbox: Box<dyn Outbox>,
+    pub outbox: Arc<dyn Outbox>,
 }
 
 /// A room, as a socket asked for it.

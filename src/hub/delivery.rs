@@ -7,6 +7,7 @@ use smallvec::SmallVec;
 
 use super::{
     Dispatcher, Frame, Position, SocketId,
+    burst::Shares,
     history::Content,
     outbox::{Frames, Weight},
 };
@@ -104,13 +105,24 @@ impl Dispatcher {
     /// Sends what was addressed: to each socket at once all that is for it.
     pub(super) async fn flush(&mut self) {
         let mut burst = std::mem::take(&mut self.burst);
-        for (count, (socket, picked)) in burst.addressed.drain(..).enumerate() {
-            self.send(socket, Frames::picked(&burst.frames, &picked));
-            if count % SENDS_A_TURN == SENDS_A_TURN - 1 {
-                tokio::task::yield_now().await;
+        let mut deliveries = 0;
+        match burst.shares(&self.rooms) {
+            Shares::Same(sockets) => {
+                deliveries = sockets.len() * burst.frames.len();
+                for (count, socket) in sockets.into_iter().enumerate() {
+                    self.send(socket, Frames::all(&burst.frames));
+                    take_turns(count).await;
+                }
+            }
+            Shares::Own(shares) => {
+                for (count, (socket, picked)) in shares.into_iter().enumerate() {
+                    deliveries += picked.len();
+                    self.send(socket, Frames::picked(&burst.frames, &picked));
+                    take_turns(count).await;
+                }
             }
         }
-        telemetry::deliveries(burst.deliveries());
+        telemetry::deliveries(deliveries as u64);
         burst.clear();
         self.burst = burst;
     }
@@ -149,6 +161,13 @@ impl Dispatcher {
     pub(super) fn resync(&self, room: &Room, prefix: &str, reason: &str) -> Option<Frame> {
         let payload = resync_payload(room, prefix, reason, self.position.as_ref()?, Timestamp::now());
         Some(self.frame(&format!("{prefix}:resync"), &payload, None))
+    }
+}
+
+/// Lets other tasks go on after every so many sends.
+async fn take_turns(sends: usize) {
+    if sends % SENDS_A_TURN == SENDS_A_TURN - 1 {
+        tokio::task::yield_now().await;
     }
 }
 

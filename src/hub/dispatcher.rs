@@ -285,7 +285,7 @@ mod tests {
     async fn is_sent_away(hub: &Hub) -> bool {
         let closed = Arc::<AtomicBool>::default();
         let user = User { id: "ann".into(), email: None };
-        let member = Member { user, recovers: true, outbox: Box::new(Door(closed.clone())) };
+        let member = Member { user, recovers: true, outbox: Arc::new(Door(closed.clone())) };
         let (answer, answered) = tokio::sync::oneshot::channel();
         hub.connect(member, Room::user("ann"), None, Box::new(|entered| drop(answer.send(entered))));
         let refused = answered.await.expect("answers").is_err();

@@ -83,6 +83,11 @@ impl Rooms {
         rooms.iter().any(|room| seat.rooms.get(room).is_some_and(|membership| membership.since < offset))
     }
 
+    /// How many sockets there are.
+    pub fn len(&self) -> usize {
+        self.sockets.len()
+    }
+
     pub fn sockets(&self) -> impl Iterator<Item = SocketId> {
         self.sockets.keys().copied()
     }
@@ -148,7 +153,9 @@ fn leave(rooms: &mut HashMap<Room, IndexSet<SocketId>>, room: &Room, socket: Soc
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
+    use std::sync::Arc;
+
     use super::*;
     use crate::change::Lsn;
     use crate::hub::{Frames, Outbox, OutboxClosed};
@@ -168,11 +175,11 @@ mod tests {
         Membership { prefix: Some("component".into()), since: Offset { lsn: Lsn(since), n: 0 } }
     }
 
-    fn rooms_of(users: &[(u64, &'static str)]) -> Rooms {
+    pub fn rooms_of(users: &[(u64, &'static str)]) -> Rooms {
         let mut rooms = Rooms::default();
         for (socket, user) in users {
             let user = User { id: (*user).into(), email: None };
-            rooms.add_socket(SocketId(*socket), Member { user, recovers: true, outbox: Box::new(Nowhere) }, None);
+            rooms.add_socket(SocketId(*socket), Member { user, recovers: true, outbox: Arc::new(Nowhere) }, None);
         }
         rooms
     }

@@ -30,6 +30,8 @@ pub(super) struct Inbox<'a> {
     fresh: bool,
     /// The transaction in which the last entry stands.
     open: Option<Begin>,
+    /// A transaction in the batch is complete.
+    complete: bool,
     /// Where the log ended when the stream began.
     target: Lsn,
 }
@@ -38,7 +40,18 @@ impl<'a> Inbox<'a> {
     pub(super) fn new(decoder: Box<dyn Decoder>, progress: &'a Progress, connected: Connected) -> Inbox<'a> {
         let (target, connected, batch) = (connected.wal_end, Some(connected), Batch::default());
         let unreadable = Unreadable::default();
-        Inbox { decoder, unreadable, progress, connected, batch, bytes: 0, fresh: false, open: None, target }
+        Inbox {
+            decoder,
+            unreadable,
+            progress,
+            connected,
+            batch,
+            bytes: 0,
+            fresh: false,
+            open: None,
+            complete: false,
+            target,
+        }
     }
 
     pub(super) fn is_full(&self) -> bool {
@@ -50,8 +63,11 @@ impl<'a> Inbox<'a> {
         self.batch.wal_end < self.target
     }
 
+    /// Postgres sends the rows of a transaction one by one, and only once it has committed. So the rest of one that has begun
+    /// is on its way, and what goes out together is cheaper by far.
     pub(super) fn has_news(&self) -> bool {
-        self.connected.is_some() || self.fresh
+        let is_partial = self.open.is_some() && !self.complete && !self.is_full();
+        self.connected.is_some() || (self.fresh && !is_partial)
     }
 
     /// What the consumer is to hear next.
@@ -62,7 +78,7 @@ impl<'a> Inbox<'a> {
         if !std::mem::take(&mut self.fresh) {
             return None;
         }
-        self.bytes = 0;
+        (self.bytes, self.complete) = (0, false);
         let wal_end = self.batch.wal_end;
         Some(Feed::Batch(std::mem::replace(&mut self.batch, Batch { entries: Vec::new(), wal_end })))
     }
@@ -104,6 +120,7 @@ impl<'a> Inbox<'a> {
             match entry {
                 Entry::Begin(begin) => self.open = Some(*begin),
                 Entry::Commit(commit) => {
+                    self.complete = true;
                     self.batch.wal_end = self.batch.wal_end.max(commit.end_lsn);
                     if let Some(begin) = self.open.take() {
                         self.progress.committed(Landmark::new(&begin, commit));

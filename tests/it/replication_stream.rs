@@ -28,6 +28,22 @@ async fn a_commit_is_delivered_once_and_whole() {
 }
 
 #[tokio::test]
+async fn the_rows_of_a_small_transaction_come_together() {
+    for plugin in plugins() {
+        let cluster = Cluster::published(&[]).await;
+        let (mut reader, _) = Reader::connected(cluster.settings(plugin)).await;
+        cluster.sql("INSERT INTO t SELECT n, 'x' FROM generate_series(1, 500) n").await;
+        let mut batch = reader.batch().await;
+        while batch.entries.is_empty() {
+            batch = reader.batch().await;
+        }
+        let ends = (batch.entries.first(), batch.entries.last());
+        assert!(matches!(ends, (Some(Entry::Begin(_)), Some(Entry::Commit(_)))), "{plugin}: {}", batch.entries.len());
+        reader.stop().await.expect("stops");
+    }
+}
+
+#[tokio::test]
 async fn a_name_in_capitals_is_found() {
     let cluster = Cluster::start(&[]).await;
     cluster.sql("CREATE TABLE t (id int PRIMARY KEY, name text); CREATE PUBLICATION \"Mi\"\"xEd\" FOR TABLE t").await;

@@ -24,7 +24,6 @@ use tokio::net::TcpStream;
 
 pub use out::Visit;
 use out::{Carrier, Out, Stage};
-pub use outbox::LinkOutbox;
 pub use polling::fill as fill_poll;
 use queue::Queue;
 pub use stream::{Stream, Terms};
@@ -169,14 +168,13 @@ impl Link {
             },
             _ => {}
         }
-        let now = Instant::now();
         let queue = if out.flows() { &mut out.wire } else { &mut out.held };
         for frame in frames.iter() {
             let bytes = self.form(frame);
             if sent >= bytes.len() {
                 sent -= bytes.len();
             } else {
-                push(queue, bytes.slice(std::mem::take(&mut sent)..), frame.weight(), now);
+                push(queue, bytes.slice(std::mem::take(&mut sent)..), frame.weight(), Instant::now());
             }
         }
         self.settle(&mut out)

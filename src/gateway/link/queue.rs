@@ -1,7 +1,12 @@
-use std::{collections::VecDeque, io::IoSlice, time::Instant};
+use std::{
+    collections::VecDeque,
+    io::{self, IoSlice},
+    time::Instant,
+};
 
 use bytes::Bytes;
 use smallvec::SmallVec;
+use tokio::{io::Interest, net::TcpStream};
 
 use crate::hub::Weight;
 
@@ -31,6 +36,14 @@ pub const PIECES: usize = 64;
 
 /// Pieces for a vectored write, without an allocation.
 pub type Slices<'a> = SmallVec<[IoSlice<'a>; PIECES]>;
+
+/// Sends as much of the pieces as the kernel takes now. To send costs less than to write, as to a file.
+pub fn send(tcp: &TcpStream, pieces: &[IoSlice<'_>]) -> io::Result<usize> {
+    match pieces {
+        [piece] => tcp.try_write(piece),
+        _ => tcp.try_io(Interest::WRITABLE, || socket2::SockRef::from(tcp).send_vectored(pieces)),
+    }
+}
 
 impl Queue {
     pub fn push(&mut self, bytes: Bytes, weight: Weight, now: Instant) {

@@ -8,7 +8,7 @@ use tokio::net::TcpStream;
 
 use super::{
     Link, Out,
-    queue::{PIECES, Slices},
+    queue::{self, PIECES, Slices},
     tls::Tls,
 };
 use crate::{
@@ -97,7 +97,7 @@ impl Out {
 
 fn try_write(tcp: &TcpStream, tls: Option<&mut Tls>, slices: &mut [IoSlice<'_>]) -> io::Result<usize> {
     match tls {
-        None => tcp.try_write_vectored(slices),
+        None => queue::send(tcp, slices),
         Some(tls) => tls.try_write(tcp, slices),
     }
 }
