@@ -132,19 +132,19 @@ pub(super) struct Naming {
     pub prefix: Arc<str>,
     pub id: String,
     pub record: String,
-    created: String,
-    updated: String,
-    deleted: String,
-    nested_created: String,
-    nested_updated: String,
-    nested_deleted: String,
-    resync: String,
+    created: ByteString,
+    updated: ByteString,
+    deleted: ByteString,
+    nested_created: ByteString,
+    nested_updated: ByteString,
+    nested_deleted: ByteString,
+    resync: ByteString,
 }
 
 impl Naming {
     /// `has_rule`: the record is named after the prefix (`componentId`, `component`), not just `id`, `record`.
     pub fn new(prefix: &str, has_rule: bool) -> Self {
-        let event = |what: &str| format!("{prefix}:{what}");
+        let event = |what: &str| ByteString::from(format!("{prefix}:{what}"));
         Naming {
             prefix: prefix.into(),
             id: if has_rule { format!("{prefix}Id") } else { "id".to_owned() },
@@ -159,6 +159,9 @@ impl Naming {
         }
     }
 }
+
+/// How an event is named whose name nobody gave.
+const RESYNC: &str = "component:resync";
 
 impl Event {
     pub(super) fn new(offset: Offset, target: Target, origin: Origin) -> Self {
@@ -180,12 +183,24 @@ impl Event {
 
     /// `component:updated`
     pub fn name(&self) -> &str {
+        match self.own_name() {
+            Some(name) => name,
+            None => RESYNC,
+        }
+    }
+
+    /// The same, sharing the memory of all events of that name.
+    pub fn shared_name(&self) -> ByteString {
+        self.own_name().cloned().unwrap_or(ByteString::from_static(RESYNC))
+    }
+
+    fn own_name(&self) -> Option<&ByteString> {
         let (naming, body) = match &self.0.origin {
             Origin::Row { scene, body } => (&scene.binding.naming, body),
-            Origin::Wide { naming: Some(naming), .. } => return &naming.resync,
-            Origin::Wide { naming: None, .. } => return "component:resync",
+            Origin::Wide { naming: Some(naming), .. } => return Some(&naming.resync),
+            Origin::Wide { naming: None, .. } => return None,
         };
-        match body {
+        Some(match body {
             Body::Created => &naming.created,
             Body::Updated(_) => &naming.updated,
             Body::Deleted(_) => &naming.deleted,
@@ -193,7 +208,7 @@ impl Event {
             Body::ChildUpdated(_) | Body::Nested(NestedChange::Changed { .. }) => &naming.nested_updated,
             Body::ChildDeleted(_) | Body::Nested(NestedChange::Went { .. }) => &naming.nested_deleted,
             Body::Resync(_) => &naming.resync,
-        }
+        })
     }
 
     pub fn target(&self) -> &Target {

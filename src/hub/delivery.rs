@@ -41,7 +41,9 @@ impl Dispatcher {
         }
         let content = match event.target() {
             Target::Rooms(rooms) => {
-                let Some(frame) = rooms.first().and_then(|room| self.encode(event, room, event.name())) else { return };
+                let Some(frame) = rooms.first().and_then(|room| self.encode(event, room, event.shared_name())) else {
+                    return;
+                };
                 let open: SmallVec<[&Room; 2]> = rooms.iter().filter(|room| !self.is_crowded(event, room)).collect();
                 for socket in recipients(&self.rooms, &open) {
                     self.send(socket, &frame);
@@ -54,7 +56,8 @@ impl Dispatcher {
                     audience.entry((room.clone(), prefix.clone())).or_default().push(socket);
                 }
                 for ((room, prefix), sockets) in audience {
-                    let Some(frame) = self.encode(event, &room, &event.name_for(&prefix)) else { continue };
+                    let name = event.name_for(&prefix).into_owned().into();
+                    let Some(frame) = self.encode(event, &room, name) else { continue };
                     for socket in sockets {
                         self.send(socket, &frame);
                     }
@@ -64,7 +67,7 @@ impl Dispatcher {
             target @ Target::Table { .. } => {
                 let rooms: Vec<Room> = self.rooms.occupied().filter(|room| target.matches(room)).cloned().collect();
                 for room in &rooms {
-                    let Some(frame) = self.encode(event, room, event.name()) else { continue };
+                    let Some(frame) = self.encode(event, room, event.shared_name()) else { continue };
                     for socket in recipients(&self.rooms, &[room]) {
                         self.send(socket, &frame);
                     }
@@ -107,12 +110,12 @@ impl Dispatcher {
     }
 
     /// The event as sockets of a room are sent it, under the name by which they know it.
-    pub(super) fn encode(&self, event: &Event, room: &Room, name: &str) -> Option<Frame> {
+    pub(super) fn encode(&self, event: &Event, room: &Room, name: ByteString) -> Option<Frame> {
         let payload = event.encode(&self.position.as_ref()?.epoch, room);
         match RawValue::from_string(payload) {
-            Ok(payload) => Some(Frame { event: name.into(), payload: payload.into() }),
+            Ok(payload) => Some(Frame { event: name, payload: payload.into() }),
             Err(error) => {
-                tracing::error!(event = name, offset = ?event.offset(), %error, "an event was not encoded as JSON");
+                tracing::error!(event = %name, offset = ?event.offset(), %error, "an event was not encoded as JSON");
                 None
             }
         }

@@ -139,9 +139,9 @@ impl Dispatcher {
                 }
                 Content::Wide(event) => {
                     let concerned = rooms.iter().filter(|(_, room)| event.target().matches(room));
-                    frames.extend(
-                        concerned.filter_map(|(prefix, room)| self.encode(event, room, &event.name_for(prefix))),
-                    );
+                    frames.extend(concerned.filter_map(|(prefix, room)| {
+                        self.encode(event, room, event.name_for(prefix).into_owned().into())
+                    }));
                 }
             }
             bytes += frames.iter().skip(before).map(|frame| frame.payload.get().len()).sum::<usize>();

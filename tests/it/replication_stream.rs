@@ -86,7 +86,8 @@ async fn what_is_handed_on_is_confirmed_and_nothing_else() {
     cluster.sql("INSERT INTO t VALUES (1, 'a')").await;
     let (_, commit) = reader.transaction().await;
     // Two more status updates, and the slot must not have moved over the transaction.
-    let heard = "SELECT reply_time FROM pg_stat_replication";
+    let heard = "SELECT reply_time FROM pg_stat_replication WHERE reply_time IS NOT NULL";
+    cluster.until("SELECT reply_time IS NOT NULL FROM pg_stat_replication").await;
     for _ in 0..2 {
         let before = cluster.value(heard).await.expect("streams");
         cluster.until(&format!("SELECT reply_time > '{before}' FROM pg_stat_replication")).await;
