@@ -1,7 +1,7 @@
 # Everything that is done with the tree, by name. `make` alone tells what there is.
 .DEFAULT_GOAL := help
 SHELL := bash
-.PHONY: help run test lint test-matrix corruptions chaos soak fuzz deny
+.PHONY: help run test lint test-matrix corruptions chaos soak big memory fuzz deny
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "%-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -37,6 +37,15 @@ soak: ## 500 changes/s and 1,000 sockets that come and go, for MINUTES=30; of a 
 
 corruptions: ## every byte of every captured frame as every other byte, by an optimised build: no decoder panics
 	@cargo test --locked --release --lib -- --ignored every_corruption
+
+big: ## one transaction of ROWS=1000000 beside a row in another room; of a release build unless PROFILE=dev
+	@scripts/setup.sh test
+	@PG_BIN=$$(scripts/find-postgres.sh) ROWS=$(ROWS) \
+		cargo test --locked --quiet --profile $(or $(PROFILE),release) --test chaos -- big
+
+memory: ## what a full history takes beside what WALCAST_REPLAY_BYTES says; of a release build unless PROFILE=dev
+	@scripts/setup.sh test
+	@PG_BIN=$$(scripts/find-postgres.sh) cargo test --locked --quiet --profile $(or $(PROFILE),release) --test chaos -- memory
 
 fuzz: ## the decoders and the WebSockets under libFuzzer, FUZZ_SECONDS=60 for each target
 	@scripts/fuzz.sh

@@ -83,8 +83,8 @@ cat >>"$data/postgresql.conf" <<CONF
 listen_addresses = '127.0.0.1'
 unix_socket_directories = '$home'
 wal_level = logical
-max_replication_slots = 200
-max_wal_senders = 200
+max_replication_slots = 500
+max_wal_senders = 500
 max_connections = 400
 timezone = 'UTC'
 log_timezone = 'UTC'

@@ -55,7 +55,7 @@ const LAST_WORDS: Duration = Duration::from_millis(200);
 /// How long sockets are given to close; one that takes nothing never does.
 const CLOSE_SOCKETS: Duration = Duration::from_secs(2);
 /// Batches from the stream that may wait to be mapped.
-const FEED: usize = 4;
+const FEED: usize = 2;
 
 /// Serves until cancelled. What is wrong with the settings or the database is told before anything is served.
 pub async fn serve(args: ServeArgs, stop: CancellationToken) -> Result<(), ServeError> {
@@ -106,7 +106,7 @@ pub async fn serve(args: ServeArgs, stop: CancellationToken) -> Result<(), Serve
     });
     let router = http::router(health.clone(), telemetry::install()?, routes, origins);
     let dispatching = CancellationToken::new();
-    let mut dispatcher = tokio::spawn(dispatcher.run(dispatching.clone()));
+    let mut dispatcher = spawn_on_one_thread(dispatcher.run(dispatching.clone()));
     let pipeline = Pipeline::new(store.clone(), hub.clone(), health.clone(), settings.slot.clone(), ending.clone());
     let mut pipeline = tokio::spawn(pipeline.run(first, batches));
     let closing = CancellationToken::new();
@@ -147,9 +147,17 @@ pub async fn serve(args: ServeArgs, stop: CancellationToken) -> Result<(), Serve
     };
     if tokio::time::timeout(DRAIN, drain).await.is_err() {
         tracing::warn!(seconds = DRAIN.as_secs(), "not everything ended in time");
+        dispatching.cancel();
     }
     tracing::info!("stopped");
     outcome
+}
+
+/// For the dispatcher, whose history is most of the memory. The allocator has a region for each thread and gives what is
+/// freed in one only to that thread: a task that wanders would leave each of them as large as the history.
+fn spawn_on_one_thread<T: Send + 'static>(task: impl Future<Output = T> + Send + 'static) -> JoinHandle<T> {
+    let runtime = tokio::runtime::Handle::current();
+    tokio::task::spawn_blocking(move || runtime.block_on(task))
 }
 
 /// Brings the database to where the stream can begin.

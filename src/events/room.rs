@@ -52,6 +52,11 @@ impl Room {
         &self.0
     }
 
+    /// The same room in memory of its own, which whoever keeps it for long allocates where it stays.
+    pub fn copied(&self) -> Self {
+        Room(Arc::from(&*self.0))
+    }
+
     pub fn parts(&self) -> RoomParts<'_> {
         // The constructors always write a colon; a name without one would be a row's of no key.
         match self.0.split_once(':').unwrap_or((&self.0, "")) {

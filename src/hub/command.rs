@@ -129,7 +129,7 @@ pub struct Events {
 /// Requests of sockets that may wait for the dispatcher.
 const COMMANDS: usize = 65_536;
 /// Batches that may wait: few, so that a slow dispatcher slows the stream instead of filling memory.
-const BATCHES: usize = 16;
+const BATCHES: usize = 4;
 
 /// The way to the dispatcher. Cheap to clone.
 #[derive(Clone)]

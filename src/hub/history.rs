@@ -27,20 +27,23 @@ pub struct Retention {
 pub struct History {
     retention: Retention,
     kept: VecDeque<Kept>,
-    /// The number of `kept[0]`; events are numbered as they come.
+    /// The number of `kept[0]`; events are numbered as they come, from 1.
     first: u64,
-    by_room: HashMap<Room, VecDeque<u64>>,
+    /// The last event of each room; from there each leads to the one before it.
+    by_room: HashMap<Room, u64>,
     /// Those told in every room of a table, or in every room.
     wide: VecDeque<u64>,
-    bytes: usize,
+    /// What the contents of `kept`, and the rooms' names, take.
+    contents: usize,
     forgotten: Forgotten,
 }
 
 struct Kept {
     offset: Offset,
     since: Instant,
-    bytes: usize,
     content: Content,
+    /// For each of its rooms the number of the event before it there; what is less than `first` is no more.
+    previous: SmallVec<[u64; 2]>,
 }
 
 pub enum Content {
@@ -50,10 +53,30 @@ pub enum Content {
     Wide(Event),
 }
 
-/// What a kept event takes beside its payload: its place in the queue, its name, its rooms' names, its place in their
-/// indexes, and the allocator's own cost. As measured with glibc (resident memory by 95,000 events in two rooms each): 640
-/// where the rooms have other events, 780 where one is the event's own.
-const OVERHEAD: usize = 768;
+impl Content {
+    /// What it takes on the heap, in bytes. Names of events and of rooms are shared by all that have them.
+    fn bytes(&self) -> usize {
+        match self {
+            Content::Rooms { frame, rooms } => {
+                let rooms = if rooms.spilled() { rooms.capacity() * size_of::<Room>() + 16 } else { 0 };
+                frame.size() + rooms + LOST
+            }
+            // It holds a table's names and little else; there is one a transaction and table at the most.
+            Content::Wide(_) => 512,
+        }
+    }
+}
+
+/// What the allocator loses between the payloads, for each, as measured (`make memory`).
+const LOST: usize = 48;
+
+/// What the allocator takes for so many bytes behind two counters: in steps of 16, with 8 of its own.
+fn shared(bytes: usize) -> usize {
+    (16 + bytes + 8).next_multiple_of(16)
+}
+
+/// The queue grows by this part of itself, not to the double, of which half would stand empty.
+const GROWTH: usize = 8;
 
 impl History {
     /// A history of everything after `floor`.
@@ -61,33 +84,35 @@ impl History {
         History {
             retention,
             kept: VecDeque::new(),
-            first: 0,
+            first: 1,
             by_room: HashMap::new(),
             wide: VecDeque::new(),
-            bytes: 0,
+            contents: 0,
             forgotten: Forgotten::new(floor),
         }
     }
 
     /// Takes in the next event.
-    pub fn push(&mut self, offset: Offset, content: Content, now: Instant) {
+    pub fn push(&mut self, offset: Offset, mut content: Content, now: Instant) {
         let number = self.first + self.kept.len() as u64;
-        let payload = match &content {
-            Content::Rooms { frame, rooms } => {
+        let mut previous = SmallVec::new();
+        match &mut content {
+            Content::Rooms { rooms, .. } => {
                 for room in rooms {
-                    self.by_room.entry(room.clone()).or_default().push_back(number);
+                    let (shared, last) = self.last_in(room);
+                    *room = shared.clone();
+                    previous.push(last);
+                    self.by_room.insert(shared, number);
                 }
-                frame.size()
             }
-            Content::Wide(_) => {
-                self.wide.push_back(number);
-                0
-            }
-        };
-        let bytes = payload + OVERHEAD;
-        self.bytes += bytes;
-        self.kept.push_back(Kept { offset, since: now, bytes, content });
-        while self.bytes > self.retention.bytes {
+            Content::Wide(_) => self.wide.push_back(number),
+        }
+        self.contents += content.bytes();
+        if self.kept.len() == self.kept.capacity() {
+            self.kept.reserve_exact(16 + self.kept.len() / GROWTH);
+        }
+        self.kept.push_back(Kept { offset, since: now, content, previous });
+        while self.bytes() > self.retention.bytes && !self.kept.is_empty() {
             self.forget_oldest();
         }
     }
@@ -96,6 +121,13 @@ impl History {
     pub fn age(&mut self, now: Instant) {
         while self.kept.front().is_some_and(|kept| now.duration_since(kept.since) > self.retention.window) {
             self.forget_oldest();
+        }
+        // Places that were needed once are given back.
+        if self.kept.len() < self.kept.capacity() / 4 {
+            self.kept.shrink_to_fit();
+        }
+        if self.by_room.len() < self.by_room.capacity() / 4 {
+            self.by_room.shrink_to_fit();
         }
     }
 
@@ -106,12 +138,17 @@ impl History {
 
     /// What the rooms sent after an offset, in order, each event once. Ask [`covers`](Self::covers) first.
     pub fn after(&self, rooms: &[&Room], since: Offset) -> Vec<(Offset, &Content)> {
-        let later = |numbers: &VecDeque<u64>| {
-            let start = numbers.partition_point(|number| self.get(*number).is_none_or(|kept| kept.offset <= since));
-            numbers.range(start..).copied().collect::<Vec<_>>()
-        };
-        let mut numbers: Vec<u64> = rooms.iter().filter_map(|room| self.by_room.get(*room)).flat_map(later).collect();
-        numbers.extend(later(&self.wide).into_iter().filter(|number| {
+        let is_later = |number: u64| self.get(number).is_some_and(|kept| kept.offset > since);
+        let mut numbers = Vec::new();
+        for room in rooms {
+            let mut next = self.by_room.get(*room).copied();
+            while let Some(number) = next.filter(|number| is_later(*number)) {
+                numbers.push(number);
+                next = self.before(number, room);
+            }
+        }
+        let wide = self.wide.iter().rev().copied().take_while(|number| is_later(*number));
+        numbers.extend(wide.filter(|number| {
             let target = self.get(*number).map(|kept| &kept.content);
             matches!(target, Some(Content::Wide(event)) if rooms.iter().any(|room| event.target().matches(room)))
         }));
@@ -120,9 +157,15 @@ impl History {
         numbers.into_iter().filter_map(|number| self.get(number)).map(|kept| (kept.offset, &kept.content)).collect()
     }
 
-    /// What is kept, in bytes: never more than [`Retention::bytes`].
+    /// What it takes in memory beside the table of what was forgotten, empty places included: never more than
+    /// [`Retention::bytes`] while anything is kept.
     pub fn bytes(&self) -> usize {
-        self.bytes
+        // A table has a power of two of places, each with a byte of its own, and fills seven of eight.
+        let places = (self.by_room.capacity() * 8 / 7).checked_next_power_of_two().unwrap_or_default();
+        self.contents
+            + self.kept.capacity() * size_of::<Kept>()
+            + places * (size_of::<(Room, u64)>() + 1)
+            + self.wide.capacity() * size_of::<u64>()
     }
 
     /// How many events are kept.
@@ -135,19 +178,34 @@ impl History {
         self.kept.get(index)
     }
 
+    /// A room's name as all its events share it, and its last event.
+    fn last_in(&mut self, room: &Room) -> (Room, u64) {
+        if let Some((known, last)) = self.by_room.get_key_value(room) {
+            return (known.clone(), *last);
+        }
+        self.contents += shared(room.as_str().len());
+        (room.copied(), 0)
+    }
+
+    /// The event before this one in a room.
+    fn before(&self, number: u64, room: &Room) -> Option<u64> {
+        let kept = self.get(number)?;
+        let Content::Rooms { rooms, .. } = &kept.content else { return None };
+        kept.previous.get(rooms.iter().position(|of| of == room)?).copied()
+    }
+
     fn forget_oldest(&mut self) {
         let Some(kept) = self.kept.pop_front() else { return };
+        let number = self.first;
         self.first += 1;
-        self.bytes -= kept.bytes;
+        self.contents -= kept.content.bytes();
         match &kept.content {
             Content::Rooms { rooms, .. } => {
                 for room in rooms {
                     self.forgotten.note(room, kept.offset);
-                    if let Some(numbers) = self.by_room.get_mut(room) {
-                        numbers.pop_front();
-                        if numbers.is_empty() {
-                            self.by_room.remove(room);
-                        }
+                    if self.by_room.get(room) == Some(&number) {
+                        self.by_room.remove(room);
+                        self.contents -= shared(room.as_str().len());
                     }
                 }
             }
@@ -240,7 +298,9 @@ mod tests {
 
     #[test]
     fn it_never_exceeds_its_bytes_and_knows_what_it_forgot() {
-        let retention = Retention { bytes: 3 * (OVERHEAD + 2), ..WIDE };
+        let mut three = History::new(WIDE, offset(0));
+        (1..=3).for_each(|lsn| three.push(offset(lsn), told(&["busy"], "{}"), Instant::now()));
+        let retention = Retention { bytes: three.bytes(), ..WIDE };
         let mut history = History::new(retention, offset(0));
         for lsn in 1..=5 {
             history.push(offset(lsn), told(&["busy"], "{}"), Instant::now());
@@ -264,7 +324,7 @@ mod tests {
         history.age(start + Duration::from_secs(61));
         assert!(history.covers(&room("a"), offset(1)) && !history.covers(&room("a"), offset(0)));
         history.age(start + Duration::from_secs(200));
-        assert_eq!((history.len(), history.bytes()), (0, 0));
+        assert_eq!((history.len(), history.contents), (0, 0));
         assert!(history.by_room.is_empty(), "the index outlives its events");
     }
 
@@ -278,7 +338,7 @@ mod tests {
     fn an_event_that_alone_exceeds_the_bytes_is_forgotten_at_once() {
         let mut history = History::new(Retention { bytes: 10, ..WIDE }, offset(0));
         history.push(offset(1), told(&["a"], "{}"), Instant::now());
-        assert_eq!((history.len(), history.bytes()), (0, 0));
+        assert_eq!((history.len(), history.contents), (0, 0));
         assert!(!history.covers(&room("a"), offset(0)));
     }
 

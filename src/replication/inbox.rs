@@ -13,9 +13,10 @@ use crate::{
     decode::Decoder,
 };
 
-/// A batch is full at this many entries or bytes of log.
-const BATCH_ENTRIES: usize = 1024;
-const BATCH_BYTES: usize = 1024 * 1024;
+/// A batch is full at this many entries or bytes of log. Several may be on their way to the sockets, and what is made of them
+/// takes several times as much.
+const BATCH_ENTRIES: usize = 256;
+const BATCH_BYTES: usize = 256 * 1024;
 
 /// What came in and has not gone out yet.
 pub(super) struct Inbox<'a> {

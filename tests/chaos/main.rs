@@ -1,13 +1,17 @@
 //! Proves that nothing is lost: `make chaos` strikes a walcast, its database and its clients with seeded faults while
 //! writers write, and then every client must hold what the database holds; `make soak` lets a thousand sockets come and
-//! go for half an hour and watches the memory.
+//! go for half an hour and watches the memory; `make big` sends one transaction of a million rows
+//! through; `make memory` fills the history.
 
 // The house of tests/it: a cluster, a server. Not all of it is needed here.
 #[allow(dead_code, unused_imports)]
 #[path = "../it/support/mod.rs"]
 mod support;
 
+mod big;
 mod faults;
+mod latency;
+mod memory;
 mod replicas;
 mod run;
 mod soak;
@@ -43,6 +47,8 @@ fn main() -> ExitCode {
             plugin: setting("PLUGIN", Plugin::default()),
         })),
         "soak" => runtime.block_on(soak::run(setting("SEED", 1), setting("MINUTES", 30))),
+        "memory" => runtime.block_on(memory::run()),
+        "big" => runtime.block_on(big::run(setting("ROWS", 1_000_000))),
         _ => return ExitCode::SUCCESS,
     };
     match outcome {
