@@ -32,7 +32,7 @@ async fn the_rows_of_a_small_transaction_come_together() {
     for plugin in plugins() {
         let cluster = Cluster::published(&[]).await;
         let (mut reader, _) = Reader::connected(cluster.settings(plugin)).await;
-        cluster.sql("INSERT INTO t SELECT n, 'x' FROM generate_series(1, 500) n").await;
+        cluster.sql("INSERT INTO t SELECT n, 'x' FROM generate_series(1, 200) n").await;
         let mut batch = reader.batch().await;
         while batch.entries.is_empty() {
             batch = reader.batch().await;
