@@ -254,6 +254,7 @@ impl Link {
             Some(error) if !timed_out => {
                 tracing::debug!(socket = sid, reason, %error, bytes, frames, "connection ended")
             }
+            None if kindly => tracing::debug!(socket = sid, reason, bytes, frames, "connection ended"),
             _ => tracing::info!(socket = sid, reason, bytes, frames, "connection ended"),
         }
         out.wire = Queue::default();
