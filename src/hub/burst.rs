@@ -33,7 +33,7 @@ pub enum Shares {
 type Picked = SmallVec<[u32; 6]>;
 
 /// A burst of this many deliveries or frames goes out before more is added.
-const MANY_DELIVERIES: usize = 1 << 16;
+const MANY_DELIVERIES: usize = 1 << 20;
 const MANY_FRAMES: usize = 1 << 10;
 
 impl Burst {
