@@ -170,6 +170,15 @@ async fn acks_among_broadcasts_to_a_slow_reader_are_whole_frames_in_order() {
             ))
             .await;
         }
+        // The server has read them all, before more is written, once it has let the slow one into this room.
+        let room = json!({ "componentId": format!("round {round}") });
+        slow.say(&format!("42{}", json!(["component:subscribe", room]))).await;
+        within("its requests", async {
+            while scene.healthy.subscribe(room.clone()).await["users"].as_array().map(Vec::len) != Some(2) {
+                tokio::time::sleep(Duration::from_millis(5)).await;
+            }
+        })
+        .await;
     }
     let (mut versions, mut acks, mut turns) = (Vec::new(), Vec::new(), 0);
     let mut was_ack = false;
