@@ -150,12 +150,7 @@ impl Dispatcher {
         let mut wanted = vec![own];
         wanted.extend(rooms.into_iter().map(|(prefix, room, floor)| Wanted { prefix: Some(prefix), room, floor }));
         let brought = since.unwrap_or_default();
-        let since = self.since(&brought);
-        let missed = since.and_then(|since| {
-            let covered = wanted.iter().all(|wanted| self.covers(wanted, since));
-            Ok((since, covered.then(|| self.missed(socket, &wanted, since)).ok_or(HISTORY_GAP)??))
-        });
-        match missed {
+        match self.missed_since(socket, &wanted, &brought) {
             Ok((since, frames)) => {
                 let session = self.take_seat(socket, member, Some(id));
                 self.replay(socket, &frames);
@@ -187,12 +182,8 @@ impl Dispatcher {
         let Subscription { prefix, room, since: brought } = subscription;
         let wanted = Wanted::new(Some(prefix), room);
         let is_first = !self.rooms.has_subscribed(socket);
-        let missed = brought.as_deref().map(|since| {
-            let since = self.since(since)?;
-            let covered = self.covers(&wanted, since);
-            let wanted = std::slice::from_ref(&wanted);
-            Ok((since, covered.then(|| self.missed(socket, wanted, since)).ok_or(HISTORY_GAP)??))
-        });
+        let room = std::slice::from_ref(&wanted);
+        let missed = brought.as_deref().map(|since| self.missed_since(socket, room, since));
         let resumed = matches!(missed, Some(Ok(_)));
         let (since, frames, gap) = match missed {
             Some(Ok((since, frames))) => (since, frames, None),
@@ -248,6 +239,15 @@ impl Dispatcher {
 
     fn covers(&self, wanted: &Wanted, since: Offset) -> bool {
         self.history.covers(&wanted.room, since.max(wanted.floor))
+    }
+
+    /// The same as [`missed`](Self::missed) since an offset that a client brought, where all of it is still there.
+    fn missed_since(&self, socket: SocketId, wanted: &[Wanted], brought: &str) -> Result<(Offset, Vec<Frame>), Gap> {
+        let since = self.since(brought)?;
+        if !wanted.iter().all(|wanted| self.covers(wanted, since)) {
+            return Err(HISTORY_GAP);
+        }
+        Ok((since, self.missed(socket, wanted, since)?))
     }
 
     /// What the rooms were sent after an offset and the socket was not; `Err` where that is more than it may be sent.

@@ -242,7 +242,6 @@ impl Link {
         if out.stage == Stage::Ended {
             return;
         }
-        out.stage = Stage::Ended;
         // The kernel times a client that takes nothing as well, and it may be the first to see.
         let timed_out = error.is_some_and(|error| error.kind() == io::ErrorKind::TimedOut);
         let reason = if timed_out { SLOW_CONSUMER } else { reason };
@@ -257,8 +256,6 @@ impl Link {
             None if kindly => tracing::debug!(socket = sid, reason, bytes, frames, "connection ended"),
             _ => tracing::info!(socket = sid, reason, bytes, frames, "connection ended"),
         }
-        out.wire = Queue::default();
-        out.held = Queue::default();
         if let Some(tcp) = self.tcp() {
             let socket = socket2::SockRef::from(&tcp);
             if kindly {
@@ -269,8 +266,7 @@ impl Link {
             }
             let _ = socket.shutdown(std::net::Shutdown::Both);
         }
-        out.tls = None;
-        if let Some(flusher) = out.flusher.take() {
+        if let Some(flusher) = out.end() {
             flusher.wake();
         }
         self.tell_library(out);

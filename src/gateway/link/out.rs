@@ -63,6 +63,15 @@ impl Out {
         self.visit
     }
 
+    /// Nothing is sent any more. Who is to be told of it, if anybody waits.
+    pub fn end(&mut self) -> Option<Waker> {
+        self.stage = Stage::Ended;
+        self.wire = Queue::default();
+        self.held = Queue::default();
+        self.tls = None;
+        self.flusher.take()
+    }
+
     /// Whether events go over the WebSocket now.
     pub fn flows(&self) -> bool {
         self.stage == Stage::Open && self.carrier == Carrier::WebSocket

@@ -130,7 +130,7 @@ impl Stream {
 
     /// Sends what waits, as far as the connection takes it; else this task is woken when it takes more.
     fn flush(&self, context: &mut Context<'_>) -> io::Result<()> {
-        let link = self.link.clone();
+        let link = &self.link;
         let mut out = link.out();
         if out.stage == Stage::Ended {
             return Err(io::ErrorKind::ConnectionAborted.into());
@@ -211,7 +211,7 @@ impl Link {
             out.say_goodbye(&tcp);
             let _ = socket2::SockRef::from(&tcp).shutdown(Shutdown::Write);
         }
-        finish(&mut out);
+        out.end();
     }
 
     /// Whether something that was sent to us waits, decrypted.
@@ -222,14 +222,6 @@ impl Link {
     fn try_read(&self, tcp: &TcpStream, scratch: &mut [u8]) -> io::Result<usize> {
         self.out().tls.as_mut().map_or(Ok(0), |tls| tls.try_read(tcp, scratch))
     }
-}
-
-fn finish(out: &mut Out) {
-    out.stage = Stage::Ended;
-    out.wire = super::Queue::default();
-    out.held = super::Queue::default();
-    out.flusher = None;
-    out.tls = None;
 }
 
 impl AsyncRead for Stream {
@@ -288,7 +280,7 @@ impl Drop for Stream {
             (_, Carrier::WebSocket) => {
                 self.link.send_waiting(&mut out);
                 out.say_goodbye(&self.tcp);
-                finish(&mut out);
+                out.end();
             }
         }
     }
