@@ -33,6 +33,8 @@ await context.exposeBinding('say', (_, line) => say(line));
 const pages = [];
 /** The page of a client. */
 const homes = new Map();
+/** What pages are at. They answer before they are through. */
+const running = new Set();
 
 async function serve({ url }, response) {
   const script = SCRIPTS[url];
@@ -60,6 +62,7 @@ const commands = {
     say({ id, ok: null });
   },
   async close({ id }) {
+    await Promise.all(running);
     await browser.close();
     say({ id, ok: null });
   },
@@ -68,7 +71,10 @@ const commands = {
 async function take(command) {
   if (commands[command.do]) return commands[command.do](command);
   if (command.do === 'connect') homes.set(command.client, pages[command.page]);
-  return homes.get(command.client).evaluate((command) => window.take(command), command);
+  const order = homes.get(command.client).evaluate((command) => window.take(command), command);
+  running.add(order);
+  await order;
+  running.delete(order);
 }
 
 readline.createInterface({ input: process.stdin })

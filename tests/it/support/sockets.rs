@@ -64,6 +64,8 @@ impl Sockets {
                 while let Ok(Some(line)) = lines.next_line().await {
                     shared.take(serde_json::from_str(&line).expect("the driver speaks JSON"));
                 }
+                // It is gone, and whoever waits for it should know.
+                *shared.state.lock().expect("no panic before") = State::default();
             }
         });
         Sockets { shared, _child: child }
