@@ -15,7 +15,8 @@ pub const ROSTER: usize = 100;
 /// Which sockets are in which rooms, looked up from both sides.
 #[derive(Default)]
 pub struct Rooms {
-    sockets: HashMap<SocketId, Seat>,
+    /// In the order in which they came, and so in most rooms: what is walked through in turn lies side by side.
+    sockets: IndexMap<SocketId, Seat>,
     rooms: HashMap<Room, IndexSet<SocketId>>,
 }
 
@@ -42,7 +43,7 @@ impl Rooms {
 
     /// Takes a socket out of everything, and says what it was in; a room that nobody is left in is forgotten.
     pub fn remove_socket(&mut self, socket: SocketId) -> Option<Session> {
-        let seat = self.sockets.remove(&socket)?;
+        let seat = self.sockets.swap_remove(&socket)?;
         for room in seat.rooms.keys() {
             leave(&mut self.rooms, room, socket);
         }
