@@ -13,7 +13,10 @@ use axum::{
 use socketioxide::{SocketIo, service::SocketIoService, socket::Sid};
 use tower::Service as _;
 
-use super::{link::Link, link::Stream, packet};
+use super::{
+    link::{Limits, Link, Stream},
+    packet,
+};
 
 /// The library that keeps the protocol, and which link belongs to which of its sessions. Cheap to clone.
 #[derive(Clone)]
@@ -22,6 +25,7 @@ pub struct Library(Arc<Inner>);
 struct Inner {
     io: SocketIo,
     service: SocketIoService<axum::Router>,
+    limits: Limits,
     links: Mutex<HashMap<Sid, Weak<Link>>>,
     /// Those for which something waits.
     watched: Mutex<Vec<Weak<Link>>>,
@@ -31,13 +35,19 @@ struct Inner {
 const WATCH: Duration = Duration::from_millis(500);
 
 impl Library {
-    pub fn new(io: SocketIo, service: SocketIoService<axum::Router>) -> Self {
+    pub fn new(io: SocketIo, service: SocketIoService<axum::Router>, limits: Limits) -> Self {
         let links = Mutex::default();
-        let inner = Arc::new(Inner { io, service, links, watched: Mutex::default() });
+        let inner = Arc::new(Inner { io, service, limits, links, watched: Mutex::default() });
         tokio::spawn(watch(Arc::downgrade(&inner)));
         Library(inner)
     }
 
+    /// What every link keeps to.
+    pub fn limits(&self) -> &Limits {
+        &self.0.limits
+    }
+
+    /// The library has opened a session, which is this link's.
     pub fn add(&self, sid: Sid, link: &Arc<Link>) {
         link.name(sid);
         lock(&self.0.links).insert(sid, Arc::downgrade(link));
@@ -95,7 +105,8 @@ impl Library {
 
     /// Hands the library a WebSocket; `request` says what it needs to know of it.
     pub async fn serve(&self, stream: Stream, request: http::Request<()>) {
-        if let Err(error) = self.0.service.clone().call((stream, request)).await {
+        // Of what it is given the library keeps several places for one: behind a pointer they are small.
+        if let Err(error) = self.0.service.clone().call((Box::new(stream), request)).await {
             tracing::debug!(%error, "a WebSocket was refused");
         }
     }

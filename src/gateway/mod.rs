@@ -85,7 +85,8 @@ pub fn build(settings: Settings) -> (axum::Router, Sockets) {
         .ws_max_frame_size(let_in)
         .ws_read_buffer_size(READ_BUFFER)
         .build_with_inner_svc(axum::Router::new());
-    let library = Library::new(io.clone(), service);
+    let limits = Limits { bytes: settings.outbox_bytes, stall: settings.stall_timeout, compress: settings.compress };
+    let library = Library::new(io.clone(), service, limits);
     let gateway = Arc::new(Gateway {
         hub: settings.hub,
         verifier: settings.verifier,
@@ -93,8 +94,7 @@ pub fn build(settings: Settings) -> (axum::Router, Sockets) {
         max_payload: settings.max_payload,
     });
     handshake::install(&io, gateway);
-    let limits = Limits { bytes: settings.outbox_bytes, stall: settings.stall_timeout, compress: settings.compress };
-    (requests::routes(Requests { library: library.clone(), limits, let_in }), Sockets { library, io })
+    (requests::routes(Requests { library: library.clone(), let_in }), Sockets { library, io })
 }
 
 /// How the hub's events are written. With `recovery`, they carry what stock clients come back with.

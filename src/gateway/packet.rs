@@ -2,6 +2,7 @@
 //! library's that it must know on sight.
 
 use bytes::Bytes;
+use socketioxide::socket::Sid;
 
 use super::websocket::frame;
 
@@ -46,6 +47,12 @@ pub fn is_marker(packet: &[u8]) -> bool {
     packet.starts_with(br#"42["\u0001""#)
 }
 
+/// The name of the session that the packet opens, if it is the one that does.
+pub fn opened(packet: &[u8]) -> Option<Sid> {
+    let open: serde_json::Value = serde_json::from_slice(packet.strip_prefix(b"0")?).ok()?;
+    open.get("sid")?.as_str()?.parse().ok()
+}
+
 /// Whether the packet is the library's reply to a client that entered the main namespace.
 pub fn is_connect_reply(packet: &[u8]) -> bool {
     packet.starts_with(b"40{")
@@ -77,6 +84,16 @@ mod tests {
         assert_eq!(without_offset(&plain), plain);
         assert_eq!(text(event("a\"b", "{}", None)), r#"42["a\"b",{}]"#, "a table's name may hold a quote");
         assert_eq!(text(ack(7, r#"{"ok":true}"#)), r#"437[{"ok":true}]"#);
+    }
+
+    #[test]
+    fn the_open_packet_names_the_session() {
+        let sid = Sid::new();
+        let packet = format!(r#"0{{"sid":"{sid}","upgrades":["websocket"],"pingInterval":25000}}"#);
+        assert_eq!(opened(packet.as_bytes()), Some(sid));
+        for packet in ["", "0", "0{}", r#"{"code":0}"#, r#"0{"sid":"x"}"#] {
+            assert_eq!(opened(packet.as_bytes()), None, "{packet}");
+        }
     }
 
     #[test]

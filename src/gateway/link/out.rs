@@ -1,5 +1,7 @@
 use std::task::Waker;
 
+use tokio::net::TcpStream;
+
 use super::{queue::Queue, tls::Tls};
 use crate::hub::SessionId;
 
@@ -7,6 +9,9 @@ use crate::hub::SessionId;
 pub(super) struct Out {
     pub carrier: Carrier,
     pub stage: Stage,
+    /// The connection of a WebSocket, to which whoever has frames sends them. It goes with its [`Stream`](super::Stream):
+    /// others hold the link for longer than the connection lasts.
+    pub tcp: Option<TcpStream>,
     /// What stands between here and the connection, where TLS does.
     pub tls: Option<Tls>,
     /// What goes over the WebSocket next.
@@ -47,6 +52,7 @@ impl Out {
         Out {
             carrier,
             stage: Stage::Gated,
+            tcp: None,
             tls: None,
             wire: Queue::default(),
             held: Queue::default(),

@@ -1,6 +1,6 @@
 //! Behind the real library: does it still write as [`Stream`] takes for granted?
 
-use std::{future, sync::Arc, time::Duration};
+use std::{future, time::Duration};
 
 use axum::http;
 use socketioxide::{SocketIo, extract::SocketRef, handler::ConnectHandler as _, socket::Sid};
@@ -55,12 +55,11 @@ impl Client {
 /// A client in the namespace, whose session has a name.
 async fn enter() -> (Library, SocketIo, Client, Sid) {
     let (service, io) = SocketIo::builder().ws_read_buffer_size(64).build_with_inner_svc(axum::Router::new());
-    let library = Library::new(io.clone(), service);
-    let link = Link::over_websocket(library.clone(), LIMITS);
+    let library = Library::new(io.clone(), service, LIMITS);
+    let link = Link::over_websocket(library.clone());
     let known = library.clone();
     let enter = move |socket: SocketRef| {
-        let link = socket.req_parts().extensions.get::<Arc<Link>>().cloned().expect("its connection");
-        known.add(socket.id, &link);
+        let link = known.find(socket.id).expect("its connection");
         link.enter(true);
         link.set_session(Some(SessionId::new("name")));
         future::ready(Ok::<(), &'static str>(()))
@@ -72,10 +71,9 @@ async fn enter() -> (Library, SocketIo, Client, Sid) {
     let connection = TcpStream::connect(listener.local_addr().expect("an address")).await.expect("connects");
     let (other, _) = listener.accept().await.expect("accepts");
     let terms = Terms { upgrades: false, compressed: false, limit: 1 << 20 };
-    let stream = Stream::new(link.clone(), Connection::Tcp(other), &[], &terms).expect("a stream");
+    let stream = Stream::new(link, Connection::Tcp(other), &[], &terms).expect("a stream");
     let mut request = http::Request::new(());
     *request.uri_mut() = http::Uri::from_static("/socket.io/?EIO=4&transport=websocket");
-    request.extensions_mut().insert(link);
     library.serve(stream, request).await;
 
     let mut client = Client { connection, held: Vec::new() };
