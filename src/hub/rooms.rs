@@ -38,7 +38,7 @@ pub struct Membership {
 
 impl Rooms {
     pub fn add_socket(&mut self, socket: SocketId, member: Member, session: Option<SessionId>) {
-        self.sockets.insert(socket, Seat { member, session, rooms: IndexMap::new() });
+        self.sockets.insert(socket, Seat { member, session, rooms: IndexMap::with_capacity(2) });
     }
 
     /// Takes a socket out of everything, and says what it was in; a room that nobody is left in is forgotten.
@@ -63,9 +63,11 @@ impl Rooms {
     /// False: no such socket.
     pub fn join(&mut self, socket: SocketId, room: Room, membership: Membership) -> bool {
         let Some(seat) = self.sockets.get_mut(&socket) else { return false };
+        // One name in memory for all that are in the room.
+        let room = self.rooms.get_key_value(&room).map_or(room, |(known, _)| known.clone());
         let since = seat.rooms.get(&room).map_or(membership.since, |before| before.since.min(membership.since));
         seat.rooms.insert(room.clone(), Membership { since, ..membership });
-        self.rooms.entry(room).or_default().insert(socket);
+        self.rooms.entry(room).or_insert_with(|| IndexSet::with_capacity(1)).insert(socket);
         true
     }
 
