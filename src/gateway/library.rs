@@ -14,7 +14,7 @@ use socketioxide::{SocketIo, service::SocketIoService, socket::Sid};
 use tower::Service as _;
 
 use super::{
-    link::{Limits, Link, Stream},
+    link::{Heartbeats, Limits, Link, Stream},
     packet,
 };
 
@@ -29,15 +29,17 @@ struct Inner {
     links: Mutex<HashMap<Sid, Weak<Link>>>,
     /// Those for which something waits.
     watched: Mutex<Vec<Weak<Link>>>,
+    heartbeats: Mutex<Heartbeats>,
 }
 
-/// How often it is looked for links whose client takes nothing.
+/// How often it is looked for links whose client takes nothing, or is to be asked whether it is there.
 const WATCH: Duration = Duration::from_millis(500);
 
 impl Library {
     pub fn new(io: SocketIo, service: SocketIoService<axum::Router>, limits: Limits) -> Self {
         let links = Mutex::default();
-        let inner = Arc::new(Inner { io, service, limits, links, watched: Mutex::default() });
+        let inner =
+            Arc::new(Inner { io, service, limits, links, watched: Mutex::default(), heartbeats: Mutex::default() });
         tokio::spawn(watch(Arc::downgrade(&inner)));
         Library(inner)
     }
@@ -51,6 +53,7 @@ impl Library {
     pub fn add(&self, sid: Sid, link: &Arc<Link>) {
         link.name(sid);
         lock(&self.0.links).insert(sid, Arc::downgrade(link));
+        lock(&self.0.heartbeats).ask_at(Instant::now() + self.limits().beat.every, Arc::downgrade(link));
     }
 
     pub fn find(&self, sid: Sid) -> Option<Arc<Link>> {
@@ -122,6 +125,20 @@ async fn watch(library: Weak<Inner>) {
         let now = Instant::now();
         watched.retain(|link| link.upgrade().is_some_and(|link| link.inspect(now)));
         lock(&library.watched).append(&mut watched);
+        beat(&library, now);
+    }
+}
+
+/// Not under the lock, which who opens a session takes while it has its link's.
+fn beat(library: &Inner, now: Instant) {
+    let (due, expected) = lock(&library.heartbeats).take(now);
+    expected.iter().filter_map(Weak::upgrade).for_each(|link| link.expect());
+    for link in due {
+        if link.upgrade().is_some_and(|link| link.ping()) {
+            let mut heartbeats = lock(&library.heartbeats);
+            heartbeats.expect_by(now + library.limits.beat.patience, link.clone());
+            heartbeats.ask_at(now + library.limits.beat.every, link);
+        }
     }
 }
 

@@ -26,7 +26,7 @@ use socketioxide::SocketIo;
 pub use connection::Connection;
 pub use handshake::{INVALID_TOKEN, NO_TOKEN};
 use library::Library;
-use link::Limits;
+use link::{Beat, Limits};
 use requests::Requests;
 
 use crate::{
@@ -62,6 +62,11 @@ const LET_IN: usize = 8;
 /// What the library's WebSocket reads at once, and keeps for each socket: what clients send is small.
 const READ_BUFFER: usize = 64;
 
+/// As Engine.IO's reference server has it.
+const BEAT: Beat = Beat { every: Duration::from_secs(25), patience: Duration::from_secs(20) };
+/// How often the library pings a client after the first time, which is at once: the links have a heartbeat of their own.
+const NEVER: Duration = Duration::from_secs(365 * 24 * 60 * 60);
+
 /// Ends what the gateway serves.
 pub struct Sockets {
     library: Library,
@@ -84,8 +89,11 @@ pub fn build(settings: Settings) -> (axum::Router, Sockets) {
         .ws_max_message_size(let_in)
         .ws_max_frame_size(let_in)
         .ws_read_buffer_size(READ_BUFFER)
+        .ping_interval(NEVER)
+        .ping_timeout(BEAT.patience)
         .build_with_inner_svc(axum::Router::new());
-    let limits = Limits { bytes: settings.outbox_bytes, stall: settings.stall_timeout, compress: settings.compress };
+    let limits =
+        Limits { bytes: settings.outbox_bytes, stall: settings.stall_timeout, compress: settings.compress, beat: BEAT };
     let library = Library::new(io.clone(), service, limits);
     let gateway = Arc::new(Gateway {
         hub: settings.hub,

@@ -85,6 +85,9 @@ async fn respond(requests: &Requests, mut request: Request) -> Result<Response, 
             Some(requests.library.find(sid).filter(|link| !link.has_ended()).ok_or(Refusal::UnknownSession)?)
         }
     };
+    if let Some(link) = &session {
+        link.hear();
+    }
     match (query.transport, session) {
         (Some("websocket"), session) => upgrade::upgrade(requests, session, request),
         (Some("polling"), None) => {
@@ -92,9 +95,11 @@ async fn respond(requests: &Requests, mut request: Request) -> Result<Response, 
             // The link lasts as long as the library's session; over a WebSocket its stream sees to that.
             request.extensions_mut().insert(link.clone());
             let response = requests.library.request(request).await;
-            let (head, body) = whole(response).await?;
-            if let Some(sid) = packet::opened(&body) {
+            let (mut head, mut body) = whole(response).await?;
+            if let Some((sid, open)) = packet::opened(&body, requests.library.limits().beat.every) {
                 requests.library.add(sid, &link);
+                head.headers.insert(header::CONTENT_LENGTH, HeaderValue::from(open.len()));
+                body = open;
             }
             Ok(Response::from_parts(head, Body::from(body)))
         }

@@ -1,5 +1,6 @@
 //! What lies between one client's connection and the library: see [`Link`].
 
+mod heartbeat;
 mod out;
 mod outbox;
 mod polling;
@@ -21,6 +22,7 @@ use std::{
 
 use socketioxide::socket::Sid;
 
+pub use heartbeat::{Beat, Heartbeats};
 pub use out::Visit;
 use out::{Carrier, Out, Stage};
 pub use polling::fill as fill_poll;
@@ -42,6 +44,7 @@ pub struct Limits {
     pub stall: Duration,
     /// Frames of this many bytes and more are compressed, where the client can read that.
     pub compress: usize,
+    pub beat: Beat,
 }
 
 /// How many frames may wait for one socket. Four rooms that a large transaction fills up to their cap.
@@ -175,7 +178,7 @@ impl Link {
 
     /// Something was queued, perhaps: it is bounded, watched, and whoever flushes it is told.
     fn settle(&self, out: &mut Out) -> Result<(), OutboxClosed> {
-        if out.is_sent() && out.held.is_empty() {
+        if out.is_sent() && out.held.is_empty() && !out.is_pinged {
             return Ok(());
         }
         if self.is_over(out) {

@@ -24,6 +24,10 @@ pub(super) struct Out {
     pub session: Option<SessionId>,
     pub visit: Visit,
     pub watched: bool,
+    /// The client said something since it was asked whether it is there.
+    pub is_heard: bool,
+    /// The next poll is to ask it.
+    pub is_pinged: bool,
 }
 
 /// One stay of a client in the namespace.
@@ -60,6 +64,8 @@ impl Out {
             session: None,
             visit: Visit::default(),
             watched: false,
+            is_heard: false,
+            is_pinged: false,
         }
     }
 

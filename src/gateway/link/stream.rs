@@ -140,10 +140,10 @@ impl Stream {
             if packet::is_marker(&packet) {
                 continue;
             }
-            if let Some(sid) = packet::opened(&packet) {
+            if let Some((sid, open)) = packet::opened(&packet, self.link.library.limits().beat.every) {
                 self.link.library.add(sid, &self.link);
-            }
-            if packet::is_connect_reply(&packet) {
+                out.wire.push(frame::text(&[&open]), Weight::Durable, now);
+            } else if packet::is_connect_reply(&packet) {
                 let named = self.link.open_gate(out, &packet).map(|text| frame::text(&[&text]));
                 out.wire.push(named.unwrap_or(whole), Weight::Durable, now);
                 out.release();
@@ -164,6 +164,11 @@ impl Link {
         out.release();
         self.send_waiting(&mut out);
         let _ = self.settle(&mut out);
+        let is_pinged = std::mem::take(&mut out.is_pinged);
+        drop(out);
+        if is_pinged {
+            self.ping();
+        }
     }
 
     /// What the client sent cannot be read: it is told, as well as can be, and the connection ends.
@@ -188,6 +193,7 @@ impl Link {
             return Poll::Ready(Err(io::ErrorKind::ConnectionAborted.into()));
         }
         let read = std::task::ready!(out.poll_read(context, scratch));
+        out.is_heard |= matches!(read, Ok(1..));
         if let Err(error) = &read
             && error.kind() == io::ErrorKind::TimedOut
         {
