@@ -140,17 +140,16 @@ impl Dispatcher {
             self.remove(before);
         }
         let found = self.sessions.take(&id, &member.user.id);
-        let Some(Session { rooms, .. }) = found.filter(|_| self.settings.recovery) else {
+        let Some(Session { began, rooms, .. }) = found.filter(|_| self.settings.recovery) else {
             let session = self.take_seat(socket, member, None);
             self.join(socket, &[own], position.offset);
-            let everything = self.frame("component:resync", &json!({ "reason": SESSION_GONE }), None);
-            self.send(socket, Frames::all(&[everything]));
+            self.tell_anew(socket, &[], SESSION_GONE);
             return session;
         };
         let mut wanted = vec![own];
         wanted.extend(rooms.into_iter().map(|(prefix, room, floor)| Wanted { prefix: Some(prefix), room, floor }));
         let brought = since.unwrap_or_default();
-        match self.missed_since(socket, &wanted, &brought) {
+        match self.missed_since(socket, &wanted, began, &brought) {
             Ok((since, frames)) => {
                 let session = self.take_seat(socket, member, Some(id));
                 self.replay(socket, &frames);
@@ -161,9 +160,26 @@ impl Dispatcher {
                 self.refused(socket, &brought, gap);
                 let session = self.take_seat(socket, member, None);
                 self.join(socket, &wanted, position.offset);
-                self.tell_lost(socket, &wanted, gap);
+                // Who has no offset was sent nothing yet, and has nothing to fetch again.
+                if wanted.len() > 1 || !brought.is_empty() {
+                    self.tell_anew(socket, &wanted, gap);
+                }
                 session
             }
+        }
+    }
+
+    /// Tells a socket to fetch what it has lost, everything where it is in no room; then where it is now. Until it has heard
+    /// that, it holds an offset that is older than its session, and is told again when it comes back.
+    fn tell_anew(&mut self, socket: SocketId, lost: &[Wanted], gap: Gap) {
+        if lost.iter().any(|wanted| wanted.prefix.is_some()) {
+            self.tell_lost(socket, lost, gap);
+        } else {
+            let everything = self.frame("component:resync", &json!({ "reason": gap }), None);
+            self.send(socket, Frames::all(&[everything]));
+        }
+        if let Some(frame) = self.position_frame().filter(|_| self.rooms.has_session(socket)) {
+            self.send(socket, Frames::all(&[frame]));
         }
     }
 
@@ -183,7 +199,7 @@ impl Dispatcher {
         let wanted = Wanted::new(Some(prefix), room);
         let is_first = !self.rooms.has_subscribed(socket);
         let room = std::slice::from_ref(&wanted);
-        let missed = brought.as_deref().map(|since| self.missed_since(socket, room, since));
+        let missed = brought.as_deref().map(|since| self.missed_since(socket, room, Offset::default(), since));
         let resumed = matches!(missed, Some(Ok(_)));
         let (since, frames, gap) = match missed {
             Some(Ok((since, frames))) => (since, frames, None),
@@ -241,10 +257,17 @@ impl Dispatcher {
         self.history.covers(&wanted.room, since.max(wanted.floor))
     }
 
-    /// The same as [`missed`](Self::missed) since an offset that a client brought, where all of it is still there.
-    fn missed_since(&self, socket: SocketId, wanted: &[Wanted], brought: &str) -> Result<(Offset, Vec<Frame>), Gap> {
+    /// The same as [`missed`](Self::missed) since an offset that a client brought, where that is not before `from`, and all of
+    /// it is still there.
+    fn missed_since(
+        &self,
+        socket: SocketId,
+        wanted: &[Wanted],
+        from: Offset,
+        brought: &str,
+    ) -> Result<(Offset, Vec<Frame>), Gap> {
         let since = self.since(brought)?;
-        if !wanted.iter().all(|wanted| self.covers(wanted, since)) {
+        if since < from || !wanted.iter().all(|wanted| self.covers(wanted, since)) {
             return Err(HISTORY_GAP);
         }
         Ok((since, self.missed(socket, wanted, since)?))

@@ -138,8 +138,14 @@ impl Seat {
         let asked_for = |(room, membership): (&Room, &Membership)| {
             Some((membership.prefix.clone()?, room.clone(), membership.since))
         };
-        let rooms = self.rooms.iter().filter_map(asked_for).collect();
-        Some(Session { id: self.session.clone()?, user: self.member.user.id.clone(), rooms })
+        // It is in its own room from the first.
+        let own = self.rooms.values().find(|membership| membership.prefix.is_none());
+        Some(Session {
+            id: self.session.clone()?,
+            user: self.member.user.id.clone(),
+            began: own.map(|own| own.since).unwrap_or_default(),
+            rooms: self.rooms.iter().filter_map(asked_for).collect(),
+        })
     }
 }
 
