@@ -12,6 +12,7 @@ const EVENTS: &str = "walcast_events_total";
 const DELIVERIES: &str = "walcast_deliveries_total";
 const RECOVERIES: &str = "walcast_recoveries_total";
 const POISON: &str = "walcast_poison_total";
+const REFUSALS: &str = "walcast_refusals_total";
 const CONNECTIONS_ENDED: &str = "walcast_connections_ended_total";
 
 /// Starts to count, for the whole process.
@@ -26,6 +27,7 @@ pub fn install() -> Result<PrometheusHandle, BuildError> {
     describe_counter!(DELIVERIES, "Events handed to a socket's outbox.");
     describe_counter!(RECOVERIES, "Clients that came back by themselves, by whether they missed nothing.");
     describe_counter!(POISON, "Changes that could not be decoded (`unreadable`), or not be told (`untold`).");
+    describe_counter!(REFUSALS, "Requests of sockets that were refused, by the code of the error.");
     describe_counter!(CONNECTIONS_ENDED, "Connections that the server ended, by reason; `slow_consumer` is one.");
     Ok(handle)
 }
@@ -66,6 +68,11 @@ pub fn poison(unreadable: u64, untold: u64) {
             counter!(POISON, "kind" => kind).increment(count);
         }
     }
+}
+
+/// A request was refused, by its code.
+pub fn refused(code: &'static str) {
+    counter!(REFUSALS, "code" => code).increment(1);
 }
 
 /// A client came back by the name of its session.

@@ -1,4 +1,4 @@
-use std::{future, sync::Arc};
+use std::{borrow::Cow, future, sync::Arc};
 
 use serde_json::Value;
 use socketioxide::{
@@ -10,7 +10,7 @@ use socketioxide::{
 use tokio::sync::oneshot;
 
 use super::{Gateway, comeback, inbound::Inbound, link::Link, session::Session};
-use crate::auth::Claims;
+use crate::{auth::Claims, hub::HubError, telemetry};
 
 /// A refusal, word for word as clients compare it.
 pub const NO_TOKEN: &str = "Authentication error: No token provided";
@@ -30,11 +30,11 @@ pub fn install(io: &SocketIo, gateway: Arc<Gateway>) {
     io.ns("/", connected.with(enter));
 }
 
-async fn enter(gateway: Arc<Gateway>, socket: &SocketRef, auth: &Value) -> Result<(), &'static str> {
+async fn enter(gateway: Arc<Gateway>, socket: &SocketRef, auth: &Value) -> Result<(), Cow<'static, str>> {
     let claims = authenticate(&gateway, socket, auth)?;
     let Some(link) = socket.req_parts().extensions.get::<Arc<Link>>().cloned() else {
         tracing::error!(socket = %socket.id, "a socket came without its connection: report it");
-        return Err(UNAVAILABLE);
+        return Err(UNAVAILABLE.into());
     };
     gateway.library.add(socket.id, &link);
     let recovers = recovers(socket, auth);
@@ -50,9 +50,17 @@ async fn enter(gateway: Arc<Gateway>, socket: &SocketRef, auth: &Value) -> Resul
         comeback,
         Box::new(move |entered| drop(sender.send(entered))),
     );
-    let Ok(Ok(entered)) = entered.await else {
-        link.turn_away(UNAVAILABLE);
-        return Err(UNAVAILABLE);
+    let entered = match entered.await {
+        Ok(Ok(entered)) => entered,
+        // Coming again at once would not help.
+        Ok(Err(error @ HubError::TooManySockets(_))) => {
+            telemetry::refused("too_many_sockets");
+            return Err(error.to_string().into());
+        }
+        _ => {
+            link.turn_away(UNAVAILABLE);
+            return Err(UNAVAILABLE.into());
+        }
     };
     link.set_session(entered.session);
     let session = Arc::new(Session::new(gateway, link, visit, entered.socket));

@@ -10,11 +10,13 @@ mod connection;
 mod handshake;
 mod inbound;
 mod library;
+mod limits;
 mod link;
 mod packet;
 mod reply;
 mod requests;
 mod session;
+mod signal;
 mod subscribe;
 mod upgrade;
 pub mod websocket;
@@ -26,6 +28,7 @@ use socketioxide::SocketIo;
 pub use connection::Connection;
 pub use handshake::{INVALID_TOKEN, NO_TOKEN};
 use library::Library;
+pub use limits::Rate;
 use link::Limits;
 use requests::Requests;
 
@@ -40,6 +43,12 @@ pub struct Settings {
     pub verifier: Arc<Verifier>,
     /// The largest inbound payload, in bytes.
     pub max_payload: usize,
+    /// How deep it may nest.
+    pub max_depth: usize,
+    /// How often a socket may ask.
+    pub rate: Rate,
+    /// How often a client is asked whether it is there, and how long it has for the answer.
+    pub heartbeat: (Duration, Duration),
     /// How many bytes may wait for one socket.
     pub outbox_bytes: usize,
     /// How long a socket may take nothing while something waits for it.
@@ -54,6 +63,8 @@ struct Gateway {
     verifier: Arc<Verifier>,
     library: Library,
     max_payload: usize,
+    max_depth: usize,
+    rate: Rate,
 }
 
 /// Messages over the payload limit are refused with an error that names it, so they must first be let in: up to this
@@ -80,6 +91,8 @@ impl Sockets {
 pub fn build(settings: Settings) -> (axum::Router, Sockets) {
     let let_in = settings.max_payload.saturating_mul(LET_IN);
     let (service, io) = SocketIo::builder()
+        .ping_interval(settings.heartbeat.0)
+        .ping_timeout(settings.heartbeat.1)
         .max_payload(let_in as u64)
         .ws_max_message_size(let_in)
         .ws_max_frame_size(let_in)
@@ -91,6 +104,8 @@ pub fn build(settings: Settings) -> (axum::Router, Sockets) {
         verifier: settings.verifier,
         library: library.clone(),
         max_payload: settings.max_payload,
+        max_depth: settings.max_depth,
+        rate: settings.rate,
     });
     handshake::install(&io, gateway);
     let limits = Limits { bytes: settings.outbox_bytes, stall: settings.stall_timeout, compress: settings.compress };

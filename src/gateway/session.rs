@@ -9,14 +9,15 @@ use socketioxide::extract::SocketRef;
 use super::{
     Gateway,
     inbound::{Inbound, Message},
+    limits::{Flow, Verdict},
     link::{Link, Visit},
     reply::{Code, Failure, Responder},
-    subscribe,
+    signal, subscribe,
 };
 use crate::{
     auth::Claims,
     events::Room,
-    hub::{Hub, Member, SocketId, User},
+    hub::{Hub, Member, Outbox, SocketId, User},
 };
 
 /// One socket from its handshake to its end. It leaves the hub when it is told to, or is dropped.
@@ -28,11 +29,13 @@ pub struct Session {
     visit: Visit,
     id: SocketId,
     left: AtomicBool,
+    flow: Flow,
 }
 
 impl Session {
     pub fn new(gateway: Arc<Gateway>, link: Arc<Link>, visit: Visit, id: SocketId) -> Self {
-        Session { gateway, link, visit, id, left: AtomicBool::new(false) }
+        let flow = Flow::new(gateway.rate);
+        Session { gateway, link, visit, id, left: AtomicBool::new(false), flow }
     }
 
     /// The socket, as the hub sees it.
@@ -52,7 +55,14 @@ impl Session {
 
     pub fn receive(&self, socket: &SocketRef, inbound: &Inbound) {
         let link = self.link.clone();
-        match inbound.read(self.gateway.max_payload) {
+        match self.flow.judge() {
+            Verdict::Take => {}
+            Verdict::Refuse(failure) => {
+                return Responder::new(link, inbound.ack, &inbound.name(), &Map::new()).fail(failure);
+            }
+            Verdict::Flood => return link.close("flood"),
+        }
+        match inbound.read(self.gateway.max_payload, self.gateway.max_depth) {
             Ok(message) => {
                 let responder = Responder::new(link, inbound.ack, &message.event, &message.payload);
                 carry_out(&self.gateway.hub, self.id, &message, responder);
@@ -82,8 +92,10 @@ impl Drop for Session {
 /// Every event that sockets may send. The part before the colon names the rule's prefix.
 fn carry_out(hub: &Hub, id: SocketId, message: &Message, responder: Responder) {
     match message.event.rsplit_once(':') {
+        Some(("presence", "update")) => signal::state(hub, id, &message.payload, responder),
         Some((prefix, "subscribe")) => subscribe::subscribe(hub, id, prefix, &message.payload, responder),
         Some((prefix, "unsubscribe")) => subscribe::unsubscribe(hub, id, prefix, &message.payload, responder),
+        Some((_, "typing" | "cursor")) => signal::event(hub, id, &message.event, &message.payload, responder),
         _ => responder.fail(Failure::new(Code::InvalidPayload, format!("there is no event `{}`", message.event))),
     }
 }

@@ -43,12 +43,11 @@ pub fn unsubscribe(hub: &Hub, socket: SocketId, prefix: &str, payload: &Map<Stri
 }
 
 fn answer(room: &Room, subscribed: &Subscribed) -> Map<String, Value> {
-    let users: Vec<Value> =
-        subscribed.users.iter().map(|user| json!({ "id": &*user.id, "email": user.email.as_deref() })).collect();
     let mut answer = Map::new();
     answer.insert("room".into(), room.as_str().into());
     answer.insert("offset".into(), subscribed.position.offset.to_wire(&subscribed.position.epoch).into());
-    answer.insert("users".into(), users.into());
+    answer.insert("users".into(), json!(subscribed.users));
+    answer.insert("count".into(), subscribed.count.into());
     answer.insert("resumed".into(), subscribed.resumed.into());
     answer
 }
@@ -64,7 +63,7 @@ fn read(prefix: &str, payload: &Map<String, Value>) -> Result<Subscription, Fail
 }
 
 /// The room that the ids name: one row's (`{componentId}`, or `{id}`), or an entity's (`{entityType, entityId}`).
-fn room(prefix: &str, payload: &Map<String, Value>) -> Result<Room, Failure> {
+pub fn room(prefix: &str, payload: &Map<String, Value>) -> Result<Room, Failure> {
     if prefix.len() > LONGEST_PREFIX {
         return Err(invalid(format!("a prefix has at most {LONGEST_PREFIX} bytes")));
     }

@@ -4,9 +4,12 @@ use std::sync::{
 };
 
 use bytestring::ByteString;
+use serde::Serialize;
+use serde_json::{Map, Value};
+use smallvec::SmallVec;
 use tokio::sync::{mpsc, oneshot};
 
-use super::{Outbox, Session, SessionId};
+use super::{Outbox, Present, Session, SessionId};
 use crate::{
     change::Lsn,
     events::{Epoch, Event, Offset, Room},
@@ -17,7 +20,7 @@ use crate::{
 pub struct SocketId(pub(super) u64);
 
 /// The bearer of a socket's token.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct User {
     pub id: ByteString,
     pub email: Option<ByteString>,
@@ -60,14 +63,25 @@ pub struct Entered {
 }
 
 /// A socket is in a room.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug)]
 pub struct Subscribed {
     /// Everything up to here has been sent, everything after it will be.
     pub position: Position,
     /// Whether the socket was sent all that it missed since `since`.
     pub resumed: bool,
-    /// The users in the room, each once, the oldest first; at most [`super::rooms::ROSTER`].
-    pub users: Vec<User>,
+    /// The users in the room, each once; at most as many as [`Settings::roster`](super::Settings) says.
+    pub users: Vec<Present>,
+    /// How many they are.
+    pub count: usize,
+}
+
+/// What a socket tells those beside it, and nobody keeps.
+#[derive(Clone, Debug)]
+pub enum Signal {
+    /// To those of the rooms that it is in itself.
+    Event { event: ByteString, rooms: SmallVec<[Room; 2]>, payload: Map<String, Value> },
+    /// Of itself, also to those who come later.
+    State { prefix: ByteString, room: Room, state: Value },
 }
 
 /// A place in a history.
@@ -87,6 +101,14 @@ pub enum HubError {
     Busy,
     #[error("the server is stopping: connect again")]
     Stopping,
+    #[error("the socket is not in the room: subscribe first")]
+    NotInRoom,
+    #[error("the room has {0} users, which is its limit: try again when one has left")]
+    RoomFull(usize),
+    #[error("the socket is in {0} rooms, which is the limit: unsubscribe from some first")]
+    TooManyRooms(usize),
+    #[error("the user has {0} sockets, which is the limit: close one first")]
+    TooManySockets(usize),
 }
 
 /// Called by the dispatcher, at the request's place in the order; must not block.
@@ -97,6 +119,7 @@ pub(super) enum Command {
     Connect { socket: SocketId, member: Member, own: Room, comeback: Option<Comeback>, reply: Reply<Entered> },
     Subscribe { socket: SocketId, subscription: Subscription, reply: Reply<Subscribed> },
     Unsubscribe { socket: SocketId, room: Room, reply: Reply<()> },
+    Signal { socket: SocketId, signal: Signal, reply: Reply<()> },
     Disconnect { socket: SocketId },
     Farewell { reply: Reply<(Epoch, Vec<Session>)> },
 }
@@ -169,6 +192,11 @@ impl Hub {
         self.request(Command::Unsubscribe { socket, room, reply });
     }
 
+    /// Tells those beside a socket something, at the next tick, if nothing newer of the kind has come by then.
+    pub fn signal(&self, socket: SocketId, signal: Signal, reply: Reply<()>) {
+        self.request(Command::Signal { socket, signal, reply });
+    }
+
     /// Takes a socket out of all its rooms.
     pub fn disconnect(&self, socket: SocketId) {
         // A departure must not be lost: where the queue is full, it waits. Closed, it is of a dispatcher that has ended,
@@ -207,7 +235,7 @@ impl Hub {
         match command {
             Command::Connect { reply, .. } => reply(Err(refusal)),
             Command::Subscribe { reply, .. } => reply(Err(refusal)),
-            Command::Unsubscribe { reply, .. } => reply(Err(refusal)),
+            Command::Unsubscribe { reply, .. } | Command::Signal { reply, .. } => reply(Err(refusal)),
             Command::Farewell { reply } => reply(Err(refusal)),
             Command::Disconnect { .. } => {}
         }

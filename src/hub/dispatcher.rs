@@ -3,16 +3,22 @@ use std::time::{Duration, Instant};
 use tokio_util::sync::CancellationToken;
 
 use super::{
-    Batch, Encode, Events, Hub, HubError, Position, Retention, SocketId,
+    Batch, Encode, Events, Hub, HubError, Position, Reply, Retention, SocketId,
     burst::Burst,
     command::{Command, Inbox},
     delivery::Crowd,
+    ephemeral::Ephemeral,
     history::History,
+    presence::Presence,
     rooms::Rooms,
     sessions::Sessions,
     window::Window,
 };
-use crate::{change::Lsn, events::Offset, telemetry};
+use crate::{
+    change::Lsn,
+    events::{Offset, Room},
+    telemetry,
+};
 
 /// What the hub keeps to.
 #[derive(Clone, Copy, Debug)]
@@ -24,7 +30,21 @@ pub struct Settings {
     pub replay_bytes: usize,
     /// Whether sockets have sessions, by which they come back without saying what they were in.
     pub recovery: bool,
+    /// How long what is worth nothing later (typing, cursors, who comes and goes) is gathered before it is told.
+    pub tick: Duration,
+    /// How many of a room's users are named.
+    pub roster: usize,
+    pub limits: Limits,
     pub encode: Encode,
+}
+
+/// What nobody may exceed; 0: no limit.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Limits {
+    pub users_of_a_room: usize,
+    /// Of those that it asks for.
+    pub rooms_of_a_socket: usize,
+    pub sockets_of_a_user: usize,
 }
 
 /// Whom the dispatcher tells how far it is.
@@ -49,6 +69,10 @@ pub struct Dispatcher {
     pub(super) crowd: Crowd,
     pub(super) burst: Burst,
     pub(super) sessions: Sessions,
+    pub(super) presence: Presence,
+    pub(super) ephemeral: Ephemeral,
+    /// When what is gathered is told.
+    pub(super) pulse: Option<Instant>,
     /// Another server streams; nobody is served here.
     pub(super) stands_by: bool,
     /// The sessions were handed over to the next server.
@@ -79,6 +103,9 @@ impl Dispatcher {
             crowd: Crowd::default(),
             burst: Burst::default(),
             sessions: Sessions::default(),
+            presence: Presence::default(),
+            ephemeral: Ephemeral::default(),
+            pulse: None,
             stands_by: false,
             stopping: false,
             window: Window::new(settings.retention.window),
@@ -92,10 +119,13 @@ impl Dispatcher {
         let mut tick = tokio::time::interval(TICK.min(self.settings.retention.window.max(Duration::from_millis(50))));
         tick.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
         loop {
+            let pulse = self.pulse.map(tokio::time::Instant::from_std);
             tokio::select! {
                 () = cancel.cancelled() => break,
                 Some(command) = self.inbox.commands.recv(), if self.position.is_some() => self.obey(command),
                 Some(batch) = self.inbox.batches.recv() => self.take(batch).await,
+                () = tokio::time::sleep_until(pulse.unwrap_or_else(tokio::time::Instant::now)), if pulse.is_some() =>
+                    self.beat().await,
                 _ = tick.tick() => self.tick().await,
                 else => break,
             }
@@ -110,10 +140,8 @@ impl Dispatcher {
                 self.connect(socket, member, own, comeback, reply);
             }
             Command::Subscribe { socket, subscription, reply } => self.subscribe(socket, subscription, reply),
-            Command::Unsubscribe { socket, room, reply } => {
-                let known = self.rooms.leave(socket, &room);
-                reply(if known { Ok(()) } else { Err(HubError::Gone) });
-            }
+            Command::Unsubscribe { socket, room, reply } => self.unsubscribe(socket, &room, reply),
+            Command::Signal { socket, signal, reply } => self.signal(socket, signal, reply),
             Command::Disconnect { socket } => self.remove(socket),
             Command::Farewell { reply } => {
                 self.stopping = true;
@@ -126,9 +154,25 @@ impl Dispatcher {
 
     /// Takes a socket out; it may come back.
     pub(super) fn remove(&mut self, socket: SocketId) {
-        if let Some(session) = self.rooms.remove_socket(socket) {
+        let Some(seat) = self.rooms.remove_socket(socket) else { return };
+        for room in seat.asked_for() {
+            self.presence.leave(room, &seat.user().id, socket);
+        }
+        if let Some(session) = seat.session() {
             self.sessions.keep(session, Instant::now());
         }
+        self.quicken();
+    }
+
+    fn unsubscribe(&mut self, socket: SocketId, room: &Room, reply: Reply<()>) {
+        let Some(user) = self.rooms.member(socket).map(|member| member.user.id.clone()) else {
+            return reply(Err(HubError::Gone));
+        };
+        if self.rooms.leave(socket, room) {
+            self.presence.leave(room, &user, socket);
+            self.quicken();
+        }
+        reply(Ok(()));
     }
 
     async fn take(&mut self, batch: Batch) {
@@ -248,7 +292,7 @@ impl Dispatcher {
     async fn tell_position(&mut self) {
         self.told_position = Instant::now();
         let Some(frame) = self.position_frame() else { return };
-        let sockets: Vec<_> = self.rooms.sockets().filter(|socket| self.rooms.has_subscribed(*socket)).collect();
+        let sockets: Vec<_> = self.rooms.sockets().filter(|socket| self.rooms.subscribed(*socket) > 0).collect();
         self.burst.add_for(frame, sockets);
         self.flush().await;
     }
@@ -297,7 +341,16 @@ mod tests {
     async fn who_was_let_in_just_before_another_server_streams_is_sent_there() {
         let retention = Retention { window: Duration::from_secs(60), bytes: 1 << 20 };
         let encode = |_: &str, _: &str, _: Option<&str>| bytes::Bytes::new();
-        let settings = Settings { retention, room_cap: 10, replay_bytes: 1 << 20, recovery: true, encode };
+        let settings = Settings {
+            retention,
+            room_cap: 10,
+            replay_bytes: 1 << 20,
+            recovery: true,
+            tick: Duration::ZERO,
+            roster: 1,
+            limits: Limits::default(),
+            encode,
+        };
         let reports = Reports { begun: Box::new(|| {}), handed_on: Box::new(|_| {}), keep_from: Box::new(|_| {}) };
         let (hub, dispatcher) = Dispatcher::new(settings, reports);
         tokio::spawn(dispatcher.run(CancellationToken::new()));

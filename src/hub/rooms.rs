@@ -1,4 +1,4 @@
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 
 use bytestring::ByteString;
 use indexmap::{IndexMap, IndexSet};
@@ -7,10 +7,7 @@ use super::{
     Member, SocketId, User,
     sessions::{Session, SessionId},
 };
-use crate::events::{Offset, Room};
-
-/// The most users that a roster names.
-pub const ROSTER: usize = 100;
+use crate::events::{Offset, Room, RoomParts};
 
 /// Which sockets are in which rooms, looked up from both sides.
 #[derive(Default)]
@@ -19,7 +16,8 @@ pub struct Rooms {
     rooms: HashMap<Room, IndexSet<SocketId>>,
 }
 
-struct Seat {
+/// What a socket has here.
+pub struct Seat {
     member: Member,
     /// `None`: who has it does not come back by itself.
     session: Option<SessionId>,
@@ -41,12 +39,12 @@ impl Rooms {
     }
 
     /// Takes a socket out of everything, and says what it was in; a room that nobody is left in is forgotten.
-    pub fn remove_socket(&mut self, socket: SocketId) -> Option<Session> {
+    pub fn remove_socket(&mut self, socket: SocketId) -> Option<Seat> {
         let seat = self.sockets.remove(&socket)?;
         for room in seat.rooms.keys() {
             leave(&mut self.rooms, room, socket);
         }
-        seat.session()
+        Some(seat)
     }
 
     /// What the sockets are in, of those that may come back.
@@ -59,22 +57,27 @@ impl Rooms {
         self.sockets.get(&socket).is_some_and(|seat| seat.session.is_some())
     }
 
-    /// False: no such socket.
+    /// Whether the socket has come in; false where it was in the room already, or is no more.
     pub fn join(&mut self, socket: SocketId, room: Room, membership: Membership) -> bool {
         let Some(seat) = self.sockets.get_mut(&socket) else { return false };
         let since = seat.rooms.get(&room).map_or(membership.since, |before| before.since.min(membership.since));
-        seat.rooms.insert(room.clone(), Membership { since, ..membership });
+        let before = seat.rooms.insert(room.clone(), Membership { since, ..membership });
         self.rooms.entry(room).or_default().insert(socket);
-        true
+        before.is_none()
     }
 
-    /// False: no such socket.
+    /// Whether the socket was in the room.
     pub fn leave(&mut self, socket: SocketId, room: &Room) -> bool {
         let Some(seat) = self.sockets.get_mut(&socket) else { return false };
-        if seat.rooms.swap_remove(room).is_some() {
+        let was_in = seat.rooms.swap_remove(room).is_some();
+        if was_in {
             leave(&mut self.rooms, room, socket);
         }
-        true
+        was_in
+    }
+
+    pub fn is_in(&self, socket: SocketId, room: &Room) -> bool {
+        self.sockets.get(&socket).is_some_and(|seat| seat.rooms.contains_key(room))
     }
 
     /// Whether the socket was sent an event of these rooms, being in one of them at the time.
@@ -92,10 +95,10 @@ impl Rooms {
         self.sockets.keys().copied()
     }
 
-    /// Whether the socket asked for any room.
-    pub fn has_subscribed(&self, socket: SocketId) -> bool {
-        let seat = self.sockets.get(&socket);
-        seat.is_some_and(|seat| seat.rooms.values().any(|membership| membership.prefix.is_some()))
+    /// How many rooms the socket asked for.
+    pub fn subscribed(&self, socket: SocketId) -> usize {
+        // Its own it did not ask for.
+        self.sockets.get(&socket).map_or(0, |seat| seat.rooms.len().saturating_sub(1))
     }
 
     pub fn member(&self, socket: SocketId) -> Option<&Member> {
@@ -105,6 +108,24 @@ impl Rooms {
     /// The sockets of a room; none where nobody is in it.
     pub fn in_room(&self, room: &Room) -> Option<&IndexSet<SocketId>> {
         self.rooms.get(room)
+    }
+
+    /// The sockets of a room, by the prefix by which they asked for it.
+    pub fn by_prefix(&self, room: &Room) -> IndexMap<ByteString, Vec<SocketId>> {
+        let mut by_prefix: IndexMap<ByteString, Vec<SocketId>> = IndexMap::new();
+        let sockets = self.in_room(room).into_iter().flatten().copied();
+        if let RoomParts::Row { prefix, .. } = room.parts() {
+            // There is no other by which it can be asked for.
+            by_prefix.insert(prefix.into(), sockets.collect());
+            return by_prefix;
+        }
+        for socket in sockets {
+            let membership = self.sockets.get(&socket).and_then(|seat| seat.rooms.get(room));
+            if let Some(prefix) = membership.and_then(|membership| membership.prefix.clone()) {
+                by_prefix.entry(prefix).or_default().push(socket);
+            }
+        }
+        by_prefix
     }
 
     /// The rooms that somebody is in.
@@ -118,23 +139,19 @@ impl Rooms {
             seat.rooms.iter().filter_map(move |(room, membership)| Some((*socket, room, membership.prefix.as_ref()?)))
         })
     }
-
-    /// The first users of a room, each once.
-    pub fn roster(&self, room: &Room) -> Vec<User> {
-        let mut seen = HashSet::new();
-        self.in_room(room)
-            .into_iter()
-            .flatten()
-            .filter_map(|socket| Some(&self.member(*socket)?.user))
-            .filter(|user| seen.insert(&user.id))
-            .take(ROSTER)
-            .cloned()
-            .collect()
-    }
 }
 
 impl Seat {
-    fn session(&self) -> Option<Session> {
+    pub fn user(&self) -> &User {
+        &self.member.user
+    }
+
+    /// The rooms that it asked for.
+    pub fn asked_for(&self) -> impl Iterator<Item = &Room> {
+        self.rooms.iter().filter(|(_, membership)| membership.prefix.is_some()).map(|(room, _)| room)
+    }
+
+    pub fn session(&self) -> Option<Session> {
         let asked_for = |(room, membership): (&Room, &Membership)| {
             Some((membership.prefix.clone()?, room.clone(), membership.since))
         };
@@ -202,17 +219,6 @@ pub(super) mod tests {
         rooms.remove_socket(SocketId(2));
         assert_eq!(rooms.occupied().count(), 0);
         assert!(!rooms.join(SocketId(2), room, asked(1)), "a socket that is gone joined");
-    }
-
-    #[test]
-    fn a_roster_names_each_user_once() {
-        let mut rooms = rooms_of(&[(1, "a"), (2, "a"), (3, "b")]);
-        let room = Room::row("component", "x");
-        for socket in [1, 2, 3] {
-            rooms.join(SocketId(socket), room.clone(), asked(1));
-        }
-        let users: Vec<_> = rooms.roster(&room).into_iter().map(|user| user.id).collect();
-        assert_eq!(users, ["a", "b"]);
     }
 
     #[test]

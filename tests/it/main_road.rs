@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use crate::support::{Client, Database, Server, Sockets};
+use crate::support::{Client, Database, Server, Sockets, users};
 
 const ROWS: &str = r#"[{"id":"r1","components":[{"id":"n1","text":"a"},{"id":"n2","text":"b"}]},{"id":"r2"}]"#;
 
@@ -32,7 +32,7 @@ async fn an_update_arrives_with_exactly_the_changed_columns(plugin: &str, transp
     client.catch_up(&database).await;
     let ack = client.subscribe(json!({ "componentId": id })).await;
     assert_eq!(ack["room"], format!("component:{id}"));
-    assert_eq!(ack["users"], json!([{ "id": "reader", "email": "reader@example.com" }]));
+    assert_eq!(users(&ack), json!([{ "id": "reader", "email": "reader@example.com" }]));
 
     database
         .sql(&format!("UPDATE components SET name = 'after', updated_by = 'ann', type = type WHERE id = '{id}'"))

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use crate::support::{Client, Database, Server, Sockets};
+use crate::support::{Client, Database, Server, Sockets, users};
 
 const TRANSPORTS: [&[&str]; 3] = [&["websocket"], &["polling"], &["polling", "websocket"]];
 
@@ -30,7 +30,7 @@ async fn each_transport_hears_exactly_what_changed() {
         client.catch_up(&database).await;
         let ack = client.subscribe(json!({ "entityType": "page", "entityId": "1" })).await;
         assert_eq!((&ack["room"], &ack["resumed"]), (&json!("entity:page:1"), &json!(false)));
-        assert_eq!(ack["users"], json!([{ "id": "ann", "email": "ann@example.com" }]));
+        assert_eq!(users(&ack), json!([{ "id": "ann", "email": "ann@example.com" }]));
 
         let id = database.component("c", "[]").await;
         let record: String =

@@ -18,7 +18,7 @@ pub mod websocket;
 use std::time::Duration;
 
 pub use browser::{Browser, Page};
-pub use client::Client;
+pub use client::{Client, is_passed_over, users};
 pub use cluster::{Cluster, plugins};
 pub use connection::{Connection, Poller};
 pub use database::Database;
