@@ -9,6 +9,7 @@ mod json;
 mod keys;
 mod losses;
 mod mapper;
+mod merge;
 mod nested;
 mod offset;
 mod payload;

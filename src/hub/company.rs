@@ -28,10 +28,14 @@ impl Dispatcher {
     }
 
     pub(super) async fn beat(&mut self) {
-        self.pulse = None;
-        self.tell_presence().await;
-        self.tell_ephemeral().await;
-        self.quicken();
+        if self.pulse.is_some_and(|pulse| pulse <= Instant::now()) {
+            self.pulse = None;
+            self.tell_presence().await;
+            self.tell_ephemeral().await;
+            self.quicken();
+        }
+        self.release_due();
+        self.flush().await;
     }
 
     async fn tell_presence(&mut self) {

@@ -54,10 +54,14 @@ impl Dispatcher {
             Target::Rooms(rooms) => {
                 let Some(frame) = rooms.first().and_then(|room| self.encode(event, room, event.name())) else { return };
                 let open: SmallVec<[&Room; 2]> = rooms.iter().filter(|room| !self.is_crowded(event, room)).collect();
-                self.burst.add(frame.clone(), &self.rooms, &open);
+                if open.len() < rooms.len() || !self.is_held(event, rooms) {
+                    self.release_before(&open);
+                    self.burst.add(frame.clone(), &self.rooms, &open);
+                }
                 Content::Rooms { frame, rooms: rooms.clone() }
             }
             Target::Everyone => {
+                self.release_all();
                 let mut audience: IndexMap<(Room, ByteString), Vec<SocketId>> = IndexMap::new();
                 for (socket, room, prefix) in self.rooms.subscriptions() {
                     audience.entry((room.clone(), prefix.clone())).or_default().push(socket);
@@ -69,6 +73,7 @@ impl Dispatcher {
                 Content::Wide(event.clone())
             }
             target @ Target::Table { .. } => {
+                self.release_all();
                 let rooms: Vec<Room> = self.rooms.occupied().filter(|room| target.matches(room)).cloned().collect();
                 for room in &rooms {
                     let Some(frame) = self.encode(event, room, event.name()) else { continue };

@@ -12,6 +12,7 @@ use super::{
     presence::Presence,
     rooms::Rooms,
     sessions::Sessions,
+    throttle::Throttle,
     window::Window,
 };
 use crate::{
@@ -71,6 +72,7 @@ pub struct Dispatcher {
     pub(super) sessions: Sessions,
     pub(super) presence: Presence,
     pub(super) ephemeral: Ephemeral,
+    pub(super) throttle: Throttle,
     /// When what is gathered is told.
     pub(super) pulse: Option<Instant>,
     /// Another server streams; nobody is served here.
@@ -105,6 +107,7 @@ impl Dispatcher {
             sessions: Sessions::default(),
             presence: Presence::default(),
             ephemeral: Ephemeral::default(),
+            throttle: Throttle::default(),
             pulse: None,
             stands_by: false,
             stopping: false,
@@ -119,10 +122,10 @@ impl Dispatcher {
         let mut tick = tokio::time::interval(TICK.min(self.settings.retention.window.max(Duration::from_millis(50))));
         tick.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
         loop {
-            let pulse = self.pulse.map(tokio::time::Instant::from_std);
+            let pulse = self.pulse.into_iter().chain(self.throttle.due()).min().map(tokio::time::Instant::from_std);
             tokio::select! {
                 () = cancel.cancelled() => break,
-                Some(command) = self.inbox.commands.recv(), if self.position.is_some() => self.obey(command),
+                Some(command) = self.inbox.commands.recv(), if self.position.is_some() => self.obey(command).await,
                 Some(batch) = self.inbox.batches.recv() => self.take(batch).await,
                 () = tokio::time::sleep_until(pulse.unwrap_or_else(tokio::time::Instant::now)), if pulse.is_some() =>
                     self.beat().await,
@@ -134,12 +137,20 @@ impl Dispatcher {
         self.tell_position().await;
     }
 
-    fn obey(&mut self, command: Command) {
+    async fn obey(&mut self, command: Command) {
         match command {
             Command::Connect { socket, member, own, comeback, reply } => {
+                if comeback.is_some() {
+                    self.release_all();
+                    self.flush().await;
+                }
                 self.connect(socket, member, own, comeback, reply);
             }
-            Command::Subscribe { socket, subscription, reply } => self.subscribe(socket, subscription, reply),
+            Command::Subscribe { socket, subscription, reply } => {
+                self.release_for(socket, &subscription.room);
+                self.flush().await;
+                self.subscribe(socket, subscription, reply);
+            }
             Command::Unsubscribe { socket, room, reply } => self.unsubscribe(socket, &room, reply),
             Command::Signal { socket, signal, reply } => self.signal(socket, signal, reply),
             Command::Disconnect { socket } => self.remove(socket),
@@ -190,6 +201,7 @@ impl Dispatcher {
             Batch::Events(events) => self.take_events(events).await,
             Batch::Standby => {
                 self.stands_by = true;
+                self.throttle = Throttle::default();
                 let sockets: Vec<_> = self.rooms.sockets().collect();
                 for socket in sockets {
                     if let Some(member) = self.rooms.member(socket) {
@@ -244,6 +256,8 @@ impl Dispatcher {
             Some(_) => Some("slot lost"),
             None => None,
         };
+        self.release_all();
+        self.flush().await;
         self.history = History::new(self.settings.retention, begun.offset);
         self.window.clear();
         self.window.note(Instant::now(), Lsn(begun.offset.lsn.0.saturating_add(1)));
@@ -267,6 +281,7 @@ impl Dispatcher {
     async fn tick(&mut self) {
         let now = Instant::now();
         self.history.age(now);
+        self.throttle.age(now);
         self.sessions.age(now, self.settings.retention.window);
         self.report_window();
         self.report_fill();
@@ -292,6 +307,7 @@ impl Dispatcher {
     async fn tell_position(&mut self) {
         self.told_position = Instant::now();
         let Some(frame) = self.position_frame() else { return };
+        self.release_all();
         let sockets: Vec<_> = self.rooms.sockets().filter(|socket| self.rooms.subscribed(*socket) > 0).collect();
         self.burst.add_for(frame, sockets);
         self.flush().await;

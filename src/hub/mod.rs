@@ -15,6 +15,7 @@ mod presence;
 mod resume;
 mod rooms;
 mod sessions;
+mod throttle;
 mod window;
 
 pub use command::{

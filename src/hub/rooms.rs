@@ -128,6 +128,25 @@ impl Rooms {
         by_prefix
     }
 
+    /// Whether a socket is in one of some rooms and in one of others.
+    pub fn meet<'a>(
+        &self,
+        some: impl Iterator<Item = &'a Room> + Clone,
+        others: impl Iterator<Item = &'a Room> + Clone,
+    ) -> bool {
+        let size = |rooms: &mut dyn Iterator<Item = &'a Room>| -> usize {
+            rooms.filter_map(|room| self.in_room(room)).map(IndexSet::len).sum()
+        };
+        let any = |few: &mut dyn Iterator<Item = &'a Room>, is_in_many: &dyn Fn(SocketId) -> bool| {
+            few.filter_map(|room| self.in_room(room)).flatten().any(|socket| is_in_many(*socket))
+        };
+        if size(&mut some.clone()) <= size(&mut others.clone()) {
+            any(&mut some.clone(), &|socket| others.clone().any(|room| self.is_in(socket, room)))
+        } else {
+            any(&mut others.clone(), &|socket| some.clone().any(|room| self.is_in(socket, room)))
+        }
+    }
+
     /// The rooms that somebody is in.
     pub fn occupied(&self) -> impl Iterator<Item = &Room> {
         self.rooms.keys()
