@@ -11,19 +11,26 @@ use crate::hub::HubError;
 #[serde(rename_all = "snake_case")]
 pub enum Code {
     InvalidPayload,
+    NotFound,
+    Forbidden,
+    Conflict,
     PayloadTooLarge,
     Unavailable,
+    Internal,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Failure {
     pub code: Code,
     pub message: String,
+    /// Of a conflict: what is there.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub current: Option<Value>,
 }
 
 impl Failure {
     pub fn new(code: Code, message: impl Into<String>) -> Self {
-        Failure { code, message: message.into() }
+        Failure { code, message: message.into(), current: None }
     }
 }
 
@@ -63,10 +70,21 @@ impl Responder {
 
     /// `{ok: true, …}`; nothing where no ack was asked for.
     pub fn succeed(self, mut answer: Map<String, Value>) {
+        answer.insert("ok".into(), true.into());
+        self.succeed_with(&Value::from(answer).to_string());
+    }
+
+    /// The same with an answer that is JSON already, `ok` included.
+    pub fn succeed_with(self, answer: &str) {
         if let Some(ack) = self.ack {
-            answer.insert("ok".into(), true.into());
-            self.send(packet::ack(ack, &Value::from(answer).to_string()));
+            self.send(packet::ack(ack, answer));
         }
+    }
+
+    /// What the client holds of these ids may be stale.
+    pub fn resync(&self, prefix: &str, mut ids: Map<String, Value>, reason: &str) {
+        ids.insert("reason".into(), reason.into());
+        self.send(packet::event(&format!("{prefix}:resync"), &Value::from(ids).to_string(), None));
     }
 
     pub fn fail(self, failure: Failure) {
@@ -77,6 +95,7 @@ impl Responder {
                 error.insert("event".into(), self.event.as_str().into());
                 error.insert("code".into(), serde_json::json!(failure.code));
                 error.insert("message".into(), failure.message.into());
+                error.extend(failure.current.map(|current| ("current".into(), current)));
                 packet::event("component:error", &Value::from(error).to_string(), None)
             }
         };

@@ -42,3 +42,4 @@ mod table_recreated;
 mod tls;
 mod truncate;
 mod upgrade_storm;
+mod writes;
