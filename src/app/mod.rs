@@ -21,7 +21,7 @@ use crate::{
     hub::{self, Dispatcher},
     postgres::{Dsn, advised},
     replication::{self, Progress, ReplicationError},
-    store::{self, Store, StoreError},
+    store::{self, Store, StoreError, Writes},
     telemetry,
 };
 
@@ -96,9 +96,13 @@ pub async fn serve(args: ServeArgs, stop: CancellationToken) -> Result<(), Serve
 
     let (hub, dispatcher) = Dispatcher::new(args.hub(), reports(&progress));
     let health = Health::default();
+    let writes = Writes::new(&dsn, args.writes.settings())?;
+    tokio::spawn(writes.clone().prune(ending.clone()));
     let (routes, sockets) = gateway::build(gateway::Settings {
         hub: hub.clone(),
         verifier,
+        writes,
+        write_queue: args.writes.write_queue as usize,
         max_payload: args.gateway.max_payload,
         max_depth: args.limits.max_depth as usize,
         rate: args.limits.rate(),

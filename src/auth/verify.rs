@@ -4,6 +4,7 @@ use jsonwebtoken::{
     Algorithm, AlgorithmFamily, DecodingKey, Validation,
     jwk::{JwkSet, KeyAlgorithm},
 };
+use serde::{Deserialize, Deserializer};
 
 use super::Claims;
 
@@ -78,6 +79,11 @@ impl Verifier {
 
     /// The claims of a token whose signature holds and which is neither expired nor early.
     pub fn verify(&self, token: &str) -> Result<Claims, TokenError> {
+        self.verify_whole(token).map(|(claims, _)| claims)
+    }
+
+    /// The same, with all the claims that the token has, as JSON: those that policies of the database may ask for.
+    pub fn verify_whole(&self, token: &str) -> Result<(Claims, String), TokenError> {
         let header = jsonwebtoken::decode_header(token)?;
         let mut refusal = TokenError::NoKey(header.alg);
         for key in self.keys.iter().filter(|key| key.algorithms.contains(&header.alg)) {
@@ -86,12 +92,25 @@ impl Verifier {
             {
                 continue;
             }
-            match jsonwebtoken::decode::<Claims>(token, &key.key, &validation(header.alg)) {
-                Ok(token) => return Ok(token.claims),
+            match jsonwebtoken::decode::<Whole>(token, &key.key, &validation(header.alg)) {
+                Ok(token) => return Ok((token.claims.known, token.claims.json)),
                 Err(error) => refusal = error.into(),
             }
         }
         Err(refusal)
+    }
+}
+
+struct Whole {
+    known: Claims,
+    json: String,
+}
+
+impl<'de> Deserialize<'de> for Whole {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let all = serde_json::Value::deserialize(deserializer)?;
+        let known = Claims::deserialize(&all).map_err(serde::de::Error::custom)?;
+        Ok(Whole { known, json: all.to_string() })
     }
 }
 
@@ -175,6 +194,16 @@ mod tests {
     fn takes_what_it_signed() {
         let token = super::super::sign(&claims(None), SECRET).expect("signs");
         assert_eq!(verifier().verify(&token).expect("verifies"), claims(None));
+    }
+
+    #[test]
+    fn all_claims_are_handed_on() {
+        let key = jsonwebtoken::EncodingKey::from_secret(SECRET.as_bytes());
+        let claims = serde_json::json!({ "sub": 7, "org": { "id": "o1" }, "exp": 4_102_444_800_u64 });
+        let token = jsonwebtoken::encode(&jsonwebtoken::Header::default(), &claims, &key).expect("signs");
+        let (known, json) = verifier().verify_whole(&token).expect("verifies");
+        assert_eq!(known.user_id, "7");
+        assert_eq!(serde_json::from_str::<serde_json::Value>(&json).expect("JSON"), claims);
     }
 
     #[test]

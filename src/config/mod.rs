@@ -16,6 +16,7 @@ use crate::{
     gateway, http, hub,
     postgres::{Dsn, DsnError},
     replication::{self, Plugin},
+    store::WriteSettings,
 };
 
 /// A setting that cannot be used: names the setting and the remedy.
@@ -174,6 +175,33 @@ pub struct ReplayArgs {
     pub room_cap: u32,
 }
 
+/// What sockets write.
+#[derive(Args, Clone)]
+pub struct WriteArgs {
+    /// How many connections to the database writes of sockets share
+    #[arg(long, env = "WALCAST_WRITE_CONNECTIONS", default_value = "8", value_parser = parse_count, value_name = "COUNT")]
+    pub write_connections: u32,
+    /// How long a statement of a write may take, or a write wait for a connection (ms, s, m, h, d)
+    #[arg(long, env = "WALCAST_WRITE_TIMEOUT", default_value = "5s", value_parser = parse_duration, value_name = "TIME")]
+    pub write_timeout: Duration,
+    /// How many writes of one socket may wait
+    #[arg(long, env = "WALCAST_WRITE_QUEUE", default_value = "256", value_parser = parse_count, value_name = "COUNT")]
+    pub write_queue: u32,
+    /// How long a write with a mutationId can be repeated (ms, s, m, h, d)
+    #[arg(long, env = "WALCAST_KEEP_MUTATIONS", default_value = "1d", value_parser = parse_duration, value_name = "TIME")]
+    pub keep_mutations: Duration,
+}
+
+impl WriteArgs {
+    pub fn settings(&self) -> WriteSettings {
+        WriteSettings {
+            connections: self.write_connections as usize,
+            timeout: self.write_timeout,
+            keep_mutations: self.keep_mutations,
+        }
+    }
+}
+
 /// The settings of `walcast serve`.
 #[derive(Args, Clone)]
 pub struct ServeArgs {
@@ -188,6 +216,8 @@ pub struct ServeArgs {
     pub keys: KeyArgs,
     #[command(flatten)]
     pub gateway: GatewayArgs,
+    #[command(flatten)]
+    pub writes: WriteArgs,
     #[command(flatten)]
     pub replay: ReplayArgs,
     #[command(flatten)]

@@ -23,6 +23,7 @@ mod tests;
 
 pub use error::MapError;
 pub use event::{Actor, Event, Target};
+pub use json::value_to_json;
 pub use mapper::{ACTOR_PREFIX, Counts, Mapper};
 pub use offset::{Epoch, Offset, ParseOffsetError};
 pub use room::{Room, RoomParts, join_key, split_key};

@@ -9,8 +9,8 @@ use socketioxide::{
 };
 use tokio::sync::oneshot;
 
-use super::{Gateway, comeback, inbound::Inbound, link::Link, session::Session};
-use crate::{auth::Claims, hub::HubError, telemetry};
+use super::{Gateway, comeback, inbound::Inbound, link::Link, session::Session, write::Writer};
+use crate::{auth::Claims, hub::HubError, store::Identity, telemetry};
 
 /// A refusal, word for word as clients compare it.
 pub const NO_TOKEN: &str = "Authentication error: No token provided";
@@ -31,7 +31,7 @@ pub fn install(io: &SocketIo, gateway: Arc<Gateway>) {
 }
 
 async fn enter(gateway: Arc<Gateway>, socket: &SocketRef, auth: &Value) -> Result<(), Cow<'static, str>> {
-    let claims = authenticate(&gateway, socket, auth)?;
+    let (claims, all_claims) = authenticate(&gateway, socket, auth)?;
     let Some(link) = socket.req_parts().extensions.get::<Arc<Link>>().cloned() else {
         tracing::error!(socket = %socket.id, "a socket came without its connection: report it");
         return Err(UNAVAILABLE.into());
@@ -63,7 +63,9 @@ async fn enter(gateway: Arc<Gateway>, socket: &SocketRef, auth: &Value) -> Resul
         }
     };
     link.set_session(entered.session);
-    let session = Arc::new(Session::new(gateway, link, visit, entered.socket));
+    let identity = Identity { user_id: claims.user_id, claims: all_claims };
+    let writer = Writer::new(Arc::clone(&gateway.writing), identity, socket.id.to_string());
+    let session = Arc::new(Session::new(gateway, link, visit, entered.socket, writer));
     if let Some(failure) = complaint {
         session.complain(failure);
     }
@@ -71,10 +73,10 @@ async fn enter(gateway: Arc<Gateway>, socket: &SocketRef, auth: &Value) -> Resul
     Ok(())
 }
 
-fn authenticate(gateway: &Gateway, socket: &SocketRef, auth: &Value) -> Result<Claims, &'static str> {
+fn authenticate(gateway: &Gateway, socket: &SocketRef, auth: &Value) -> Result<(Claims, String), &'static str> {
     let in_auth = auth.get("token").and_then(Value::as_str);
     let token = in_auth.filter(|token| !token.is_empty()).or_else(|| bearer(socket)).ok_or(NO_TOKEN)?;
-    gateway.verifier.verify(token).map_err(|error| {
+    gateway.verifier.verify_whole(token).map_err(|error| {
         tracing::debug!(socket = %socket.id, %error, "handshake refused");
         INVALID_TOKEN
     })

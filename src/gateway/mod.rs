@@ -3,7 +3,7 @@
 //! A client's [`requests`] come to the library, which keeps the protocol; a WebSocket by way of [`upgrade`]. Between the
 //! connection and the library lies a [`link`], by which the socket is sent its events. A socket comes in by [`handshake`],
 //! which checks its token, and has a [`session`] until it goes. What it sends is read by [`inbound`] and answered by
-//! [`reply`].
+//! [`reply`]; what it [`write`]s, in its [`order`].
 
 mod comeback;
 mod connection;
@@ -12,6 +12,7 @@ mod inbound;
 mod library;
 mod limits;
 mod link;
+mod order;
 mod packet;
 mod reply;
 mod requests;
@@ -20,10 +21,12 @@ mod signal;
 mod subscribe;
 mod upgrade;
 pub mod websocket;
+mod write;
 
 use std::{sync::Arc, time::Duration};
 
 use socketioxide::SocketIo;
+use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 pub use connection::Connection;
 pub use handshake::{INVALID_TOKEN, NO_TOKEN};
@@ -31,16 +34,21 @@ use library::Library;
 pub use limits::Rate;
 use link::Limits;
 use requests::Requests;
+use write::Writing;
 
 use crate::{
     auth::Verifier,
     hub::{Encode, Hub},
+    store::Writes,
 };
 
 /// What the gateway is built from.
 pub struct Settings {
     pub hub: Hub,
     pub verifier: Arc<Verifier>,
+    pub writes: Writes,
+    /// How many writes of one socket may wait.
+    pub write_queue: usize,
     /// The largest inbound payload, in bytes.
     pub max_payload: usize,
     /// How deep it may nest.
@@ -62,6 +70,7 @@ struct Gateway {
     hub: Hub,
     verifier: Arc<Verifier>,
     library: Library,
+    writing: Arc<Writing>,
     max_payload: usize,
     max_depth: usize,
     rate: Rate,
@@ -76,12 +85,19 @@ const READ_BUFFER: usize = 64;
 /// Ends what the gateway serves.
 pub struct Sockets {
     library: Library,
+    writing: Arc<Writing>,
     io: SocketIo,
 }
 
+/// How long writes that have begun are waited for.
+const LAST_WRITES: Duration = Duration::from_secs(1);
+
 impl Sockets {
-    /// Every client is sent what waits for it and comes back, here or to another server; then the library closes.
+    /// Writes that have begun are finished; every client is sent what waits for it and comes back, here or to another server; then the library closes.
     pub async fn close(self) {
+        self.writing.stopping.cancel();
+        self.writing.tracker.close();
+        let _ = tokio::time::timeout(LAST_WRITES, self.writing.tracker.wait()).await;
         self.library.part();
         self.io.close().await;
     }
@@ -99,17 +115,24 @@ pub fn build(settings: Settings) -> (axum::Router, Sockets) {
         .ws_read_buffer_size(READ_BUFFER)
         .build_with_inner_svc(axum::Router::new());
     let library = Library::new(io.clone(), service);
+    let writing = Arc::new(Writing {
+        writes: settings.writes,
+        queue: settings.write_queue,
+        tracker: TaskTracker::new(),
+        stopping: CancellationToken::new(),
+    });
     let gateway = Arc::new(Gateway {
         hub: settings.hub,
         verifier: settings.verifier,
         library: library.clone(),
+        writing: Arc::clone(&writing),
         max_payload: settings.max_payload,
         max_depth: settings.max_depth,
         rate: settings.rate,
     });
     handshake::install(&io, gateway);
     let limits = Limits { bytes: settings.outbox_bytes, stall: settings.stall_timeout, compress: settings.compress };
-    (requests::routes(Requests { library: library.clone(), limits, let_in }), Sockets { library, io })
+    (requests::routes(Requests { library: library.clone(), limits, let_in }), Sockets { library, writing, io })
 }
 
 /// How the hub's events are written. With `recovery`, they carry what stock clients come back with.

@@ -10,22 +10,28 @@ use crate::{hub::HubError, telemetry};
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Code {
     InvalidPayload,
+    NotFound,
     Forbidden,
+    Conflict,
     RoomFull,
     RateLimited,
     PayloadTooLarge,
     Unavailable,
+    Internal,
 }
 
 impl Code {
     pub fn as_str(self) -> &'static str {
         match self {
             Code::InvalidPayload => "invalid_payload",
+            Code::NotFound => "not_found",
             Code::Forbidden => "forbidden",
+            Code::Conflict => "conflict",
             Code::RoomFull => "room_full",
             Code::RateLimited => "rate_limited",
             Code::PayloadTooLarge => "payload_too_large",
             Code::Unavailable => "unavailable",
+            Code::Internal => "internal",
         }
     }
 }
@@ -97,10 +103,21 @@ impl Responder {
 
     /// `{ok: true, …}`; nothing where no ack was asked for.
     pub fn succeed(self, mut answer: Map<String, Value>) {
+        answer.insert("ok".into(), true.into());
+        self.succeed_with(&Value::from(answer).to_string());
+    }
+
+    /// The same with an answer that is JSON already, `ok` included.
+    pub fn succeed_with(self, answer: &str) {
         if let Some(ack) = self.ack {
-            answer.insert("ok".into(), true.into());
-            self.send(packet::ack(ack, &Value::from(answer).to_string()));
+            self.send(packet::ack(ack, answer));
         }
+    }
+
+    /// What the client holds of these ids may be stale.
+    pub fn resync(&self, prefix: &str, mut ids: Map<String, Value>, reason: &str) {
+        ids.insert("reason".into(), reason.into());
+        self.send(packet::event(&format!("{prefix}:resync"), &Value::from(ids).to_string(), None));
     }
 
     pub fn fail(self, failure: Failure) {

@@ -13,6 +13,7 @@ use super::{
     link::{Link, Visit},
     reply::{Code, Failure, Responder},
     signal, subscribe,
+    write::{self, Writer},
 };
 use crate::{
     auth::Claims,
@@ -28,14 +29,15 @@ pub struct Session {
     link: Arc<Link>,
     visit: Visit,
     id: SocketId,
+    writer: Writer,
     left: AtomicBool,
     flow: Flow,
 }
 
 impl Session {
-    pub fn new(gateway: Arc<Gateway>, link: Arc<Link>, visit: Visit, id: SocketId) -> Self {
+    pub fn new(gateway: Arc<Gateway>, link: Arc<Link>, visit: Visit, id: SocketId, writer: Writer) -> Self {
         let flow = Flow::new(gateway.rate);
-        Session { gateway, link, visit, id, left: AtomicBool::new(false), flow }
+        Session { gateway, link, visit, id, writer, left: AtomicBool::new(false), flow }
     }
 
     /// The socket, as the hub sees it.
@@ -65,7 +67,7 @@ impl Session {
         match inbound.read(self.gateway.max_payload, self.gateway.max_depth) {
             Ok(message) => {
                 let responder = Responder::new(link, inbound.ack, &message.event, &message.payload);
-                carry_out(&self.gateway.hub, self.id, &message, responder);
+                carry_out(&self.gateway.hub, self.id, &self.writer, &message, responder);
             }
             Err((event, failure)) => {
                 tracing::debug!(socket = %socket.id, event, code = ?failure.code, "request refused");
@@ -78,6 +80,7 @@ impl Session {
     pub fn leave(&self) {
         if !self.left.swap(true, Ordering::AcqRel) {
             self.link.leave(self.visit);
+            self.writer.leave();
             self.gateway.hub.disconnect(self.id);
         }
     }
@@ -90,12 +93,13 @@ impl Drop for Session {
 }
 
 /// Every event that sockets may send. The part before the colon names the rule's prefix.
-fn carry_out(hub: &Hub, id: SocketId, message: &Message, responder: Responder) {
+fn carry_out(hub: &Hub, id: SocketId, writer: &Writer, message: &Message, responder: Responder) {
     match message.event.rsplit_once(':') {
         Some(("presence", "update")) => signal::state(hub, id, &message.payload, responder),
         Some((prefix, "subscribe")) => subscribe::subscribe(hub, id, prefix, &message.payload, responder),
         Some((prefix, "unsubscribe")) => subscribe::unsubscribe(hub, id, prefix, &message.payload, responder),
         Some((_, "typing" | "cursor")) => signal::event(hub, id, &message.event, &message.payload, responder),
+        Some((prefix, verb)) if write::is_write(verb) => writer.write(prefix, verb, &message.payload, responder),
         _ => responder.fail(Failure::new(Code::InvalidPayload, format!("there is no event `{}`", message.event))),
     }
 }

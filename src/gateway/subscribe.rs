@@ -84,11 +84,11 @@ pub fn room(prefix: &str, payload: &Map<String, Value>) -> Result<Room, Failure>
 
 pub const LONGEST_ID: usize = 1024;
 /// A table's schema and name, escaped.
-const LONGEST_PREFIX: usize = 512;
+pub const LONGEST_PREFIX: usize = 512;
 pub const LONGEST_OFFSET: usize = 256;
 
 /// An id is a text; a number is taken by its digits, since keys are often numbers.
-fn id(payload: &Map<String, Value>, key: &str) -> Result<Option<String>, Failure> {
+pub fn id(payload: &Map<String, Value>, key: &str) -> Result<Option<String>, Failure> {
     match payload.get(key) {
         None | Some(Value::Null) => Ok(None),
         Some(Value::String(text)) if text.is_empty() => Err(invalid(format!("{key} is empty"))),

@@ -56,7 +56,7 @@ impl Dispatcher {
                 let open: SmallVec<[&Room; 2]> = rooms.iter().filter(|room| !self.is_crowded(event, room)).collect();
                 if open.len() < rooms.len() || !self.is_held(event, rooms) {
                     self.release_before(&open);
-                    self.burst.add(frame.clone(), &self.rooms, &open);
+                    self.burst.add(frame.clone(), &self.rooms, &open, self.writer(event));
                 }
                 Content::Rooms { frame, rooms: rooms.clone() }
             }
@@ -77,12 +77,19 @@ impl Dispatcher {
                 let rooms: Vec<Room> = self.rooms.occupied().filter(|room| target.matches(room)).cloned().collect();
                 for room in &rooms {
                     let Some(frame) = self.encode(event, room, event.name()) else { continue };
-                    self.burst.add(frame, &self.rooms, &[room]);
+                    self.burst.add(frame, &self.rooms, &[room], None);
                 }
                 Content::Wide(event.clone())
             }
         };
         self.history.push(offset, content, Instant::now());
+    }
+
+    /// The socket here that asked for the write which an event tells, and was told by its ack. The history keeps the event for
+    /// it too: who comes back may not have had the ack.
+    pub(super) fn writer(&self, event: &Event) -> Option<SocketId> {
+        let name = event.actor().filter(|_| event.is_echo_suppressed())?.socket.as_ref()?;
+        self.rooms.named(name)
     }
 
     /// Counts an event for a room that somebody is in; whether the room has had enough of this transaction. Then it is told
@@ -102,7 +109,7 @@ impl Dispatcher {
             let prefix = event.name().rsplit_once(':').map_or("component", |(prefix, _)| prefix);
             let payload = resync_payload(room, prefix, BULK, position, event.committed_at());
             let frame = self.frame(&format!("{prefix}:resync"), &payload, None);
-            self.burst.add(frame, &self.rooms, &[room]);
+            self.burst.add(frame, &self.rooms, &[room], None);
         }
         true
     }

@@ -13,6 +13,8 @@ use crate::events::{Offset, Room, RoomParts};
 #[derive(Default)]
 pub struct Rooms {
     sockets: HashMap<SocketId, Seat>,
+    /// By their names in the log.
+    names: HashMap<ByteString, SocketId>,
     rooms: HashMap<Room, IndexSet<SocketId>>,
 }
 
@@ -35,12 +37,19 @@ pub struct Membership {
 
 impl Rooms {
     pub fn add_socket(&mut self, socket: SocketId, member: Member, session: Option<SessionId>) {
+        if let Some(name) = member.outbox.name() {
+            self.names.insert(name, socket);
+        }
         self.sockets.insert(socket, Seat { member, session, rooms: IndexMap::new() });
     }
 
     /// Takes a socket out of everything, and says what it was in; a room that nobody is left in is forgotten.
     pub fn remove_socket(&mut self, socket: SocketId) -> Option<Seat> {
         let seat = self.sockets.remove(&socket)?;
+        // A client that leaves and enters again on one connection keeps its name.
+        if let Some(name) = seat.member.outbox.name().filter(|name| self.names.get(name) == Some(&socket)) {
+            self.names.remove(&name);
+        }
         for room in seat.rooms.keys() {
             leave(&mut self.rooms, room, socket);
         }
@@ -103,6 +112,11 @@ impl Rooms {
 
     pub fn member(&self, socket: SocketId) -> Option<&Member> {
         self.sockets.get(&socket).map(|seat| &seat.member)
+    }
+
+    /// The socket of this name in the log.
+    pub fn named(&self, name: &str) -> Option<SocketId> {
+        self.names.get(name).copied()
     }
 
     /// The sockets of a room; none where nobody is in it.

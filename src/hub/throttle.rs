@@ -110,7 +110,7 @@ impl Dispatcher {
         for event in events {
             let Target::Rooms(rooms) = event.target() else { continue };
             let Some(frame) = rooms.first().and_then(|room| self.encode(&event, room, event.name())) else { continue };
-            self.burst.add(frame, &self.rooms, &rooms.iter().collect::<Vec<_>>());
+            self.burst.add(frame, &self.rooms, &rooms.iter().collect::<Vec<_>>(), self.writer(&event));
         }
     }
 }

@@ -8,8 +8,10 @@ mod seed;
 mod sessions;
 mod slots;
 mod tables;
+mod writes;
 
 pub use error::StoreError;
 pub use migrations::{Migrated, migrate};
 pub use pool::Store;
 pub use sessions::SavedSession;
+pub use writes::{Action, Identity, Values, Write, WriteError, WriteSettings, Writes, Written};

@@ -26,6 +26,7 @@ impl Scene {
     async fn new(arguments: &[&str]) -> Scene {
         let database = Database::new().await;
         let id = database.component("c", "[]").await;
+        database.free_versions().await;
         database.sql("UPDATE components SET version = 0").await;
         let server = Server::start_with(&database, arguments).await;
         let mut healthy = WebSocket::enter(server.address, "healthy", &[]).await;

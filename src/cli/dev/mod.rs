@@ -18,7 +18,7 @@ use self::cluster::Cluster;
 use super::{Failure, token::token};
 use crate::{
     app::{self, ServeError},
-    config::{DatabaseArgs, GatewayArgs, KeyArgs, LimitArgs, ReplayArgs, ServeArgs, StreamArgs, parse_port},
+    config::{DatabaseArgs, GatewayArgs, KeyArgs, LimitArgs, ReplayArgs, ServeArgs, StreamArgs, WriteArgs, parse_port},
     postgres::Dsn,
     replication::Plugin,
     store::{self, Store},
@@ -41,6 +41,8 @@ pub struct DevArgs {
     replay: ReplayArgs,
     #[command(flatten)]
     limits: LimitArgs,
+    #[command(flatten)]
+    writes: WriteArgs,
 }
 
 const TOKEN_TTL: Duration = Duration::from_secs(30 * 24 * 3600);
@@ -82,6 +84,7 @@ async fn serve(args: &DevArgs, address: SocketAddr, cluster: &Cluster, stop: Can
             slot: slot(args.stream.plugin),
             keys: KeyArgs { jwt_secret: Some(secret.clone()), jwt_public_key: None, jwt_jwks_file: None },
             gateway,
+            writes: args.writes.clone(),
             replay: args.replay.clone(),
             limits: args.limits.clone(),
             migrate: false,

@@ -8,6 +8,8 @@ use super::{Database, sockets::Shared, within};
 /// One stock client. What it is sent waits here until a test takes it, in order.
 pub struct Client {
     pub(super) id: u64,
+    /// The socket's name, as it was when it connected.
+    pub sid: String,
     pub(super) shared: Arc<Shared>,
     pub(super) events: mpsc::UnboundedReceiver<(String, Vec<Value>)>,
 }

@@ -48,6 +48,15 @@ pub fn token(user: &str) -> String {
     walcast::auth::sign(&claims, SECRET).expect("signs")
 }
 
+/// The columns that a write named, of all that an update of a component tells: not those that the database keeps.
+pub fn named(updates: &serde_json::Value) -> serde_json::Value {
+    let mut updates = updates.clone();
+    for kept in ["version", "updated_at"] {
+        assert!(updates.as_object_mut().expect("an object").remove(kept).is_some(), "{updates} without {kept}");
+    }
+    updates
+}
+
 /// Waits for what must come, with its name for the failure.
 pub async fn within<T>(what: &str, future: impl Future<Output = T>) -> T {
     match tokio::time::timeout(PATIENCE, future).await {
