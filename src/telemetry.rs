@@ -12,6 +12,7 @@ const EVENTS: &str = "walcast_events_total";
 const DELIVERIES: &str = "walcast_deliveries_total";
 const RECOVERIES: &str = "walcast_recoveries_total";
 const POISON: &str = "walcast_poison_total";
+const TOKENS: &str = "walcast_tokens_total";
 const CONNECTIONS_ENDED: &str = "walcast_connections_ended_total";
 
 /// Starts to count, for the whole process.
@@ -26,6 +27,7 @@ pub fn install() -> Result<PrometheusHandle, BuildError> {
     describe_counter!(DELIVERIES, "Events handed to a socket's outbox.");
     describe_counter!(RECOVERIES, "Clients that came back by themselves, by whether they missed nothing.");
     describe_counter!(POISON, "Changes that could not be decoded (`unreadable`), or not be told (`untold`).");
+    describe_counter!(TOKENS, "Tokens of connected sockets: `expired`, `refreshed`, or expired and so `disconnected`.");
     describe_counter!(CONNECTIONS_ENDED, "Connections that the server ended, by reason; `slow_consumer` is one.");
     Ok(handle)
 }
@@ -71,6 +73,11 @@ pub fn poison(unreadable: u64, untold: u64) {
 /// A client came back by the name of its session.
 pub fn came_back(recovered: bool) {
     counter!(RECOVERIES, "recovered" => if recovered { "yes" } else { "no" }).increment(1);
+}
+
+/// What became of a connected socket's token.
+pub fn token(fate: &'static str) {
+    counter!(TOKENS, "fate" => fate).increment(1);
 }
 
 pub fn connection_ended(reason: &'static str) {

@@ -103,6 +103,7 @@ pub async fn serve(args: ServeArgs, stop: CancellationToken) -> Result<(), Serve
         outbox_bytes: args.gateway.outbox_bytes,
         stall_timeout: args.gateway.stall_timeout,
         compress: args.gateway.compress_above,
+        token_grace: args.gateway.token_grace,
     });
     let router = http::router(health.clone(), telemetry::install()?, routes, origins);
     let dispatching = CancellationToken::new();

@@ -55,7 +55,8 @@ async fn enter(gateway: Arc<Gateway>, socket: &SocketRef, auth: &Value) -> Resul
         return Err(UNAVAILABLE);
     };
     link.set_session(entered.session);
-    let session = Arc::new(Session::new(gateway, link, visit, entered.socket));
+    let session = Arc::new(Session::new(gateway, link, visit, entered.socket, claims));
+    session.watch_token();
     if let Some(failure) = complaint {
         session.complain(failure);
     }

@@ -2,16 +2,18 @@
 //!
 //! A client's [`requests`] come to the library, which keeps the protocol; a WebSocket by way of [`upgrade`]. Between the
 //! connection and the library lies a [`link`], by which the socket is sent its events. A socket comes in by [`handshake`],
-//! which checks its token, and has a [`session`] until it goes. What it sends is read by [`inbound`] and answered by
+//! which checks its token, and has a [`session`] until it goes, or its token's [`expiry`]. What it sends is read by [`inbound`] and answered by
 //! [`reply`].
 
 mod comeback;
 mod connection;
+mod expiry;
 mod handshake;
 mod inbound;
 mod library;
 mod link;
 mod packet;
+mod refresh;
 mod reply;
 mod requests;
 mod session;
@@ -24,6 +26,7 @@ use std::{sync::Arc, time::Duration};
 use socketioxide::SocketIo;
 
 pub use connection::Connection;
+use expiry::Expiries;
 pub use handshake::{INVALID_TOKEN, NO_TOKEN};
 use library::Library;
 use link::Limits;
@@ -46,6 +49,8 @@ pub struct Settings {
     pub stall_timeout: Duration,
     /// Frames of this many bytes and more are compressed.
     pub compress: usize,
+    /// How long a socket whose token has expired may stay.
+    pub token_grace: Duration,
 }
 
 /// What every session of this server shares.
@@ -53,6 +58,7 @@ struct Gateway {
     hub: Hub,
     verifier: Arc<Verifier>,
     library: Library,
+    expiries: Expiries,
     max_payload: usize,
 }
 
@@ -90,6 +96,7 @@ pub fn build(settings: Settings) -> (axum::Router, Sockets) {
         hub: settings.hub,
         verifier: settings.verifier,
         library: library.clone(),
+        expiries: Expiries::watch(settings.token_grace),
         max_payload: settings.max_payload,
     });
     handshake::install(&io, gateway);

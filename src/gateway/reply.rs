@@ -11,7 +11,9 @@ use crate::hub::HubError;
 #[serde(rename_all = "snake_case")]
 pub enum Code {
     InvalidPayload,
+    Forbidden,
     PayloadTooLarge,
+    TokenExpired,
     Unavailable,
 }
 

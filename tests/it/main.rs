@@ -40,5 +40,6 @@ mod slow_clients;
 mod sql_functions;
 mod table_recreated;
 mod tls;
+mod token_life;
 mod truncate;
 mod upgrade_storm;

@@ -13,7 +13,7 @@ pub struct Client {
 }
 
 /// What comes now and then, and of which most tests do not speak.
-const PASSED_OVER: [&str; 3] = ["connect", "upgrade", "walcast:position"];
+const PASSED_OVER: [&str; 4] = ["connect", "connect_error", "upgrade", "walcast:position"];
 
 impl Client {
     /// Emits without an ack.
