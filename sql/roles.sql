@@ -2,7 +2,8 @@
 --   psql -v password="'…'" -f sql/roles.sql
 -- Roles are the whole cluster's: one that is there already is kept as it is, its password too.
 --
--- walcast         what the server logs in as: replication, its own schema, and nothing of anybody else's tables
+-- walcast         what the server logs in as: replication, its own schema, and nothing of anybody else's tables; GRANT SELECT on
+--                 those that clients fetch over HTTP
 -- walcast_client  what sockets act as; nobody logs in as it. Grant it what clients may see and write.
 \set ON_ERROR_STOP on
 \if :{?password}

@@ -12,6 +12,7 @@ const EVENTS: &str = "walcast_events_total";
 const DELIVERIES: &str = "walcast_deliveries_total";
 const RECOVERIES: &str = "walcast_recoveries_total";
 const POISON: &str = "walcast_poison_total";
+const API_REQUESTS: &str = "walcast_api_requests_total";
 const TOKENS: &str = "walcast_tokens_total";
 const CONNECTIONS_ENDED: &str = "walcast_connections_ended_total";
 
@@ -27,6 +28,7 @@ pub fn install() -> Result<PrometheusHandle, BuildError> {
     describe_counter!(DELIVERIES, "Events handed to a socket's outbox.");
     describe_counter!(RECOVERIES, "Clients that came back by themselves, by whether they missed nothing.");
     describe_counter!(POISON, "Changes that could not be decoded (`unreadable`), or not be told (`untold`).");
+    describe_counter!(API_REQUESTS, "Requests to the polling API, by the status they were answered with.");
     describe_counter!(TOKENS, "Tokens of connected sockets: `expired`, `refreshed`, or expired and so `disconnected`.");
     describe_counter!(CONNECTIONS_ENDED, "Connections that the server ended, by reason; `slow_consumer` is one.");
     Ok(handle)
@@ -73,6 +75,11 @@ pub fn poison(unreadable: u64, untold: u64) {
 /// A client came back by the name of its session.
 pub fn came_back(recovered: bool) {
     counter!(RECOVERIES, "recovered" => if recovered { "yes" } else { "no" }).increment(1);
+}
+
+/// A request to the polling API was answered with a status.
+pub fn api_request(status: u16) {
+    counter!(API_REQUESTS, "status" => status.to_string()).increment(1);
 }
 
 /// What became of a connected socket's token.

@@ -1,5 +1,6 @@
 use std::{future, sync::Arc};
 
+use axum::http::{HeaderMap, header};
 use serde_json::Value;
 use socketioxide::{
     SocketIo,
@@ -66,7 +67,8 @@ async fn enter(gateway: Arc<Gateway>, socket: &SocketRef, auth: &Value) -> Resul
 
 fn authenticate(gateway: &Gateway, socket: &SocketRef, auth: &Value) -> Result<Claims, &'static str> {
     let in_auth = auth.get("token").and_then(Value::as_str);
-    let token = in_auth.filter(|token| !token.is_empty()).or_else(|| bearer(socket)).ok_or(NO_TOKEN)?;
+    let token =
+        in_auth.filter(|token| !token.is_empty()).or_else(|| bearer(&socket.req_parts().headers)).ok_or(NO_TOKEN)?;
     gateway.verifier.verify(token).map_err(|error| {
         tracing::debug!(socket = %socket.id, %error, "handshake refused");
         INVALID_TOKEN
@@ -80,8 +82,9 @@ fn recovers(socket: &SocketRef, auth: &Value) -> bool {
     auth.get("recovery").and_then(Value::as_bool).unwrap_or(!agent.to_ascii_lowercase().contains("python"))
 }
 
-fn bearer(socket: &SocketRef) -> Option<&str> {
-    let header = socket.req_parts().headers.get("authorization")?.to_str().ok()?;
+/// The token in the header `Authorization: Bearer …`.
+pub fn bearer(headers: &HeaderMap) -> Option<&str> {
+    let header = headers.get(header::AUTHORIZATION)?.to_str().ok()?;
     let (scheme, token) = header.split_once(' ')?;
     (scheme.eq_ignore_ascii_case("bearer") && !token.trim().is_empty()).then(|| token.trim())
 }

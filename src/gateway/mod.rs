@@ -27,7 +27,7 @@ use socketioxide::SocketIo;
 
 pub use connection::Connection;
 use expiry::Expiries;
-pub use handshake::{INVALID_TOKEN, NO_TOKEN};
+pub use handshake::{INVALID_TOKEN, NO_TOKEN, bearer};
 use library::Library;
 use link::Limits;
 use requests::Requests;

@@ -6,7 +6,7 @@ use std::sync::{
 use bytestring::ByteString;
 use tokio::sync::{mpsc, oneshot};
 
-use super::{Outbox, Session, SessionId};
+use super::{Outbox, Session, SessionId, commits::Commits};
 use crate::{
     change::Lsn,
     events::{Epoch, Event, Offset, Room},
@@ -98,6 +98,7 @@ pub(super) enum Command {
     Subscribe { socket: SocketId, subscription: Subscription, reply: Reply<Subscribed> },
     Unsubscribe { socket: SocketId, room: Room, reply: Reply<()> },
     Disconnect { socket: SocketId },
+    Position { reply: Reply<Position> },
     Farewell { reply: Reply<(Epoch, Vec<Session>)> },
 }
 
@@ -137,6 +138,7 @@ pub struct Hub {
     commands: mpsc::Sender<Command>,
     batches: mpsc::Sender<Batch>,
     next_socket: Arc<AtomicU64>,
+    commits: Arc<Commits>,
 }
 
 /// The dispatcher's end of a [`Hub`].
@@ -149,7 +151,7 @@ impl Hub {
     pub(super) fn new() -> (Hub, Inbox) {
         let (commands, command_inbox) = mpsc::channel(COMMANDS);
         let (batches, batch_inbox) = mpsc::channel(BATCHES);
-        let hub = Hub { commands, batches, next_socket: Arc::new(AtomicU64::new(0)) };
+        let hub = Hub { commands, batches, next_socket: Arc::default(), commits: Arc::default() };
         (hub, Inbox { commands: command_inbox, batches: batch_inbox })
     }
 
@@ -177,6 +179,24 @@ impl Hub {
             let commands = self.commands.clone();
             tokio::spawn(async move { commands.send(command).await });
         }
+    }
+
+    /// Everything up to here has been sent to whom it concerns.
+    pub async fn position(&self) -> Result<Position, HubError> {
+        let (sender, position) = oneshot::channel();
+        self.request(Command::Position { reply: Box::new(move |outcome| drop(sender.send(outcome))) });
+        position.await.map_err(|_| HubError::Stopping)?
+    }
+
+    /// A transaction begins in the stream. Say so before its events are handed on.
+    pub fn note_commit(&self, xid: u32, commit_lsn: Lsn) {
+        self.commits.note(xid, commit_lsn);
+    }
+
+    /// The last place up to which everything is contained in what a reader saw, who looked after `position` was told;
+    /// `sees` says whether it saw what a transaction did.
+    pub fn contained(&self, position: Position, sees: impl Fn(u32) -> bool) -> Position {
+        self.commits.contained(position, sees)
     }
 
     /// The server is stopping: what the sockets are in, for the next one, and the epoch of the
@@ -208,6 +228,7 @@ impl Hub {
             Command::Connect { reply, .. } => reply(Err(refusal)),
             Command::Subscribe { reply, .. } => reply(Err(refusal)),
             Command::Unsubscribe { reply, .. } => reply(Err(refusal)),
+            Command::Position { reply } => reply(Err(refusal)),
             Command::Farewell { reply } => reply(Err(refusal)),
             Command::Disconnect { .. } => {}
         }

@@ -115,6 +115,7 @@ impl Dispatcher {
                 reply(if known { Ok(()) } else { Err(HubError::Gone) });
             }
             Command::Disconnect { socket } => self.remove(socket),
+            Command::Position { reply } => reply(self.position.clone().ok_or(HubError::Stopping)),
             Command::Farewell { reply } => {
                 self.stopping = true;
                 let sessions = self.rooms.sessions().chain(self.sessions.left().cloned()).collect();

@@ -5,6 +5,7 @@
 
 mod burst;
 mod command;
+mod commits;
 mod delivery;
 mod dispatcher;
 mod history;

@@ -24,6 +24,7 @@ mod namespaces;
 mod old_clients;
 mod plugins_agree;
 mod poison;
+mod polling;
 mod publication_changed;
 mod python_client;
 mod recovery;
