@@ -9,7 +9,7 @@ mod table;
 use std::time::Duration;
 
 use deadpool_postgres::{Object, Pool};
-use tokio_postgres::{Client, IsolationLevel, Row as SqlRow, Transaction, types::Type};
+use tokio_postgres::{IsolationLevel, Statement, Transaction};
 
 use super::{StoreError, pool};
 use crate::postgres::Dsn;
@@ -98,17 +98,20 @@ impl Reads {
 
     async fn run(
         &self,
-        client: &mut Client,
+        client: &mut Object,
         read: &Read<'_>,
         is_known: impl Fn(&str) -> bool,
     ) -> Result<Found, ReadError> {
+        // To plan them takes longer than to carry them out; each connection does it once.
+        let begins = client.prepare_cached(include_str!("../../../sql/queries/begin_read.sql")).await?;
+        let describes = client.prepare_cached(table::DESCRIBES).await?;
         // One snapshot for the mark and the rows.
         let transaction =
             client.build_transaction().isolation_level(IsolationLevel::RepeatableRead).read_only(true).start().await?;
         // Both go out together, and are carried out in this order.
         let (snapshot, table) = tokio::try_join!(
-            begin(&transaction, read.claims),
-            ReadTable::read(&transaction, read.prefix, &self.publication)
+            begin(&transaction, &begins, read.claims),
+            ReadTable::read(&transaction, &describes, read.prefix, &self.publication)
         )?;
         // Here row-level security comes in: SET LOCAL ROLE, once those who read have a role of their own.
         let table = table.ok_or_else(|| ReadError::not_published(read.prefix))?;
@@ -128,10 +131,9 @@ impl Reads {
     }
 }
 
-async fn begin(transaction: &Transaction<'_>, claims: &str) -> Result<Snapshot, ReadError> {
+async fn begin(transaction: &Transaction<'_>, begins: &Statement, claims: &str) -> Result<Snapshot, ReadError> {
     let timeout = STATEMENT.as_millis().to_string();
-    let query = include_str!("../../../sql/queries/begin_read.sql");
-    let row: SqlRow = transaction.query_typed_one(query, &[(&claims, Type::TEXT), (&timeout, Type::TEXT)]).await?;
+    let row = transaction.query_one(begins, &[&claims, &timeout]).await?;
     let snapshot = row.try_get::<_, &str>("snapshot")?;
     Snapshot::parse(snapshot).ok_or_else(|| ReadError::Internal(format!("`{snapshot}` is no snapshot")))
 }

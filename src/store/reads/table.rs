@@ -1,7 +1,7 @@
 use serde::Deserialize;
 use serde_json::Value;
 use sha2::{Digest, Sha256};
-use tokio_postgres::{Transaction, types::Type};
+use tokio_postgres::{Statement, Transaction};
 
 use super::ReadError;
 use crate::{
@@ -35,16 +35,18 @@ pub struct Column {
     pub told: bool,
 }
 
+/// Its parameters are a prefix and a publication.
+pub const DESCRIBES: &str = include_str!("../../../sql/queries/read_table.sql");
+
 impl ReadTable {
     /// `None`: no published table has a rule with this prefix.
     pub async fn read(
         transaction: &Transaction<'_>,
+        describes: &Statement,
         prefix: &str,
         publication: &str,
     ) -> Result<Option<Self>, ReadError> {
-        let query = include_str!("../../../sql/queries/read_table.sql");
-        let names = [(&prefix as _, Type::TEXT), (&publication as _, Type::TEXT)];
-        let Some(row) = transaction.query_typed_opt(query, &names).await? else { return Ok(None) };
+        let Some(row) = transaction.query_opt(describes, &[&prefix, &publication]).await? else { return Ok(None) };
         let Ok(rule) = serde_json::from_value::<RuleSpec>(row.try_get("rule")?) else { return Ok(None) };
         // A rule that cannot be followed is not in force: its table goes by its own name.
         if Mapper::new(vec![rule.clone()]).is_err() {

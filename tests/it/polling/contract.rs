@@ -2,8 +2,8 @@
 
 use serde_json::{Value, json};
 
-use super::{PAGE_1, fetch, fetch_as, serve};
-use crate::support::{Connection, Database, Server, token};
+use super::{PAGE_1, fetch, fetch_as, poll, serve};
+use crate::support::{Connection, Database, Server, Sockets, token};
 
 #[tokio::test]
 async fn components_are_found_by_id_and_by_entity() {
@@ -188,4 +188,20 @@ async fn a_partitioned_table_is_read_as_its_root() {
     let (_database, server) = serve(setup, ", parts WITH (publish_via_partition_root = true)").await;
     assert_eq!(fetch(&server, "/api/rows/part?entityType=page&entityId=1").await.all("id"), [1, 2]);
     assert_eq!(fetch(&server, "/api/rows/part/2:0").await.json()["row"]["half"], 0);
+}
+
+#[tokio::test]
+async fn matrix_a_row_is_read_as_it_is_told() {
+    let setup = "SET client_min_messages = error; \
+        CREATE TABLE sums (id int PRIMARY KEY, a int, b numeric, c int GENERATED ALWAYS AS (a * 2) STORED); \
+        SELECT walcast.broadcast_table('sums', prefix => 'sum');";
+    let (database, server) = serve(setup, ", sums").await;
+    let sockets = Sockets::start().await;
+    let mut client = sockets.connect(&server, "ann", "websocket").await;
+    client.request("sum:subscribe", json!({ "sumId": 1 })).await;
+    database.sql("INSERT INTO sums VALUES (1, 2, 3.50)").await;
+    let told = client.expect("sum:created").await["sum"].clone();
+    let found = fetch(&server, "/api/rows/sum/1").await;
+    assert_eq!(found.json()["row"], told);
+    assert_eq!(poll(&server, "/api/rows/sum/1", found.tag()).await.status, 304);
 }
