@@ -2,7 +2,8 @@
 --   psql -v password="'…'" -f sql/roles.sql
 -- Roles are the whole cluster's: one that is there already is kept as it is, its password too.
 --
--- walcast         what the server logs in as: replication, its own schema, and of anybody else's tables what it is granted
+-- walcast         what the server logs in as: replication, its own schema, and of anybody else's tables what it is granted;
+--                 GRANT SELECT on those that clients fetch over HTTP
 -- walcast_client  what sockets will act as once row-level security is obeyed; nobody logs in as it
 \set ON_ERROR_STOP on
 \if :{?password}

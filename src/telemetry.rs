@@ -15,6 +15,8 @@ const POISON: &str = "walcast_poison_total";
 const REFUSALS: &str = "walcast_refusals_total";
 const WRITES: &str = "walcast_writes_total";
 const WRITE_RETRIES: &str = "walcast_write_retries_total";
+const API_REQUESTS: &str = "walcast_api_requests_total";
+const TOKENS: &str = "walcast_tokens_total";
 const CONNECTIONS_ENDED: &str = "walcast_connections_ended_total";
 
 /// Starts to count, for the whole process.
@@ -35,6 +37,8 @@ pub fn install() -> Result<PrometheusHandle, BuildError> {
         "Writes of sockets, by outcome: `ok`, or the code of the error; `unknown`: lost in COMMIT."
     );
     describe_counter!(WRITE_RETRIES, "Writes tried again after a deadlock or a serialization failure.");
+    describe_counter!(API_REQUESTS, "Requests to the polling API, by the status they were answered with.");
+    describe_counter!(TOKENS, "Tokens of connected sockets: `expired`, `refreshed`, or expired and so `disconnected`.");
     describe_counter!(CONNECTIONS_ENDED, "Connections that the server ended, by reason; `slow_consumer` is one.");
     Ok(handle)
 }
@@ -95,6 +99,16 @@ pub fn write(outcome: &'static str) {
 /// A write is tried once more.
 pub fn write_retried() {
     counter!(WRITE_RETRIES).increment(1);
+}
+
+/// A request to the polling API was answered with a status.
+pub fn api_request(status: u16) {
+    counter!(API_REQUESTS, "status" => status.to_string()).increment(1);
+}
+
+/// What became of a connected socket's token.
+pub fn token(fate: &'static str) {
+    counter!(TOKENS, "fate" => fate).increment(1);
 }
 
 pub fn connection_ended(reason: &'static str) {

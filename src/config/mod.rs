@@ -132,6 +132,9 @@ pub struct GatewayArgs {
     /// Messages of this size and more are compressed for clients that can read that (kB, KiB, MB, MiB, GB, GiB)
     #[arg(long, env = "WALCAST_COMPRESS_ABOVE", default_value = "1kB", value_parser = parse_bytes, value_name = "BYTES")]
     pub compress_above: usize,
+    /// How long a socket whose token has expired may stay without showing another (ms, s, m, h, d)
+    #[arg(long, env = "WALCAST_TOKEN_GRACE", default_value = "30s", value_parser = parse_duration, value_name = "TIME")]
+    pub token_grace: Duration,
     /// Whether stock clients that lost their connection resume by themselves
     #[arg(long, env = "WALCAST_RECOVERY", default_value = "on", value_parser = BoolishValueParser::new(),
           action = ArgAction::Set, value_name = "on|off")]
@@ -288,6 +291,7 @@ mod tests {
             ping_interval: Duration::from_secs(1),
             ping_timeout: Duration::from_secs(1),
             compress_above: 1,
+            token_grace: Duration::from_secs(1),
             recovery: true,
         };
         args.origins()

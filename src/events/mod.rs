@@ -26,6 +26,7 @@ pub use event::{Actor, Event, Target};
 pub use json::value_to_json;
 pub use mapper::{ACTOR_PREFIX, Counts, Mapper};
 pub use offset::{Epoch, Offset, ParseOffsetError};
+pub use payload::row_to_json;
 pub use room::{Room, RoomParts, join_key, split_key};
 pub use rule::{NestedSpec, RuleError, RuleFault, RuleSpec, is_reserved};
 pub use rules::{RULES_SCHEMA, RULES_TABLE, plain_prefix};

@@ -1,5 +1,6 @@
 use std::{borrow::Cow, future, sync::Arc};
 
+use axum::http::{HeaderMap, header};
 use serde_json::Value;
 use socketioxide::{
     SocketIo,
@@ -9,8 +10,8 @@ use socketioxide::{
 };
 use tokio::sync::oneshot;
 
-use super::{Gateway, comeback, inbound::Inbound, link::Link, session::Session, write::Writer};
-use crate::{auth::Claims, hub::HubError, store::Identity, telemetry};
+use super::{Gateway, comeback, inbound::Inbound, link::Link, refresh::Bearer, session::Session};
+use crate::{hub::HubError, telemetry};
 
 /// A refusal, word for word as clients compare it.
 pub const NO_TOKEN: &str = "Authentication error: No token provided";
@@ -31,7 +32,7 @@ pub fn install(io: &SocketIo, gateway: Arc<Gateway>) {
 }
 
 async fn enter(gateway: Arc<Gateway>, socket: &SocketRef, auth: &Value) -> Result<(), Cow<'static, str>> {
-    let (claims, all_claims) = authenticate(&gateway, socket, auth)?;
+    let bearer = authenticate(&gateway, socket, auth)?;
     let Some(link) = socket.req_parts().extensions.get::<Arc<Link>>().cloned() else {
         tracing::error!(socket = %socket.id, "a socket came without its connection: report it");
         return Err(UNAVAILABLE.into());
@@ -45,8 +46,8 @@ async fn enter(gateway: Arc<Gateway>, socket: &SocketRef, auth: &Value) -> Resul
         Err(failure) => (None, Some(failure)),
     };
     gateway.hub.connect(
-        Session::member(&claims, &link, recovers),
-        Session::own_room(&claims),
+        Session::member(&bearer.claims, &link, recovers),
+        Session::own_room(&bearer.claims),
         comeback,
         Box::new(move |entered| drop(sender.send(entered))),
     );
@@ -63,9 +64,8 @@ async fn enter(gateway: Arc<Gateway>, socket: &SocketRef, auth: &Value) -> Resul
         }
     };
     link.set_session(entered.session);
-    let identity = Identity { user_id: claims.user_id, claims: all_claims };
-    let writer = Writer::new(Arc::clone(&gateway.writing), identity, socket.id.to_string());
-    let session = Arc::new(Session::new(gateway, link, visit, entered.socket, writer));
+    let session = Arc::new(Session::new(gateway, link, visit, entered.socket, bearer, socket.id.to_string()));
+    session.watch_token();
     if let Some(failure) = complaint {
         session.complain(failure);
     }
@@ -73,10 +73,11 @@ async fn enter(gateway: Arc<Gateway>, socket: &SocketRef, auth: &Value) -> Resul
     Ok(())
 }
 
-fn authenticate(gateway: &Gateway, socket: &SocketRef, auth: &Value) -> Result<(Claims, String), &'static str> {
+fn authenticate(gateway: &Gateway, socket: &SocketRef, auth: &Value) -> Result<Bearer, &'static str> {
     let in_auth = auth.get("token").and_then(Value::as_str);
-    let token = in_auth.filter(|token| !token.is_empty()).or_else(|| bearer(socket)).ok_or(NO_TOKEN)?;
-    gateway.verifier.verify_whole(token).map_err(|error| {
+    let token =
+        in_auth.filter(|token| !token.is_empty()).or_else(|| bearer(&socket.req_parts().headers)).ok_or(NO_TOKEN)?;
+    gateway.verifier.verify_whole(token).map(Bearer::from).map_err(|error| {
         tracing::debug!(socket = %socket.id, %error, "handshake refused");
         INVALID_TOKEN
     })
@@ -89,8 +90,9 @@ fn recovers(socket: &SocketRef, auth: &Value) -> bool {
     auth.get("recovery").and_then(Value::as_bool).unwrap_or(!agent.to_ascii_lowercase().contains("python"))
 }
 
-fn bearer(socket: &SocketRef) -> Option<&str> {
-    let header = socket.req_parts().headers.get("authorization")?.to_str().ok()?;
+/// The token in the header `Authorization: Bearer …`.
+pub fn bearer(headers: &HeaderMap) -> Option<&str> {
+    let header = headers.get(header::AUTHORIZATION)?.to_str().ok()?;
     let (scheme, token) = header.split_once(' ')?;
     (scheme.eq_ignore_ascii_case("bearer") && !token.trim().is_empty()).then(|| token.trim())
 }

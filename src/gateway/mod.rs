@@ -2,11 +2,12 @@
 //!
 //! A client's [`requests`] come to the library, which keeps the protocol; a WebSocket by way of [`upgrade`]. Between the
 //! connection and the library lies a [`link`], by which the socket is sent its events. A socket comes in by [`handshake`],
-//! which checks its token, and has a [`session`] until it goes. What it sends is read by [`inbound`] and answered by
-//! [`reply`]; what it [`write`]s, in its [`order`].
+//! which checks its token, and has a [`session`] until it goes, or its token's [`expiry`]. What it sends is read by
+//! [`inbound`] and answered by [`reply`]; what it [`write`]s, in its [`order`].
 
 mod comeback;
 mod connection;
+mod expiry;
 mod handshake;
 mod inbound;
 mod library;
@@ -14,6 +15,7 @@ mod limits;
 mod link;
 mod order;
 mod packet;
+mod refresh;
 mod reply;
 mod requests;
 mod session;
@@ -29,7 +31,8 @@ use socketioxide::SocketIo;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 pub use connection::Connection;
-pub use handshake::{INVALID_TOKEN, NO_TOKEN};
+use expiry::Expiries;
+pub use handshake::{INVALID_TOKEN, NO_TOKEN, bearer};
 use library::Library;
 pub use limits::Rate;
 use link::Limits;
@@ -63,6 +66,8 @@ pub struct Settings {
     pub stall_timeout: Duration,
     /// Frames of this many bytes and more are compressed.
     pub compress: usize,
+    /// How long a socket whose token has expired may stay.
+    pub token_grace: Duration,
 }
 
 /// What every session of this server shares.
@@ -71,6 +76,7 @@ struct Gateway {
     verifier: Arc<Verifier>,
     library: Library,
     writing: Arc<Writing>,
+    expiries: Expiries,
     max_payload: usize,
     max_depth: usize,
     rate: Rate,
@@ -126,6 +132,7 @@ pub fn build(settings: Settings) -> (axum::Router, Sockets) {
         verifier: settings.verifier,
         library: library.clone(),
         writing: Arc::clone(&writing),
+        expiries: Expiries::watch(settings.token_grace),
         max_payload: settings.max_payload,
         max_depth: settings.max_depth,
         rate: settings.rate,

@@ -16,6 +16,7 @@ pub enum Code {
     RoomFull,
     RateLimited,
     PayloadTooLarge,
+    TokenExpired,
     Unavailable,
     Internal,
 }
@@ -30,6 +31,7 @@ impl Code {
             Code::RoomFull => "room_full",
             Code::RateLimited => "rate_limited",
             Code::PayloadTooLarge => "payload_too_large",
+            Code::TokenExpired => "token_expired",
             Code::Unavailable => "unavailable",
             Code::Internal => "internal",
         }

@@ -24,7 +24,6 @@ pub struct Writing {
 /// One socket's way to write.
 pub struct Writer {
     writing: Arc<Writing>,
-    identity: Arc<Identity>,
     /// The socket's name in the log.
     socket: String,
     order: Arc<Order>,
@@ -36,24 +35,25 @@ pub fn is_write(verb: &str) -> bool {
 }
 
 impl Writer {
-    pub fn new(writing: Arc<Writing>, identity: Identity, socket: String) -> Self {
+    pub fn new(writing: Arc<Writing>, socket: String) -> Self {
         let order = Order::new(writing.queue);
-        Writer { writing, identity: Arc::new(identity), socket, order }
+        Writer { writing, socket, order }
     }
 
     /// `component:update` and its siblings. Writes of one row are carried out in the order in which they were sent.
-    pub fn write(&self, prefix: &str, verb: &str, payload: &Map<String, Value>, responder: Responder) {
+    pub fn write(
+        &self,
+        identity: Arc<Identity>,
+        prefix: &str,
+        verb: &str,
+        payload: &Map<String, Value>,
+        responder: Responder,
+    ) {
         let (action, mutation) = match read(prefix, verb, payload) {
             Ok(read) => read,
             Err(failure) => return responder.fail(failure),
         };
-        let write = Write {
-            identity: Arc::clone(&self.identity),
-            socket: self.socket.clone(),
-            prefix: prefix.to_owned(),
-            action,
-            mutation,
-        };
+        let write = Write { identity, socket: self.socket.clone(), prefix: prefix.to_owned(), action, mutation };
         if self.order.is_full() {
             let message = format!("{} writes of this socket wait already: await their acks", self.writing.queue);
             return responder.fail(Failure::new(Code::Unavailable, message));

@@ -9,7 +9,7 @@ use serde_json::{Map, Value};
 use smallvec::SmallVec;
 use tokio::sync::{mpsc, oneshot};
 
-use super::{Outbox, Present, Session, SessionId};
+use super::{Outbox, Present, Session, SessionId, commits::Commits};
 use crate::{
     change::Lsn,
     events::{Epoch, Event, Offset, Room},
@@ -121,6 +121,7 @@ pub(super) enum Command {
     Unsubscribe { socket: SocketId, room: Room, reply: Reply<()> },
     Signal { socket: SocketId, signal: Signal, reply: Reply<()> },
     Disconnect { socket: SocketId },
+    Position { reply: Reply<Position> },
     Farewell { reply: Reply<(Epoch, Vec<Session>)> },
 }
 
@@ -160,6 +161,7 @@ pub struct Hub {
     commands: mpsc::Sender<Command>,
     batches: mpsc::Sender<Batch>,
     next_socket: Arc<AtomicU64>,
+    commits: Arc<Commits>,
 }
 
 /// The dispatcher's end of a [`Hub`].
@@ -172,7 +174,7 @@ impl Hub {
     pub(super) fn new() -> (Hub, Inbox) {
         let (commands, command_inbox) = mpsc::channel(COMMANDS);
         let (batches, batch_inbox) = mpsc::channel(BATCHES);
-        let hub = Hub { commands, batches, next_socket: Arc::new(AtomicU64::new(0)) };
+        let hub = Hub { commands, batches, next_socket: Arc::default(), commits: Arc::default() };
         (hub, Inbox { commands: command_inbox, batches: batch_inbox })
     }
 
@@ -207,6 +209,24 @@ impl Hub {
         }
     }
 
+    /// Everything up to here has been sent to whom it concerns.
+    pub async fn position(&self) -> Result<Position, HubError> {
+        let (sender, position) = oneshot::channel();
+        self.request(Command::Position { reply: Box::new(move |outcome| drop(sender.send(outcome))) });
+        position.await.map_err(|_| HubError::Stopping)?
+    }
+
+    /// A transaction begins in the stream. Say so before its events are handed on.
+    pub fn note_commit(&self, xid: u32, commit_lsn: Lsn) {
+        self.commits.note(xid, commit_lsn);
+    }
+
+    /// The last place up to which everything is contained in what a reader saw, who looked after `position` was told;
+    /// `sees` says whether it saw what a transaction did.
+    pub fn contained(&self, position: Position, sees: impl Fn(u32) -> bool) -> Position {
+        self.commits.contained(position, sees)
+    }
+
     /// The server is stopping: what the sockets are in, for the next one, and the epoch of the
     /// offsets in it. From now on nobody comes in anywhere.
     pub fn farewell(&self, reply: Reply<(Epoch, Vec<Session>)>) {
@@ -236,6 +256,7 @@ impl Hub {
             Command::Connect { reply, .. } => reply(Err(refusal)),
             Command::Subscribe { reply, .. } => reply(Err(refusal)),
             Command::Unsubscribe { reply, .. } | Command::Signal { reply, .. } => reply(Err(refusal)),
+            Command::Position { reply } => reply(Err(refusal)),
             Command::Farewell { reply } => reply(Err(refusal)),
             Command::Disconnect { .. } => {}
         }

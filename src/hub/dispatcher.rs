@@ -154,6 +154,7 @@ impl Dispatcher {
             Command::Unsubscribe { socket, room, reply } => self.unsubscribe(socket, &room, reply),
             Command::Signal { socket, signal, reply } => self.signal(socket, signal, reply),
             Command::Disconnect { socket } => self.remove(socket),
+            Command::Position { reply } => reply(self.position.clone().ok_or(HubError::Stopping)),
             Command::Farewell { reply } => {
                 self.stopping = true;
                 let sessions = self.rooms.sessions().chain(self.sessions.left().cloned()).collect();

@@ -5,6 +5,7 @@
 
 mod burst;
 mod command;
+mod commits;
 mod company;
 mod delivery;
 mod dispatcher;

@@ -39,12 +39,18 @@ pub const PATIENCE: Duration = Duration::from_secs(30);
 
 /// A token for a user.
 pub fn token(user: &str) -> String {
-    let claims = walcast::auth::Claims {
-        user_id: user.to_owned(),
-        email: Some(format!("{user}@example.com")),
-        role: None,
-        exp: None,
-    };
+    token_until(user, None)
+}
+
+/// One that expires so many seconds from now, or did so long ago where they are negative.
+pub fn token_for(user: &str, seconds: i64) -> String {
+    let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).expect("after 1970").as_secs();
+    token_until(user, Some(now.saturating_add_signed(seconds)))
+}
+
+fn token_until(user: &str, exp: Option<u64>) -> String {
+    let claims =
+        walcast::auth::Claims { user_id: user.to_owned(), email: Some(format!("{user}@example.com")), role: None, exp };
     walcast::auth::sign(&claims, SECRET).expect("signs")
 }
 
