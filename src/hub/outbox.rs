@@ -118,7 +118,7 @@ pub trait Outbox: Send + Sync {
 
     /// The name of its socket in the log, where what it writes is told from what others do. No two sockets of any server
     /// have the same.
-    fn name(&self) -> Option<ByteString> {
+    fn socket_name(&self) -> Option<ByteString> {
         None
     }
 }

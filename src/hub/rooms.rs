@@ -37,7 +37,7 @@ pub struct Membership {
 
 impl Rooms {
     pub fn add_socket(&mut self, socket: SocketId, member: Member, session: Option<SessionId>) {
-        if let Some(name) = member.outbox.name() {
+        if let Some(name) = member.outbox.socket_name() {
             self.names.insert(name, socket);
         }
         self.sockets.insert(socket, Seat { member, session, rooms: IndexMap::new() });
@@ -47,7 +47,7 @@ impl Rooms {
     pub fn remove_socket(&mut self, socket: SocketId) -> Option<Seat> {
         let seat = self.sockets.remove(&socket)?;
         // A client that leaves and enters again on one connection keeps its name.
-        if let Some(name) = seat.member.outbox.name().filter(|name| self.names.get(name) == Some(&socket)) {
+        if let Some(name) = seat.member.outbox.socket_name().filter(|name| self.names.get(name) == Some(&socket)) {
             self.names.remove(&name);
         }
         for room in seat.rooms.keys() {

@@ -16,7 +16,7 @@ impl Outbox for Link {
         self.turn_away(reason);
     }
 
-    fn name(&self) -> Option<ByteString> {
+    fn socket_name(&self) -> Option<ByteString> {
         self.sid().map(|sid| sid.as_str().into())
     }
 }

@@ -108,7 +108,7 @@ async fn all_of(client: &Client, edits: Vec<Value>) {
 #[tokio::test]
 async fn a_thousand_edits_at_the_same_moment_all_stay() {
     const EDITS: usize = 1_000;
-    let mut desk = Desk::new().await;
+    let mut desk = Desk::with(&["--rate-burst", "1000"], "websocket").await;
     let id = desk.component(ROWS).await;
     let by_sql = desk.database.connect().await;
     let other = desk.sockets.connect(&desk.server, "eve", "websocket").await;
