@@ -6,6 +6,8 @@ CREATE UNLOGGED TABLE walcast.sessions (
     slot_name name NOT NULL,
     id        text NOT NULL,
     user_id   text NOT NULL,
+    -- An offset, as those in the rooms.
+    began     text NOT NULL,
     -- [[prefix, room, offset]]
     rooms     jsonb NOT NULL,
     PRIMARY KEY (slot_name, id)

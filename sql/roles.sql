@@ -2,8 +2,9 @@
 --   psql -v password="'…'" -f sql/roles.sql
 -- Roles are the whole cluster's: one that is there already is kept as it is, its password too.
 --
--- walcast         what the server logs in as: replication, its own schema, and nothing of anybody else's tables
--- walcast_client  what sockets act as; nobody logs in as it. Grant it what clients may see and write.
+-- walcast         what the server logs in as: replication, its own schema, and of anybody else's tables what it is granted;
+--                 GRANT SELECT on those that clients fetch over HTTP
+-- walcast_client  what sockets will act as once row-level security is obeyed; nobody logs in as it
 \set ON_ERROR_STOP on
 \if :{?password}
 \else
@@ -19,7 +20,19 @@ SELECT format('GRANT CONNECT ON DATABASE %I TO walcast', current_database()) \ge
 GRANT USAGE ON SCHEMA walcast TO walcast;
 -- The last two: to see that the database is this version's.
 GRANT SELECT ON walcast.rules, walcast.schema_history, walcast.applied_sql TO walcast;
-GRANT SELECT, INSERT, UPDATE, DELETE ON walcast.slots, walcast.slot_rules, walcast.sessions TO walcast;
+GRANT SELECT, INSERT, UPDATE, DELETE ON walcast.slots, walcast.slot_rules, walcast.sessions, walcast.mutations
+    TO walcast;
+GRANT EXECUTE ON FUNCTION
+    walcast.set_actor(text, text),
+    walcast.nested_create(text, text, jsonb, text, text),
+    walcast.nested_update(text, text, text, jsonb, text, bigint, text),
+    walcast.nested_delete(text, text, text, text, bigint, text),
+    walcast.nested_write(text, text, text, text, jsonb, text, bigint, text),
+    walcast.nested_document(jsonb, text, text, text, text, jsonb)
+    TO walcast;
+
+-- What sockets write, the server writes as walcast. So for each table whose rule says what they may set:
+--   GRANT SELECT, INSERT, UPDATE, DELETE ON public.components TO walcast;
 
 -- Your application names its users in its own transactions; publishing is a DBA's job:
 --   GRANT USAGE ON SCHEMA walcast TO app;

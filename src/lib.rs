@@ -15,11 +15,11 @@
 //! | 1 | [`events`] | rules turn changes into events: name, payload, rooms, offset; no IO |
 //! | 1 | [`auth`] | who a socket is: tokens signed and verified |
 //! | 1 | [`postgres`] | how to reach the database: DSN, TLS, what its refusals mean |
-//! | 1 | [`store`] | the SQL side: pool, migrations, rules, epochs |
+//! | 1 | [`store`] | the SQL side: pool, migrations, rules, epochs, reads of rows |
 //! | 2 | [`replication`] | the only place that touches the WAL: connection, slot, stream, what is confirmed |
 //! | 2 | [`hub`] | rooms, the one dispatcher, one queue a socket |
 //! | 3 | [`gateway`] | Socket.IO in and out |
-//! | 3 | [`http`] | TLS, health, and the way to the sockets |
+//! | 3 | [`http`] | TLS, health, rows for who polls, and the way to the sockets |
 //! | 4 | [`app`], [`cli`], [`config`] | the composition root, the command line, the settings |
 
 pub mod app;

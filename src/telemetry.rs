@@ -12,6 +12,11 @@ const EVENTS: &str = "walcast_events_total";
 const DELIVERIES: &str = "walcast_deliveries_total";
 const RECOVERIES: &str = "walcast_recoveries_total";
 const POISON: &str = "walcast_poison_total";
+const REFUSALS: &str = "walcast_refusals_total";
+const WRITES: &str = "walcast_writes_total";
+const WRITE_RETRIES: &str = "walcast_write_retries_total";
+const API_REQUESTS: &str = "walcast_api_requests_total";
+const TOKENS: &str = "walcast_tokens_total";
 const CONNECTIONS_ENDED: &str = "walcast_connections_ended_total";
 
 /// Starts to count, for the whole process.
@@ -26,6 +31,14 @@ pub fn install() -> Result<PrometheusHandle, BuildError> {
     describe_counter!(DELIVERIES, "Events handed to a socket's outbox.");
     describe_counter!(RECOVERIES, "Clients that came back by themselves, by whether they missed nothing.");
     describe_counter!(POISON, "Changes that could not be decoded (`unreadable`), or not be told (`untold`).");
+    describe_counter!(REFUSALS, "Requests of sockets that were refused, by the code of the error.");
+    describe_counter!(
+        WRITES,
+        "Writes of sockets, by outcome: `ok`, or the code of the error; `unknown`: lost in COMMIT."
+    );
+    describe_counter!(WRITE_RETRIES, "Writes tried again after a deadlock or a serialization failure.");
+    describe_counter!(API_REQUESTS, "Requests to the polling API, by the status they were answered with.");
+    describe_counter!(TOKENS, "Tokens of connected sockets: `expired`, `refreshed`, or expired and so `disconnected`.");
     describe_counter!(CONNECTIONS_ENDED, "Connections that the server ended, by reason; `slow_consumer` is one.");
     Ok(handle)
 }
@@ -68,9 +81,34 @@ pub fn poison(unreadable: u64, untold: u64) {
     }
 }
 
+/// A request was refused, by its code.
+pub fn refused(code: &'static str) {
+    counter!(REFUSALS, "code" => code).increment(1);
+}
+
 /// A client came back by the name of its session.
 pub fn came_back(recovered: bool) {
     counter!(RECOVERIES, "recovered" => if recovered { "yes" } else { "no" }).increment(1);
+}
+
+/// A write of a socket was answered.
+pub fn write(outcome: &'static str) {
+    counter!(WRITES, "outcome" => outcome).increment(1);
+}
+
+/// A write is tried once more.
+pub fn write_retried() {
+    counter!(WRITE_RETRIES).increment(1);
+}
+
+/// A request to the polling API was answered with a status.
+pub fn api_request(status: u16) {
+    counter!(API_REQUESTS, "status" => status.to_string()).increment(1);
+}
+
+/// What became of a connected socket's token.
+pub fn token(fate: &'static str) {
+    counter!(TOKENS, "fate" => fate).increment(1);
 }
 
 pub fn connection_ended(reason: &'static str) {

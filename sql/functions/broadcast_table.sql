@@ -1,13 +1,19 @@
 -- Says how a published table is broadcast. Takes effect when the transaction commits, for the transactions after it.
+
+-- As it was before sockets could write: left there, it would make calls ambiguous.
+DROP FUNCTION IF EXISTS walcast.broadcast_table(regclass, text, text, text[], text, text, text, jsonb);
+
 CREATE OR REPLACE FUNCTION walcast.broadcast_table(
-    target  regclass,
-    prefix  text,
-    id      text   DEFAULT NULL,
-    entity  text[] DEFAULT NULL,
-    actor   text   DEFAULT NULL,
-    creator text   DEFAULT NULL,
-    version text   DEFAULT NULL,
-    nested  jsonb  DEFAULT NULL
+    target      regclass,
+    prefix      text,
+    id          text    DEFAULT NULL,
+    entity      text[]  DEFAULT NULL,
+    actor       text    DEFAULT NULL,
+    creator     text    DEFAULT NULL,
+    version     text    DEFAULT NULL,
+    nested      jsonb   DEFAULT NULL,
+    writable    text[]  DEFAULT NULL,
+    throttle_ms integer DEFAULT NULL
 ) RETURNS void
     LANGUAGE plpgsql VOLATILE
     SET search_path = pg_catalog, pg_temp
@@ -52,7 +58,7 @@ BEGIN
 
     SELECT string_agg(quote_ident(wanted), ', ') INTO missing
       FROM unnest(ARRAY[id, entity[1], entity[2], actor, creator, version,
-                        nested ->> 'column', nested ->> 'parent', nested ->> 'row']) AS wanted
+                        nested ->> 'column', nested ->> 'parent', nested ->> 'row'] || writable) AS wanted
      WHERE wanted IS NOT NULL
        AND NOT EXISTS (SELECT FROM pg_attribute a
                         WHERE a.attrelid = target AND a.attname = wanted AND a.attnum > 0 AND NOT a.attisdropped);
@@ -78,6 +84,37 @@ BEGIN
             USING HINT = 'Name a unique column: id => ''…''';
     END IF;
 
+    IF cardinality(writable) = 0 OR array_position(writable, NULL) IS NOT NULL THEN
+        RAISE EXCEPTION 'writable must name columns, but is %', writable
+            USING HINT = 'For example: writable => ARRAY[''name'', ''data'']; leave it out, and sockets may write nothing.';
+    END IF;
+    -- What names a row, or says who wrote it and when, is not for a client to choose.
+    SELECT string_agg(quote_ident(w.name), ', ') INTO missing
+      FROM unnest(writable) AS w (name)
+      JOIN pg_attribute a ON a.attrelid = target AND a.attname = w.name
+     WHERE w.name IN (id, version, actor, creator, 'id', 'created_at', 'updated_at')
+        OR a.attgenerated <> '' OR a.attidentity <> ''
+        OR EXISTS (SELECT FROM pg_index i
+                    WHERE i.indrelid = target AND i.indisprimary AND a.attnum = ANY (i.indkey))
+        OR EXISTS (SELECT FROM pg_trigger t
+                    WHERE t.tgrelid = target AND t.tgfoid = to_regproc('walcast.bump_version')
+                      AND w.name = ANY (string_to_array(encode(t.tgargs, 'escape'), '\000')));
+    IF missing IS NOT NULL THEN
+        RAISE EXCEPTION 'sockets may not set % of table %', missing, target
+            USING HINT = 'Ids, versions, generated columns, and those that say who wrote a row and when are kept by the '
+                         'database and by walcast.';
+    END IF;
+    IF throttle_ms < 0 THEN
+        RAISE EXCEPTION 'throttle_ms is %, which is no time', throttle_ms;
+    END IF;
+    IF writable IS NOT NULL AND version IS NOT NULL AND NOT EXISTS (
+        -- 1: for each row, 2: before, 16: UPDATE.
+        SELECT FROM pg_trigger t WHERE t.tgrelid = target AND t.tgtype & 19 = 19
+    ) THEN
+        RAISE WARNING 'nothing keeps column % of %: writers by an old version would not be told', quote_ident(version), target
+            USING HINT = format('SELECT walcast.keep_version(%L, %L);', target, version);
+    END IF;
+
     IF identity <> 'f' THEN
         RAISE WARNING 'the replica identity of % is not FULL: the log does not say which columns an UPDATE changed, nor to '
                       'which entity a deleted row belonged', target
@@ -86,8 +123,9 @@ BEGIN
 
     BEGIN
         INSERT INTO walcast.rules AS r (schema_name, table_name, prefix, id_column, entity_type_column, entity_id_column,
-                                        actor_column, creator_column, version_column, nested)
-        VALUES (schema_of, name_of, prefix, id, entity[1], entity[2], actor, creator, version, nested)
+                                        actor_column, creator_column, version_column, nested, writable, throttle_ms)
+        VALUES (schema_of, name_of, prefix, id, entity[1], entity[2], actor, creator, version, nested, writable,
+                throttle_ms)
         ON CONFLICT (schema_name, table_name) DO UPDATE SET
             prefix = excluded.prefix,
             id_column = excluded.id_column,
@@ -96,7 +134,9 @@ BEGIN
             actor_column = excluded.actor_column,
             creator_column = excluded.creator_column,
             version_column = excluded.version_column,
-            nested = excluded.nested;
+            nested = excluded.nested,
+            writable = excluded.writable,
+            throttle_ms = excluded.throttle_ms;
     EXCEPTION WHEN check_violation THEN
         -- What a rule may say stands in one place, the constraints of the table; here are the words for it.
         GET STACKED DIAGNOSTICS violated = CONSTRAINT_NAME;
@@ -113,7 +153,9 @@ BEGIN
 END
 $$;
 
-REVOKE ALL ON FUNCTION walcast.broadcast_table(regclass, text, text, text[], text, text, text, jsonb) FROM PUBLIC;
-COMMENT ON FUNCTION walcast.broadcast_table(regclass, text, text, text[], text, text, text, jsonb) IS
-    'Says how a published table is broadcast: names of events and rooms, and which columns hold id, entity, author and '
-    'version. Call it again to change the rule.';
+REVOKE ALL ON FUNCTION
+    walcast.broadcast_table(regclass, text, text, text[], text, text, text, jsonb, text[], integer) FROM PUBLIC;
+COMMENT ON FUNCTION
+    walcast.broadcast_table(regclass, text, text, text[], text, text, text, jsonb, text[], integer) IS
+    'Says how a published table is broadcast: names of events and rooms, which columns hold id, entity, author and version, '
+    'and which of them sockets may set. Call it again to change the rule.';

@@ -9,5 +9,5 @@ $$;
 
 REVOKE ALL ON FUNCTION walcast.set_actor(text, text) FROM PUBLIC;
 COMMENT ON FUNCTION walcast.set_actor(text, text) IS
-    'Names who makes the changes that follow in this transaction. Call it before them. socket: reserved for walcast''s own '
-    'writes (the Socket.IO id that is not told of its own updates).';
+    'Names who makes the changes that follow in this transaction. Call it before them. socket: the Socket.IO id of the '
+    'socket that asked for them, which is not told of its own updates.';

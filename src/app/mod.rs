@@ -21,7 +21,7 @@ use crate::{
     hub::{self, Dispatcher},
     postgres::{Dsn, advised},
     replication::{self, Progress, ReplicationError},
-    store::{self, Store, StoreError},
+    store::{self, Reads, Store, StoreError, Writes},
     telemetry,
 };
 
@@ -96,15 +96,25 @@ pub async fn serve(args: ServeArgs, stop: CancellationToken) -> Result<(), Serve
 
     let (hub, dispatcher) = Dispatcher::new(args.hub(), reports(&progress));
     let health = Health::default();
+    let writes = Writes::new(&dsn, args.writes.settings())?;
+    tokio::spawn(writes.clone().prune(ending.clone()));
     let (routes, sockets) = gateway::build(gateway::Settings {
         hub: hub.clone(),
-        verifier,
+        verifier: verifier.clone(),
+        writes,
+        write_queue: args.writes.write_queue as usize,
         max_payload: args.gateway.max_payload,
+        max_depth: args.limits.max_depth as usize,
+        rate: args.limits.rate(),
+        heartbeat: (args.gateway.ping_interval, args.gateway.ping_timeout),
         outbox_bytes: args.gateway.outbox_bytes,
         stall_timeout: args.gateway.stall_timeout,
         compress: args.gateway.compress_above,
+        token_grace: args.gateway.token_grace,
     });
-    let router = http::router(health.clone(), telemetry::install()?, routes, origins);
+    let reads = Reads::new(&dsn, &settings.publication)?;
+    let api = http::Api { reads, hub: hub.clone(), verifier, health: health.clone() };
+    let router = http::router(health.clone(), telemetry::install()?, routes, api, origins);
     let dispatching = CancellationToken::new();
     let mut dispatcher = spawn_on_one_thread(dispatcher.run(dispatching.clone()));
     let pipeline = Pipeline::new(store.clone(), hub.clone(), health.clone(), settings.slot.clone(), ending.clone());

@@ -100,7 +100,10 @@ impl Pipeline {
                 wait_out(&error, &self.stop).await?;
             }
             match &entry {
-                Entry::Begin(_) => mapped.is_open = true,
+                Entry::Begin(begin) => {
+                    self.hub.note_commit(begin.xid, begin.commit_lsn);
+                    mapped.is_open = true;
+                }
                 Entry::Commit(commit) => {
                     mapped.is_open = false;
                     mapped.handed_on = Some(commit.end_lsn);

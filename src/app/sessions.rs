@@ -50,7 +50,12 @@ fn to_saved(session: &Session, epoch: &Epoch) -> Option<SavedSession> {
         json!([&**prefix, room.as_str(), since.to_wire(epoch)])
     };
     let rooms = session.rooms.iter().map(room).collect();
-    Some(SavedSession { id: session.id.as_str().to_owned(), user_id: session.user.to_string(), rooms })
+    Some(SavedSession {
+        id: session.id.as_str().to_owned(),
+        user_id: session.user.to_string(),
+        began: session.began.to_wire(epoch),
+        rooms,
+    })
 }
 
 /// `None`: another version wrote it.
@@ -61,7 +66,8 @@ fn to_session(saved: &SavedSession) -> Option<Session> {
         Some((text(0)?.into(), Room::named(text(1)?)?, since))
     };
     let rooms = saved.rooms.as_array()?.iter().map(room).collect::<Option<_>>()?;
-    Some(Session { id: SessionId::new(&saved.id), user: saved.user_id.as_str().into(), rooms })
+    let (_, began) = Offset::parse_wire(&saved.began).ok()?;
+    Some(Session { id: SessionId::new(&saved.id), user: saved.user_id.as_str().into(), began, rooms })
 }
 
 #[cfg(test)]
@@ -76,7 +82,7 @@ mod tests {
             ("component".into(), Room::row("component", "x"), since),
             ("order".into(), Room::entity("com:pany", "7"), since),
         ];
-        let session = Session { id: SessionId::new("s"), user: "ann".into(), rooms };
+        let session = Session { id: SessionId::new("s"), user: "ann".into(), began: since, rooms };
         let saved = to_saved(&session, &Epoch::new("e")).expect("it is small enough");
         assert_eq!(to_session(&saved), Some(session));
     }
@@ -84,7 +90,8 @@ mod tests {
     #[test]
     fn what_another_version_left_is_no_session() {
         for rooms in [json!({}), json!([["component"]]), json!([["component", "x", "e/1"]]), json!([null])] {
-            let saved = SavedSession { id: "s".into(), user_id: "ann".into(), rooms: rooms.clone() };
+            let saved =
+                SavedSession { id: "s".into(), user_id: "ann".into(), began: "e/1-1".into(), rooms: rooms.clone() };
             assert_eq!(to_session(&saved), None, "{rooms}");
         }
     }

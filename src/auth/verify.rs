@@ -2,8 +2,10 @@ use std::path::PathBuf;
 
 use jsonwebtoken::{
     Algorithm, AlgorithmFamily, DecodingKey, Validation,
+    errors::ErrorKind,
     jwk::{JwkSet, KeyAlgorithm},
 };
+use serde::{Deserialize, Deserializer};
 
 use super::Claims;
 
@@ -45,6 +47,13 @@ pub enum TokenError {
     NoKey(Algorithm),
 }
 
+impl TokenError {
+    /// It is a good token, but for its time.
+    pub fn has_expired(&self) -> bool {
+        matches!(self, TokenError::Refused(error) if *error.kind() == ErrorKind::ExpiredSignature)
+    }
+}
+
 /// The fewest bytes that a shared secret may have: those of the shortest signature (RFC 7518, section 3.2).
 pub const SHORTEST_SECRET: usize = 32;
 
@@ -78,6 +87,11 @@ impl Verifier {
 
     /// The claims of a token whose signature holds and which is neither expired nor early.
     pub fn verify(&self, token: &str) -> Result<Claims, TokenError> {
+        self.verify_whole(token).map(|(claims, _)| claims)
+    }
+
+    /// The same, with all the claims that the token has, as JSON: those that policies of the database may ask for.
+    pub fn verify_whole(&self, token: &str) -> Result<(Claims, String), TokenError> {
         let header = jsonwebtoken::decode_header(token)?;
         let mut refusal = TokenError::NoKey(header.alg);
         for key in self.keys.iter().filter(|key| key.algorithms.contains(&header.alg)) {
@@ -86,12 +100,25 @@ impl Verifier {
             {
                 continue;
             }
-            match jsonwebtoken::decode::<Claims>(token, &key.key, &validation(header.alg)) {
-                Ok(token) => return Ok(token.claims),
+            match jsonwebtoken::decode::<Whole>(token, &key.key, &validation(header.alg)) {
+                Ok(token) => return Ok((token.claims.known, token.claims.json)),
                 Err(error) => refusal = error.into(),
             }
         }
         Err(refusal)
+    }
+}
+
+struct Whole {
+    known: Claims,
+    json: String,
+}
+
+impl<'de> Deserialize<'de> for Whole {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let all = serde_json::Value::deserialize(deserializer)?;
+        let known = Claims::deserialize(&all).map_err(serde::de::Error::custom)?;
+        Ok(Whole { known, json: all.to_string() })
     }
 }
 
@@ -178,11 +205,22 @@ mod tests {
     }
 
     #[test]
+    fn all_claims_are_handed_on() {
+        let key = jsonwebtoken::EncodingKey::from_secret(SECRET.as_bytes());
+        let claims = serde_json::json!({ "sub": 7, "org": { "id": "o1" }, "exp": 4_102_444_800_u64 });
+        let token = jsonwebtoken::encode(&jsonwebtoken::Header::default(), &claims, &key).expect("signs");
+        let (known, json) = verifier().verify_whole(&token).expect("verifies");
+        assert_eq!(known.user_id, "7");
+        assert_eq!(serde_json::from_str::<serde_json::Value>(&json).expect("JSON"), claims);
+    }
+
+    #[test]
     fn refuses_another_secret_an_expired_token_and_no_token_at_all() {
         let other = super::super::sign(&claims(None), "another secret").expect("signs");
         let expired = super::super::sign(&claims(Some(1_000_000)), SECRET).expect("signs");
         for token in [other.as_str(), expired.as_str(), "", "a.b.c", "{}"] {
-            assert!(verifier().verify(token).is_err(), "{token:?} was taken");
+            let error = verifier().verify(token).err().unwrap_or_else(|| panic!("{token:?} was taken"));
+            assert_eq!(error.has_expired(), token == expired, "{error}");
         }
     }
 

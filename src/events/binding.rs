@@ -1,3 +1,5 @@
+use std::time::Duration;
+
 use bytestring::ByteString;
 use smallvec::SmallVec;
 
@@ -15,6 +17,8 @@ pub(super) struct Binding {
     pub creator: Option<usize>,
     pub version: Option<usize>,
     pub nested: Option<Nested>,
+    /// Updates of one row within it are told as one.
+    pub throttle: Option<Duration>,
     /// A column that the rule names and the layout lacks. Its index is past every row's end, where each cell is absent.
     pub missing: Option<String>,
 }
@@ -76,7 +80,9 @@ impl Binding {
             Some(name) => std::iter::once(name).map(|name| index_of(table, name)).collect::<Result<_, _>>()?,
             None => primary_key.iter().map(|name| index_of(table, name)).collect::<Result<SmallVec<_>, _>>()?,
         };
-        let binding = Binding { naming, id, entity, actor, creator, version, nested, missing };
+        let throttle = rule.and_then(|rule| rule.throttle_ms).filter(|millis| *millis > 0);
+        let throttle = throttle.map(|millis| Duration::from_millis(millis.into()));
+        let binding = Binding { naming, id, entity, actor, creator, version, nested, throttle, missing };
         binding.check(table)?;
         Ok(binding)
     }

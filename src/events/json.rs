@@ -45,6 +45,13 @@ pub(super) fn check(type_oid: u32, text: &str) -> Result<(), Corrupt> {
     }
 }
 
+/// A value as events tell it: from the text that Postgres writes for it, and the oid of its type.
+pub fn value_to_json(type_oid: u32, text: &str) -> String {
+    let mut out = String::with_capacity(text.len() + 2);
+    write_value(&mut out, type_oid, text);
+    out
+}
+
 /// Appends the value. What is corrupt becomes a string: the output is valid JSON whatever the text.
 pub(super) fn write_value(out: &mut String, type_oid: u32, text: &str) {
     let start = out.len();

@@ -9,6 +9,7 @@ mod json;
 mod keys;
 mod losses;
 mod mapper;
+mod merge;
 mod nested;
 mod offset;
 mod payload;
@@ -22,8 +23,10 @@ mod tests;
 
 pub use error::MapError;
 pub use event::{Actor, Event, Target};
+pub use json::value_to_json;
 pub use mapper::{ACTOR_PREFIX, Counts, Mapper};
 pub use offset::{Epoch, Offset, ParseOffsetError};
+pub use payload::row_to_json;
 pub use room::{Room, RoomParts, join_key, split_key};
 pub use rule::{NestedSpec, RuleError, RuleFault, RuleSpec, is_reserved};
 pub use rules::{RULES_SCHEMA, RULES_TABLE, plain_prefix};

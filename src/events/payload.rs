@@ -188,6 +188,13 @@ fn write_reason(object: &mut Object<'_>, reason: Option<Reason>) {
     }
 }
 
+/// A row as events tell it: an object of its known columns. What is not of its column's type is a string.
+pub fn row_to_json(table: &Table, row: &Row) -> String {
+    let mut out = String::with_capacity(256);
+    let _ = write_row(&mut out, table, row);
+    out
+}
+
 /// Appends the row's known columns as an object. `Err` names a column whose text is not of its type; the object is
 /// whole even then, with that text as a string.
 pub(super) fn write_row<'a>(out: &mut String, table: &'a Table, row: &Row) -> Result<(), &'a str> {

@@ -25,6 +25,12 @@ pub struct RuleSpec {
     pub version_column: Option<String>,
     #[serde(default)]
     pub nested: Option<NestedSpec>,
+    /// The columns that sockets may set; `None`: sockets write nothing.
+    #[serde(default)]
+    pub writable: Option<Vec<String>>,
+    /// Updates of one row within so many milliseconds are told as one.
+    #[serde(default)]
+    pub throttle_ms: Option<u32>,
 }
 
 /// Where the nested components of a table are.

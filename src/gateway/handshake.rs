@@ -1,5 +1,6 @@
-use std::{future, sync::Arc};
+use std::{borrow::Cow, future, sync::Arc};
 
+use axum::http::{HeaderMap, header};
 use serde_json::Value;
 use socketioxide::{
     SocketIo,
@@ -9,8 +10,8 @@ use socketioxide::{
 };
 use tokio::sync::oneshot;
 
-use super::{Gateway, comeback, inbound::Inbound, session::Session};
-use crate::auth::Claims;
+use super::{Gateway, comeback, inbound::Inbound, refresh::Bearer, session::Session};
+use crate::{hub::HubError, telemetry};
 
 /// A refusal, word for word as clients compare it.
 pub const NO_TOKEN: &str = "Authentication error: No token provided";
@@ -30,11 +31,11 @@ pub fn install(io: &SocketIo, gateway: Arc<Gateway>) {
     io.ns("/", connected.with(enter));
 }
 
-async fn enter(gateway: Arc<Gateway>, socket: &SocketRef, auth: &Value) -> Result<(), &'static str> {
-    let claims = authenticate(&gateway, socket, auth)?;
+async fn enter(gateway: Arc<Gateway>, socket: &SocketRef, auth: &Value) -> Result<(), Cow<'static, str>> {
+    let bearer = authenticate(&gateway, socket, auth)?;
     let Some(link) = gateway.library.find(socket.id) else {
         tracing::debug!(socket = %socket.id, "the connection was lost while its socket came in");
-        return Err(UNAVAILABLE);
+        return Err(UNAVAILABLE.into());
     };
     let recovers = recovers(socket, auth);
     let visit = link.enter(recovers);
@@ -44,17 +45,26 @@ async fn enter(gateway: Arc<Gateway>, socket: &SocketRef, auth: &Value) -> Resul
         Err(failure) => (None, Some(failure)),
     };
     gateway.hub.connect(
-        Session::member(&claims, &link, recovers),
-        Session::own_room(&claims),
+        Session::member(&bearer.claims, &link, recovers),
+        Session::own_room(&bearer.claims),
         comeback,
         Box::new(move |entered| drop(sender.send(entered))),
     );
-    let Ok(Ok(entered)) = entered.await else {
-        link.turn_away(UNAVAILABLE);
-        return Err(UNAVAILABLE);
+    let entered = match entered.await {
+        Ok(Ok(entered)) => entered,
+        // Coming again at once would not help.
+        Ok(Err(error @ HubError::TooManySockets(_))) => {
+            telemetry::refused("too_many_sockets");
+            return Err(error.to_string().into());
+        }
+        _ => {
+            link.turn_away(UNAVAILABLE);
+            return Err(UNAVAILABLE.into());
+        }
     };
     link.set_session(entered.session);
-    let session = Arc::new(Session::new(gateway, link, visit, entered.socket));
+    let session = Arc::new(Session::new(gateway, link, visit, entered.socket, bearer, socket.id.to_string()));
+    session.watch_token();
     if let Some(failure) = complaint {
         session.complain(failure);
     }
@@ -62,10 +72,11 @@ async fn enter(gateway: Arc<Gateway>, socket: &SocketRef, auth: &Value) -> Resul
     Ok(())
 }
 
-fn authenticate(gateway: &Gateway, socket: &SocketRef, auth: &Value) -> Result<Claims, &'static str> {
+fn authenticate(gateway: &Gateway, socket: &SocketRef, auth: &Value) -> Result<Bearer, &'static str> {
     let in_auth = auth.get("token").and_then(Value::as_str);
-    let token = in_auth.filter(|token| !token.is_empty()).or_else(|| bearer(socket)).ok_or(NO_TOKEN)?;
-    gateway.verifier.verify(token).map_err(|error| {
+    let token =
+        in_auth.filter(|token| !token.is_empty()).or_else(|| bearer(&socket.req_parts().headers)).ok_or(NO_TOKEN)?;
+    gateway.verifier.verify_whole(token).map(Bearer::from).map_err(|error| {
         tracing::debug!(socket = %socket.id, %error, "handshake refused");
         INVALID_TOKEN
     })
@@ -78,8 +89,9 @@ fn recovers(socket: &SocketRef, auth: &Value) -> bool {
     auth.get("recovery").and_then(Value::as_bool).unwrap_or(!agent.to_ascii_lowercase().contains("python"))
 }
 
-fn bearer(socket: &SocketRef) -> Option<&str> {
-    let header = socket.req_parts().headers.get("authorization")?.to_str().ok()?;
+/// The token in the header `Authorization: Bearer …`.
+pub fn bearer(headers: &HeaderMap) -> Option<&str> {
+    let header = headers.get(header::AUTHORIZATION)?.to_str().ok()?;
     let (scheme, token) = header.split_once(' ')?;
     (scheme.eq_ignore_ascii_case("bearer") && !token.trim().is_empty()).then(|| token.trim())
 }

@@ -4,7 +4,10 @@ use serde_json::{Map, Value};
 use socketioxide::{adapter::LocalAdapter, handler::FromMessageParts, socket::Socket};
 use socketioxide_core::Value as Packet;
 
-use super::reply::{Code, Failure};
+use super::{
+    limits::is_within,
+    reply::{Code, Failure},
+};
 
 /// An event that a socket sent, as it came.
 pub struct Inbound {
@@ -20,29 +23,40 @@ pub struct Message {
 }
 
 impl Inbound {
+    /// The name of the event, without a look at the rest; empty where there is none.
+    pub fn name(&self) -> String {
+        let text = match &self.packet {
+            Packet::Str(text, _) => text.as_str(),
+            Packet::Bytes(_) => "",
+        };
+        serde_json::from_str::<EventName>(text).map_or_else(|_| String::new(), |EventName(name)| name)
+    }
+
     /// Reads the event, or says why it cannot be carried out. The name stands beside the failure where it could be read.
-    pub fn read(&self, max_payload: usize) -> Result<Message, (String, Failure)> {
+    pub fn read(&self, max_payload: usize, max_depth: usize) -> Result<Message, (String, Failure)> {
         let (text, binary) = match &self.packet {
             Packet::Str(text, binary) => (text.as_str(), binary.as_ref().is_some_and(|binary| !binary.is_empty())),
             Packet::Bytes(_) => ("", true),
         };
-        let name = || serde_json::from_str::<EventName>(text).map_or_else(|_| String::new(), |EventName(name)| name);
         let invalid = |event: String, message: String| (event, Failure::new(Code::InvalidPayload, message));
         if text.len() > max_payload {
             let message = format!("the message has {} bytes, the limit is {max_payload}", text.len());
-            return Err((name(), Failure::new(Code::PayloadTooLarge, message)));
+            return Err((self.name(), Failure::new(Code::PayloadTooLarge, message)));
         }
         if binary {
-            return Err(invalid(name(), "binary attachments are not accepted: send JSON".into()));
+            return Err(invalid(self.name(), "binary attachments are not accepted: send JSON".into()));
         }
         let mut arguments = match serde_json::from_str::<Vec<Value>>(text) {
             Ok(arguments) => arguments.into_iter(),
-            Err(error) => return Err(invalid(name(), format!("the message is not JSON: {error}"))),
+            Err(error) => return Err(invalid(self.name(), format!("the message is not JSON: {error}"))),
         };
         let Some(Value::String(event)) = arguments.next() else {
             return Err(invalid(String::new(), "an event begins with its name".into()));
         };
         match arguments.next() {
+            Some(payload @ Value::Object(_)) if !is_within(&payload, max_depth) => {
+                Err(invalid(event, format!("the payload nests deeper than {max_depth}, which is the limit")))
+            }
             Some(Value::Object(payload)) => Ok(Message { event, payload }),
             other => {
                 let found = other.as_ref().map_or("nothing", kind);
@@ -103,7 +117,7 @@ mod tests {
     use super::*;
 
     fn read(text: &'static str) -> Result<Message, (String, Failure)> {
-        Inbound { packet: Packet::Str(text.into(), None), ack: None }.read(64)
+        Inbound { packet: Packet::Str(text.into(), None), ack: None }.read(64, 2)
     }
 
     #[test]
@@ -112,6 +126,12 @@ mod tests {
             read(r#"["component:subscribe",{"componentId":"x"},"more"]"#).unwrap_or_else(|_| panic!("an event"));
         assert_eq!(message.event, "component:subscribe");
         assert_eq!(message.payload["componentId"], "x");
+    }
+
+    #[test]
+    fn a_payload_that_nests_too_deep_is_refused() {
+        let (name, failure) = read(r#"["e",{"a":[1]}]"#).err().expect("refused");
+        assert_eq!((name.as_str(), failure.code), ("e", Code::InvalidPayload));
     }
 
     #[test]
@@ -145,7 +165,7 @@ mod tests {
     fn binary_is_refused_politely() {
         let packet =
             Packet::Str(r#"["e",{"_placeholder":true,"num":0}]"#.into(), Some([bytes::Bytes::from("x")].into()));
-        let (name, failure) = Inbound { packet, ack: None }.read(64).err().expect("refused");
+        let (name, failure) = Inbound { packet, ack: None }.read(64, 2).err().expect("refused");
         assert_eq!((name.as_str(), failure.code), ("e", Code::InvalidPayload));
     }
 }

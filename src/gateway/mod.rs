@@ -2,50 +2,72 @@
 //!
 //! A client's [`requests`] come to the library, which keeps the protocol; a WebSocket by way of [`upgrade`]. Between the
 //! connection and the library lies a [`link`], by which the socket is sent its events. A socket comes in by [`handshake`],
-//! which checks its token, and has a [`session`] until it goes. What it sends is read by [`inbound`] and answered by
-//! [`reply`].
+//! which checks its token, and has a [`session`] until it goes, or its token's [`expiry`]. What it sends is read by
+//! [`inbound`] and answered by [`reply`]; what it [`write`]s, in its [`order`].
 
 mod comeback;
 mod connection;
+mod expiry;
 mod handshake;
 mod inbound;
 mod library;
+mod limits;
 mod link;
+mod order;
 mod packet;
+mod refresh;
 mod reply;
 mod requests;
 mod session;
+mod signal;
 mod subscribe;
 mod upgrade;
 pub mod websocket;
+mod write;
 
 use std::{sync::Arc, time::Duration};
 
 use socketioxide::SocketIo;
+use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 pub use connection::Connection;
-pub use handshake::{INVALID_TOKEN, NO_TOKEN};
+use expiry::Expiries;
+pub use handshake::{INVALID_TOKEN, NO_TOKEN, bearer};
 use library::Library;
+pub use limits::Rate;
 use link::{Beat, Limits};
 use requests::Requests;
+use write::Writing;
 
 use crate::{
     auth::Verifier,
     hub::{Encode, Hub},
+    store::Writes,
 };
 
 /// What the gateway is built from.
 pub struct Settings {
     pub hub: Hub,
     pub verifier: Arc<Verifier>,
+    pub writes: Writes,
+    /// How many writes of one socket may wait.
+    pub write_queue: usize,
     /// The largest inbound payload, in bytes.
     pub max_payload: usize,
+    /// How deep it may nest.
+    pub max_depth: usize,
+    /// How often a socket may ask.
+    pub rate: Rate,
+    /// How often a client is asked whether it is there, and how long it has for the answer.
+    pub heartbeat: (Duration, Duration),
     /// How many bytes may wait for one socket.
     pub outbox_bytes: usize,
     /// How long a socket may take nothing while something waits for it.
     pub stall_timeout: Duration,
     /// Frames of this many bytes and more are compressed.
     pub compress: usize,
+    /// How long a socket whose token has expired may stay.
+    pub token_grace: Duration,
 }
 
 /// What every session of this server shares.
@@ -53,7 +75,11 @@ struct Gateway {
     hub: Hub,
     verifier: Arc<Verifier>,
     library: Library,
+    writing: Arc<Writing>,
+    expiries: Expiries,
     max_payload: usize,
+    max_depth: usize,
+    rate: Rate,
 }
 
 /// Messages over the payload limit are refused with an error that names it, so they must first be let in: up to this
@@ -70,12 +96,19 @@ const NEVER: Duration = Duration::from_secs(365 * 24 * 60 * 60);
 /// Ends what the gateway serves.
 pub struct Sockets {
     library: Library,
+    writing: Arc<Writing>,
     io: SocketIo,
 }
 
+/// How long writes that have begun are waited for.
+const LAST_WRITES: Duration = Duration::from_secs(1);
+
 impl Sockets {
-    /// Every client is sent what waits for it and comes back, here or to another server; then the library closes.
+    /// Writes that have begun are finished; every client is sent what waits for it and comes back, here or to another server; then the library closes.
     pub async fn close(self) {
+        self.writing.stopping.cancel();
+        self.writing.tracker.close();
+        let _ = tokio::time::timeout(LAST_WRITES, self.writing.tracker.wait()).await;
         self.library.part();
         self.io.close().await;
     }
@@ -85,6 +118,8 @@ impl Sockets {
 pub fn build(settings: Settings) -> (axum::Router, Sockets) {
     let let_in = settings.max_payload.saturating_mul(LET_IN);
     let (service, io) = SocketIo::builder()
+        .ping_interval(settings.heartbeat.0)
+        .ping_timeout(settings.heartbeat.1)
         .max_payload(let_in as u64)
         .ws_max_message_size(let_in)
         .ws_max_frame_size(let_in)
@@ -95,14 +130,24 @@ pub fn build(settings: Settings) -> (axum::Router, Sockets) {
     let limits =
         Limits { bytes: settings.outbox_bytes, stall: settings.stall_timeout, compress: settings.compress, beat: BEAT };
     let library = Library::new(io.clone(), service, limits);
+    let writing = Arc::new(Writing {
+        writes: settings.writes,
+        queue: settings.write_queue,
+        tracker: TaskTracker::new(),
+        stopping: CancellationToken::new(),
+    });
     let gateway = Arc::new(Gateway {
         hub: settings.hub,
         verifier: settings.verifier,
         library: library.clone(),
+        writing: Arc::clone(&writing),
+        expiries: Expiries::watch(settings.token_grace),
         max_payload: settings.max_payload,
+        max_depth: settings.max_depth,
+        rate: settings.rate,
     });
     handshake::install(&io, gateway);
-    (requests::routes(Requests { library: library.clone(), let_in }), Sockets { library, io })
+    (requests::routes(Requests { library: library.clone(), let_in }), Sockets { library, writing, io })
 }
 
 /// How the hub's events are written. With `recovery`, they carry what stock clients come back with.

@@ -1,35 +1,77 @@
 use std::sync::Arc;
 
-use serde::Serialize;
+use serde::{Serialize, Serializer};
 use serde_json::{Map, Value};
 
 use super::{link::Link, packet};
-use crate::hub::HubError;
+use crate::{hub::HubError, telemetry};
 
 /// Why a request failed, in the words of the wire contract.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "snake_case")]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Code {
     InvalidPayload,
+    NotFound,
+    Forbidden,
+    Conflict,
+    RoomFull,
+    RateLimited,
     PayloadTooLarge,
+    TokenExpired,
     Unavailable,
+    Internal,
+}
+
+impl Code {
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Code::InvalidPayload => "invalid_payload",
+            Code::NotFound => "not_found",
+            Code::Forbidden => "forbidden",
+            Code::Conflict => "conflict",
+            Code::RoomFull => "room_full",
+            Code::RateLimited => "rate_limited",
+            Code::PayloadTooLarge => "payload_too_large",
+            Code::TokenExpired => "token_expired",
+            Code::Unavailable => "unavailable",
+            Code::Internal => "internal",
+        }
+    }
+}
+
+impl Serialize for Code {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(self.as_str())
+    }
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Failure {
     pub code: Code,
     pub message: String,
+    /// What else is told of it.
+    #[serde(flatten)]
+    pub details: Map<String, Value>,
 }
 
 impl Failure {
     pub fn new(code: Code, message: impl Into<String>) -> Self {
-        Failure { code, message: message.into() }
+        Failure { code, message: message.into(), details: Map::new() }
+    }
+
+    pub fn with(mut self, name: &str, value: Value) -> Self {
+        self.details.insert(name.into(), value);
+        self
     }
 }
 
 impl From<HubError> for Failure {
     fn from(error: HubError) -> Self {
-        Failure::new(Code::Unavailable, error.to_string())
+        let code = match error {
+            HubError::Gone | HubError::Busy | HubError::Stopping => Code::Unavailable,
+            HubError::NotInRoom | HubError::TooManyRooms(_) | HubError::TooManySockets(_) => Code::Forbidden,
+            HubError::RoomFull(_) => Code::RoomFull,
+        };
+        Failure::new(code, error.to_string())
     }
 }
 
@@ -63,19 +105,32 @@ impl Responder {
 
     /// `{ok: true, …}`; nothing where no ack was asked for.
     pub fn succeed(self, mut answer: Map<String, Value>) {
+        answer.insert("ok".into(), true.into());
+        self.succeed_with(&Value::from(answer).to_string());
+    }
+
+    /// The same with an answer that is JSON already, `ok` included.
+    pub fn succeed_with(self, answer: &str) {
         if let Some(ack) = self.ack {
-            answer.insert("ok".into(), true.into());
-            self.send(packet::ack(ack, &Value::from(answer).to_string()));
+            self.send(packet::ack(ack, answer));
         }
     }
 
+    /// What the client holds of these ids may be stale.
+    pub fn resync(&self, prefix: &str, mut ids: Map<String, Value>, reason: &str) {
+        ids.insert("reason".into(), reason.into());
+        self.send(packet::event(&format!("{prefix}:resync"), &Value::from(ids).to_string(), None));
+    }
+
     pub fn fail(self, failure: Failure) {
+        telemetry::refused(failure.code.as_str());
         let packet = match self.ack {
             Some(ack) => packet::ack(ack, &serde_json::json!({ "ok": false, "error": failure }).to_string()),
             None => {
-                let mut error = self.ids.clone();
+                let mut error = failure.details;
+                error.extend(self.ids.clone());
                 error.insert("event".into(), self.event.as_str().into());
-                error.insert("code".into(), serde_json::json!(failure.code));
+                error.insert("code".into(), failure.code.as_str().into());
                 error.insert("message".into(), failure.message.into());
                 packet::event("component:error", &Value::from(error).to_string(), None)
             }

@@ -1,22 +1,26 @@
 use std::sync::{
-    Arc,
+    Arc, Mutex, PoisonError,
     atomic::{AtomicBool, Ordering},
 };
 
-use serde_json::Map;
+use serde_json::{Map, Value};
 use socketioxide::extract::SocketRef;
 
 use super::{
     Gateway,
     inbound::{Inbound, Message},
+    limits::{Flow, Verdict},
     link::{Link, Visit},
+    refresh::{self, Bearer},
     reply::{Code, Failure, Responder},
-    subscribe,
+    signal, subscribe,
+    write::{self, Writer},
 };
 use crate::{
     auth::Claims,
     events::Room,
-    hub::{Hub, Member, SocketId, User},
+    hub::{Member, Outbox, SocketId, User},
+    telemetry,
 };
 
 /// One socket from its handshake to its end. It leaves the hub when it is told to, or is dropped.
@@ -27,12 +31,63 @@ pub struct Session {
     link: Arc<Link>,
     visit: Visit,
     id: SocketId,
+    writer: Writer,
+    /// Of the last token that it showed.
+    bearer: Mutex<Arc<Bearer>>,
     left: AtomicBool,
+    flow: Flow,
 }
 
 impl Session {
-    pub fn new(gateway: Arc<Gateway>, link: Arc<Link>, visit: Visit, id: SocketId) -> Self {
-        Session { gateway, link, visit, id, left: AtomicBool::new(false) }
+    pub fn new(
+        gateway: Arc<Gateway>,
+        link: Arc<Link>,
+        visit: Visit,
+        id: SocketId,
+        bearer: Bearer,
+        name: String,
+    ) -> Self {
+        let flow = Flow::new(gateway.rate);
+        let writer = Writer::new(Arc::clone(&gateway.writing), name);
+        let bearer = Mutex::new(Arc::new(bearer));
+        Session { gateway, link, visit, id, writer, bearer, left: AtomicBool::new(false), flow }
+    }
+
+    fn bearer(&self) -> Arc<Bearer> {
+        self.bearer.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// From now on the socket is told when its token expires, and ended if it shows no other.
+    pub fn watch_token(self: &Arc<Self>) {
+        self.gateway.expiries.set(self.id, Arc::downgrade(self), self.bearer().claims.exp);
+    }
+
+    /// `auth:refresh {token}`: what the new token says holds from now on.
+    fn refresh(self: &Arc<Self>, message: &Message) -> Result<Map<String, Value>, Failure> {
+        let bearer = refresh::read(&self.gateway.verifier, &self.bearer().claims.user_id, &message.payload)?;
+        let answer = Map::from_iter([("expiresAt".to_owned(), refresh::expires_at(&bearer.claims))]);
+        *self.bearer.lock().unwrap_or_else(PoisonError::into_inner) = Arc::new(bearer);
+        self.watch_token();
+        telemetry::token("refreshed");
+        Ok(answer)
+    }
+
+    /// The socket's token has expired.
+    pub fn tell_expired(&self) {
+        telemetry::token("expired");
+        let grace = self.gateway.expiries.grace();
+        let message = format!("the token has expired: send auth:refresh with another within {grace:?}");
+        let failure = Failure::new(Code::TokenExpired, message);
+        Responder::new(self.link.clone(), None, "auth", &Map::new()).fail(failure);
+    }
+
+    /// Nor has it shown another by now, in milliseconds since 1970. Its client comes back if it has one.
+    pub fn end_expired(&self, now: u64) {
+        // It may have been refreshed in this very moment.
+        if self.bearer().claims.exp.is_some_and(|exp| exp.saturating_mul(1_000) <= now) {
+            telemetry::token("disconnected");
+            self.link.turn_away(TOKEN_EXPIRED);
+        }
     }
 
     /// The socket, as the hub sees it.
@@ -50,12 +105,19 @@ impl Session {
         Responder::new(self.link.clone(), None, "connect", &Map::new()).fail(failure);
     }
 
-    pub fn receive(&self, socket: &SocketRef, inbound: &Inbound) {
+    pub fn receive(self: &Arc<Self>, socket: &SocketRef, inbound: &Inbound) {
         let link = self.link.clone();
-        match inbound.read(self.gateway.max_payload) {
+        match self.flow.judge() {
+            Verdict::Take => {}
+            Verdict::Refuse(failure) => {
+                return Responder::new(link, inbound.ack, &inbound.name(), &Map::new()).fail(failure);
+            }
+            Verdict::Flood => return link.close("flood"),
+        }
+        match inbound.read(self.gateway.max_payload, self.gateway.max_depth) {
             Ok(message) => {
                 let responder = Responder::new(link, inbound.ack, &message.event, &message.payload);
-                carry_out(&self.gateway.hub, self.id, &message, responder);
+                self.carry_out(&message, responder);
             }
             Err((event, failure)) => {
                 tracing::debug!(socket = %socket.id, event, code = ?failure.code, "request refused");
@@ -64,10 +126,33 @@ impl Session {
         }
     }
 
+    /// Every event that sockets may send. The part before the colon names the rule's prefix.
+    fn carry_out(self: &Arc<Self>, message: &Message, responder: Responder) {
+        let hub = &self.gateway.hub;
+        match message.event.rsplit_once(':') {
+            Some(("presence", "update")) => signal::state(hub, self.id, &message.payload, responder),
+            Some((prefix, "subscribe")) => subscribe::subscribe(hub, self.id, prefix, &message.payload, responder),
+            Some((prefix, "unsubscribe")) => subscribe::unsubscribe(hub, self.id, prefix, &message.payload, responder),
+            Some(("auth", "refresh")) => match self.refresh(message) {
+                Ok(answer) => responder.succeed(answer),
+                Err(failure) => responder.fail(failure),
+            },
+            Some((_, "typing" | "cursor")) => {
+                signal::event(hub, self.id, &message.event, &message.payload, responder);
+            }
+            Some((prefix, verb)) if write::is_write(verb) => {
+                self.writer.write(self.bearer().identity.clone(), prefix, verb, &message.payload, responder);
+            }
+            _ => responder.fail(Failure::new(Code::InvalidPayload, format!("there is no event `{}`", message.event))),
+        }
+    }
+
     /// The socket is gone.
     pub fn leave(&self) {
         if !self.left.swap(true, Ordering::AcqRel) {
             self.link.leave(self.visit);
+            self.writer.leave();
+            self.gateway.expiries.forget(self.id);
             self.gateway.hub.disconnect(self.id);
         }
     }
@@ -79,11 +164,4 @@ impl Drop for Session {
     }
 }
 
-/// Every event that sockets may send. The part before the colon names the rule's prefix.
-fn carry_out(hub: &Hub, id: SocketId, message: &Message, responder: Responder) {
-    match message.event.rsplit_once(':') {
-        Some((prefix, "subscribe")) => subscribe::subscribe(hub, id, prefix, &message.payload, responder),
-        Some((prefix, "unsubscribe")) => subscribe::unsubscribe(hub, id, prefix, &message.payload, responder),
-        _ => responder.fail(Failure::new(Code::InvalidPayload, format!("there is no event `{}`", message.event))),
-    }
-}
+const TOKEN_EXPIRED: &str = "token_expired";

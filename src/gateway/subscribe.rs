@@ -43,12 +43,11 @@ pub fn unsubscribe(hub: &Hub, socket: SocketId, prefix: &str, payload: &Map<Stri
 }
 
 fn answer(room: &Room, subscribed: &Subscribed) -> Map<String, Value> {
-    let users: Vec<Value> =
-        subscribed.users.iter().map(|user| json!({ "id": &*user.id, "email": user.email.as_deref() })).collect();
     let mut answer = Map::new();
     answer.insert("room".into(), room.as_str().into());
     answer.insert("offset".into(), subscribed.position.offset.to_wire(&subscribed.position.epoch).into());
-    answer.insert("users".into(), users.into());
+    answer.insert("users".into(), json!(subscribed.users));
+    answer.insert("count".into(), subscribed.count.into());
     answer.insert("resumed".into(), subscribed.resumed.into());
     answer
 }
@@ -64,7 +63,7 @@ fn read(prefix: &str, payload: &Map<String, Value>) -> Result<Subscription, Fail
 }
 
 /// The room that the ids name: one row's (`{componentId}`, or `{id}`), or an entity's (`{entityType, entityId}`).
-fn room(prefix: &str, payload: &Map<String, Value>) -> Result<Room, Failure> {
+pub fn room(prefix: &str, payload: &Map<String, Value>) -> Result<Room, Failure> {
     if prefix.len() > LONGEST_PREFIX {
         return Err(invalid(format!("a prefix has at most {LONGEST_PREFIX} bytes")));
     }
@@ -85,11 +84,11 @@ fn room(prefix: &str, payload: &Map<String, Value>) -> Result<Room, Failure> {
 
 pub const LONGEST_ID: usize = 1024;
 /// A table's schema and name, escaped.
-const LONGEST_PREFIX: usize = 512;
+pub const LONGEST_PREFIX: usize = 512;
 pub const LONGEST_OFFSET: usize = 256;
 
 /// An id is a text; a number is taken by its digits, since keys are often numbers.
-fn id(payload: &Map<String, Value>, key: &str) -> Result<Option<String>, Failure> {
+pub fn id(payload: &Map<String, Value>, key: &str) -> Result<Option<String>, Failure> {
     match payload.get(key) {
         None | Some(Value::Null) => Ok(None),
         Some(Value::String(text)) if text.is_empty() => Err(invalid(format!("{key} is empty"))),

@@ -1,10 +1,12 @@
 //! Floor 3: what the server says over HTTP, beside Socket.IO, and TLS for both.
 
+mod api;
 mod health;
 mod listener;
 mod router;
 mod tls;
 
+pub use api::Api;
 pub use health::{Health, State};
 pub use listener::{Listener, bind};
 pub use router::{Router, router};

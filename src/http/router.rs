@@ -11,7 +11,10 @@ use tower_http::{
     cors::{AllowOrigin, CorsLayer},
 };
 
-use super::health::{self, Health};
+use super::{
+    api::{self, Api},
+    health::{self, Health},
+};
 
 pub use axum::Router;
 
@@ -19,20 +22,29 @@ pub use axum::Router;
 const WORTH_COMPRESSING: u64 = 1_000;
 
 /// The routes of the server. `sockets` is Socket.IO under `/socket.io`; it is let in once [`Health`] says so.
-pub fn router(health: Health, metrics: PrometheusHandle, sockets: Router, origins: Vec<HeaderValue>) -> Router {
+pub fn router(
+    health: Health,
+    metrics: PrometheusHandle,
+    sockets: Router,
+    api: Api,
+    origins: Vec<HeaderValue>,
+) -> Router {
+    let compression = CompressionLayer::new().compress_when(SizeAbove::new(WORTH_COMPRESSING));
     let cors = CorsLayer::new()
         .allow_origin(AllowOrigin::list(origins))
         .allow_methods([Method::GET, Method::POST])
         .allow_headers([header::AUTHORIZATION, header::CONTENT_TYPE, HeaderName::from_static("if-none-match")])
+        .expose_headers([header::ETAG, api::OFFSET, header::RETRY_AFTER])
         .allow_credentials(true);
     let readiness = health.clone();
     Router::new()
         .route("/healthz", get(health::healthz))
         .route("/metrics", get(async move || metrics.render()))
         .route("/readyz", get(move || health::readyz(readiness.clone())))
+        .nest("/api", api::routes(api).layer(compression.clone()).layer(middleware::from_fn(api::mark_compressed)))
         .merge(
             sockets
-                .layer(CompressionLayer::new().compress_when(SizeAbove::new(WORTH_COMPRESSING)))
+                .layer(compression)
                 .layer(middleware::from_fn(move |request: Request, next: Next| gate(health.clone(), request, next))),
         )
         .layer(cors)

@@ -16,8 +16,8 @@ pub struct Burst {
 
 #[derive(PartialEq)]
 enum Audience {
-    /// All that are in any of these rooms; somebody is in each.
-    Rooms(SmallVec<[Room; 2]>),
+    /// All that are in any of these rooms, but for one that knows it already; somebody is in each.
+    Rooms(SmallVec<[Room; 2]>, Option<SocketId>),
     Sockets(Vec<SocketId>),
 }
 
@@ -37,13 +37,13 @@ const MANY_DELIVERIES: usize = 1 << 20;
 const MANY_FRAMES: usize = 1 << 10;
 
 impl Burst {
-    /// Adds a frame for all sockets in any of the rooms, each once.
-    pub fn add(&mut self, frame: Frame, rooms: &Rooms, wanted: &[&Room]) {
+    /// Adds a frame for all sockets in any of the rooms, each once, but for one that is left out.
+    pub fn add(&mut self, frame: Frame, rooms: &Rooms, wanted: &[&Room], but: Option<SocketId>) {
         let sizes = wanted.iter().filter_map(|room| Some((*room, rooms.in_room(room)?.len())));
         let occupied: SmallVec<[(&Room, usize); 2]> = sizes.collect();
         let deliveries = occupied.iter().map(|(_, size)| size).sum();
         let occupied = occupied.into_iter().map(|(room, _)| room.clone()).collect();
-        self.put(frame, Audience::Rooms(occupied), deliveries);
+        self.put(frame, Audience::Rooms(occupied, but), deliveries);
     }
 
     /// Adds a frame for these sockets; one that is named more than once gets it once.
@@ -93,10 +93,16 @@ impl Audience {
     fn sockets(&self, rooms: &Rooms) -> Vec<SocketId> {
         let distinct = |sockets: IndexSet<SocketId>| sockets.into_iter().collect();
         match self {
-            Audience::Rooms(wanted) => match wanted.as_slice() {
-                [room] => rooms.in_room(room).into_iter().flatten().copied().collect(),
-                wanted => distinct(wanted.iter().filter_map(|room| rooms.in_room(room)).flatten().copied().collect()),
-            },
+            Audience::Rooms(wanted, but) => {
+                let others = |socket: &SocketId| Some(*socket) != *but;
+                match wanted.as_slice() {
+                    [room] => rooms.in_room(room).into_iter().flatten().copied().filter(others).collect(),
+                    wanted => {
+                        let sockets = wanted.iter().filter_map(|room| rooms.in_room(room)).flatten().copied();
+                        distinct(sockets.filter(others).collect())
+                    }
+                }
+            }
             Audience::Sockets(sockets) => distinct(sockets.iter().copied().collect()),
         }
     }
@@ -155,11 +161,13 @@ mod tests {
             rooms.join(SocketId(socket), room.clone(), Membership { prefix: None, since });
         }
         let mut burst = Burst::default();
-        burst.add(frame("a"), &rooms, &[&x, &y]);
-        burst.add(frame("b"), &rooms, &[&x, &empty, &y]);
+        burst.add(frame("a"), &rooms, &[&x, &y], None);
+        burst.add(frame("b"), &rooms, &[&x, &empty, &y], None);
         assert!(matches!(burst.shares(&rooms), Shares::Same(sockets) if sockets.len() == 3));
         assert_eq!(told(&burst, &rooms), [(1, vec![0, 1]), (2, vec![0, 1]), (3, vec![0, 1])]);
-        burst.add(frame("c"), &rooms, &[&x]);
+        burst.add(frame("c"), &rooms, &[&x], None);
         assert_eq!(told(&burst, &rooms), [(1, vec![0, 1, 2]), (2, vec![0, 1, 2]), (3, vec![0, 1])]);
+        burst.add(frame("d"), &rooms, &[&x, &y], Some(SocketId(2)));
+        assert_eq!(told(&burst, &rooms), [(1, vec![0, 1, 2, 3]), (2, vec![0, 1, 2]), (3, vec![0, 1, 3])]);
     }
 }

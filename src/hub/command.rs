@@ -4,9 +4,12 @@ use std::sync::{
 };
 
 use bytestring::ByteString;
+use serde::Serialize;
+use serde_json::{Map, Value};
+use smallvec::SmallVec;
 use tokio::sync::{mpsc, oneshot};
 
-use super::{Outbox, Session, SessionId};
+use super::{Outbox, Present, Session, SessionId, commits::Commits};
 use crate::{
     change::Lsn,
     events::{Epoch, Event, Offset, Room},
@@ -17,7 +20,7 @@ use crate::{
 pub struct SocketId(pub(super) u64);
 
 /// The bearer of a socket's token.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct User {
     pub id: ByteString,
     pub email: Option<ByteString>,
@@ -60,14 +63,25 @@ pub struct Entered {
 }
 
 /// A socket is in a room.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug)]
 pub struct Subscribed {
     /// Everything up to here has been sent, everything after it will be.
     pub position: Position,
     /// Whether the socket was sent all that it missed since `since`.
     pub resumed: bool,
-    /// The users in the room, each once, the oldest first; at most [`super::rooms::ROSTER`].
-    pub users: Vec<User>,
+    /// The users in the room, each once; at most as many as [`Settings::roster`](super::Settings) says.
+    pub users: Vec<Present>,
+    /// How many they are.
+    pub count: usize,
+}
+
+/// What a socket tells those beside it, and nobody keeps.
+#[derive(Clone, Debug)]
+pub enum Signal {
+    /// To those of the rooms that it is in itself.
+    Event { event: ByteString, rooms: SmallVec<[Room; 2]>, payload: Map<String, Value> },
+    /// Of itself, also to those who come later.
+    State { prefix: ByteString, room: Room, state: Value },
 }
 
 /// A place in a history.
@@ -87,6 +101,14 @@ pub enum HubError {
     Busy,
     #[error("the server is stopping: connect again")]
     Stopping,
+    #[error("the socket is not in the room: subscribe first")]
+    NotInRoom,
+    #[error("the room has {0} users, which is its limit: try again when one has left")]
+    RoomFull(usize),
+    #[error("the socket is in {0} rooms, which is the limit: unsubscribe from some first")]
+    TooManyRooms(usize),
+    #[error("the user has {0} sockets, which is the limit: close one first")]
+    TooManySockets(usize),
 }
 
 /// Called by the dispatcher, at the request's place in the order; must not block.
@@ -97,7 +119,9 @@ pub(super) enum Command {
     Connect { socket: SocketId, member: Member, own: Room, comeback: Option<Comeback>, reply: Reply<Entered> },
     Subscribe { socket: SocketId, subscription: Subscription, reply: Reply<Subscribed> },
     Unsubscribe { socket: SocketId, room: Room, reply: Reply<()> },
+    Signal { socket: SocketId, signal: Signal, reply: Reply<()> },
     Disconnect { socket: SocketId },
+    Position { reply: Reply<Position> },
     Farewell { reply: Reply<(Epoch, Vec<Session>)> },
 }
 
@@ -137,6 +161,7 @@ pub struct Hub {
     commands: mpsc::Sender<Command>,
     batches: mpsc::Sender<Batch>,
     next_socket: Arc<AtomicU64>,
+    commits: Arc<Commits>,
 }
 
 /// The dispatcher's end of a [`Hub`].
@@ -149,7 +174,7 @@ impl Hub {
     pub(super) fn new() -> (Hub, Inbox) {
         let (commands, command_inbox) = mpsc::channel(COMMANDS);
         let (batches, batch_inbox) = mpsc::channel(BATCHES);
-        let hub = Hub { commands, batches, next_socket: Arc::new(AtomicU64::new(0)) };
+        let hub = Hub { commands, batches, next_socket: Arc::default(), commits: Arc::default() };
         (hub, Inbox { commands: command_inbox, batches: batch_inbox })
     }
 
@@ -169,6 +194,11 @@ impl Hub {
         self.request(Command::Unsubscribe { socket, room, reply });
     }
 
+    /// Tells those beside a socket something, at the next tick, if nothing newer of the kind has come by then.
+    pub fn signal(&self, socket: SocketId, signal: Signal, reply: Reply<()>) {
+        self.request(Command::Signal { socket, signal, reply });
+    }
+
     /// Takes a socket out of all its rooms.
     pub fn disconnect(&self, socket: SocketId) {
         // A departure must not be lost: where the queue is full, it waits. Closed, it is of a dispatcher that has ended,
@@ -177,6 +207,24 @@ impl Hub {
             let commands = self.commands.clone();
             tokio::spawn(async move { commands.send(command).await });
         }
+    }
+
+    /// Everything up to here has been sent to whom it concerns.
+    pub async fn position(&self) -> Result<Position, HubError> {
+        let (sender, position) = oneshot::channel();
+        self.request(Command::Position { reply: Box::new(move |outcome| drop(sender.send(outcome))) });
+        position.await.map_err(|_| HubError::Stopping)?
+    }
+
+    /// A transaction begins in the stream. Say so before its events are handed on.
+    pub fn note_commit(&self, xid: u32, commit_lsn: Lsn) {
+        self.commits.note(xid, commit_lsn);
+    }
+
+    /// The last place up to which everything is contained in what a reader saw, who looked after `position` was told;
+    /// `sees` says whether it saw what a transaction did.
+    pub fn contained(&self, position: Position, sees: impl Fn(u32) -> bool) -> Position {
+        self.commits.contained(position, sees)
     }
 
     /// The server is stopping: what the sockets are in, for the next one, and the epoch of the
@@ -207,7 +255,8 @@ impl Hub {
         match command {
             Command::Connect { reply, .. } => reply(Err(refusal)),
             Command::Subscribe { reply, .. } => reply(Err(refusal)),
-            Command::Unsubscribe { reply, .. } => reply(Err(refusal)),
+            Command::Unsubscribe { reply, .. } | Command::Signal { reply, .. } => reply(Err(refusal)),
+            Command::Position { reply } => reply(Err(refusal)),
             Command::Farewell { reply } => reply(Err(refusal)),
             Command::Disconnect { .. } => {}
         }

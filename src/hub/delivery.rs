@@ -54,10 +54,14 @@ impl Dispatcher {
             Target::Rooms(rooms) => {
                 let Some(frame) = rooms.first().and_then(|room| self.encode(event, room, event.name())) else { return };
                 let open: SmallVec<[&Room; 2]> = rooms.iter().filter(|room| !self.is_crowded(event, room)).collect();
-                self.burst.add(frame.clone(), &self.rooms, &open);
+                if open.len() < rooms.len() || !self.is_held(event, rooms) {
+                    self.release_before(&open);
+                    self.burst.add(frame.clone(), &self.rooms, &open, self.writer(event));
+                }
                 Content::Rooms { frame, rooms: rooms.clone() }
             }
             Target::Everyone => {
+                self.release_all();
                 let mut audience: IndexMap<(Room, ByteString), Vec<SocketId>> = IndexMap::new();
                 for (socket, room, prefix) in self.rooms.subscriptions() {
                     audience.entry((room.clone(), prefix.clone())).or_default().push(socket);
@@ -69,15 +73,23 @@ impl Dispatcher {
                 Content::Wide(event.clone())
             }
             target @ Target::Table { .. } => {
+                self.release_all();
                 let rooms: Vec<Room> = self.rooms.occupied().filter(|room| target.matches(room)).cloned().collect();
                 for room in &rooms {
                     let Some(frame) = self.encode(event, room, event.name()) else { continue };
-                    self.burst.add(frame, &self.rooms, &[room]);
+                    self.burst.add(frame, &self.rooms, &[room], None);
                 }
                 Content::Wide(event.clone())
             }
         };
         self.history.push(offset, content, Instant::now());
+    }
+
+    /// The socket here that asked for the write which an event tells, and was told by its ack. The history keeps the event for
+    /// it too: who comes back may not have had the ack.
+    pub(super) fn writer(&self, event: &Event) -> Option<SocketId> {
+        let name = event.actor().filter(|_| event.is_echo_suppressed())?.socket.as_ref()?;
+        self.rooms.named(name)
     }
 
     /// Counts an event for a room that somebody is in; whether the room has had enough of this transaction. Then it is told
@@ -97,7 +109,7 @@ impl Dispatcher {
             let prefix = event.name().rsplit_once(':').map_or("component", |(prefix, _)| prefix);
             let payload = resync_payload(room, prefix, BULK, position, event.committed_at());
             let frame = self.frame(&format!("{prefix}:resync"), &payload, None);
-            self.burst.add(frame, &self.rooms, &[room]);
+            self.burst.add(frame, &self.rooms, &[room], None);
         }
         true
     }
@@ -192,7 +204,7 @@ fn resync_payload(room: &Room, prefix: &str, reason: &str, at: &Position, when: 
 }
 
 /// What names a room in a payload. Whoever subscribed by the key of a row may call it `componentId` or `id`.
-fn ids(room: &Room, prefix: &str) -> Map<String, Value> {
+pub(super) fn ids(room: &Room, prefix: &str) -> Map<String, Value> {
     let pairs: Vec<(String, Value)> = match room.parts() {
         RoomParts::User { id } => vec![("userId".into(), id.into())],
         RoomParts::Row { key, .. } => vec![(format!("{prefix}Id"), key.into()), ("id".into(), key.into())],

@@ -3,16 +3,23 @@ use std::time::{Duration, Instant};
 use tokio_util::sync::CancellationToken;
 
 use super::{
-    Batch, Encode, Events, Hub, HubError, Position, Retention, SocketId,
+    Batch, Encode, Events, Hub, HubError, Position, Reply, Retention, SocketId,
     burst::Burst,
     command::{Command, Inbox},
     delivery::Crowd,
+    ephemeral::Ephemeral,
     history::History,
+    presence::Presence,
     rooms::Rooms,
     sessions::Sessions,
+    throttle::Throttle,
     window::Window,
 };
-use crate::{change::Lsn, events::Offset, telemetry};
+use crate::{
+    change::Lsn,
+    events::{Offset, Room},
+    telemetry,
+};
 
 /// What the hub keeps to.
 #[derive(Clone, Copy, Debug)]
@@ -24,7 +31,21 @@ pub struct Settings {
     pub replay_bytes: usize,
     /// Whether sockets have sessions, by which they come back without saying what they were in.
     pub recovery: bool,
+    /// How long what is worth nothing later (typing, cursors, who comes and goes) is gathered before it is told.
+    pub tick: Duration,
+    /// How many of a room's users are named.
+    pub roster: usize,
+    pub limits: Limits,
     pub encode: Encode,
+}
+
+/// What nobody may exceed; 0: no limit.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Limits {
+    pub users_of_a_room: usize,
+    /// Of those that it asks for.
+    pub rooms_of_a_socket: usize,
+    pub sockets_of_a_user: usize,
 }
 
 /// Whom the dispatcher tells how far it is.
@@ -49,6 +70,11 @@ pub struct Dispatcher {
     pub(super) crowd: Crowd,
     pub(super) burst: Burst,
     pub(super) sessions: Sessions,
+    pub(super) presence: Presence,
+    pub(super) ephemeral: Ephemeral,
+    pub(super) throttle: Throttle,
+    /// When what is gathered is told.
+    pub(super) pulse: Option<Instant>,
     /// Another server streams; nobody is served here.
     pub(super) stands_by: bool,
     /// The sessions were handed over to the next server.
@@ -79,6 +105,10 @@ impl Dispatcher {
             crowd: Crowd::default(),
             burst: Burst::default(),
             sessions: Sessions::default(),
+            presence: Presence::default(),
+            ephemeral: Ephemeral::default(),
+            throttle: Throttle::default(),
+            pulse: None,
             stands_by: false,
             stopping: false,
             window: Window::new(settings.retention.window),
@@ -92,10 +122,13 @@ impl Dispatcher {
         let mut tick = tokio::time::interval(TICK.min(self.settings.retention.window.max(Duration::from_millis(50))));
         tick.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
         loop {
+            let pulse = self.pulse.into_iter().chain(self.throttle.due()).min().map(tokio::time::Instant::from_std);
             tokio::select! {
                 () = cancel.cancelled() => break,
-                Some(command) = self.inbox.commands.recv(), if self.position.is_some() => self.obey(command),
+                Some(command) = self.inbox.commands.recv(), if self.position.is_some() => self.obey(command).await,
                 Some(batch) = self.inbox.batches.recv() => self.take(batch).await,
+                () = tokio::time::sleep_until(pulse.unwrap_or_else(tokio::time::Instant::now)), if pulse.is_some() =>
+                    self.beat().await,
                 _ = tick.tick() => self.tick().await,
                 else => break,
             }
@@ -104,17 +137,24 @@ impl Dispatcher {
         self.tell_position().await;
     }
 
-    fn obey(&mut self, command: Command) {
+    async fn obey(&mut self, command: Command) {
         match command {
             Command::Connect { socket, member, own, comeback, reply } => {
+                if comeback.is_some() {
+                    self.release_all();
+                    self.flush().await;
+                }
                 self.connect(socket, member, own, comeback, reply);
             }
-            Command::Subscribe { socket, subscription, reply } => self.subscribe(socket, subscription, reply),
-            Command::Unsubscribe { socket, room, reply } => {
-                let known = self.rooms.leave(socket, &room);
-                reply(if known { Ok(()) } else { Err(HubError::Gone) });
+            Command::Subscribe { socket, subscription, reply } => {
+                self.release_for(socket, &subscription.room);
+                self.flush().await;
+                self.subscribe(socket, subscription, reply);
             }
+            Command::Unsubscribe { socket, room, reply } => self.unsubscribe(socket, &room, reply),
+            Command::Signal { socket, signal, reply } => self.signal(socket, signal, reply),
             Command::Disconnect { socket } => self.remove(socket),
+            Command::Position { reply } => reply(self.position.clone().ok_or(HubError::Stopping)),
             Command::Farewell { reply } => {
                 self.stopping = true;
                 let sessions = self.rooms.sessions().chain(self.sessions.left().cloned()).collect();
@@ -126,9 +166,25 @@ impl Dispatcher {
 
     /// Takes a socket out; it may come back.
     pub(super) fn remove(&mut self, socket: SocketId) {
-        if let Some(session) = self.rooms.remove_socket(socket) {
+        let Some(seat) = self.rooms.remove_socket(socket) else { return };
+        for room in seat.asked_for() {
+            self.presence.leave(room, &seat.user().id, socket);
+        }
+        if let Some(session) = seat.session() {
             self.sessions.keep(session, Instant::now());
         }
+        self.quicken();
+    }
+
+    fn unsubscribe(&mut self, socket: SocketId, room: &Room, reply: Reply<()>) {
+        let Some(user) = self.rooms.member(socket).map(|member| member.user.id.clone()) else {
+            return reply(Err(HubError::Gone));
+        };
+        if self.rooms.leave(socket, room) {
+            self.presence.leave(room, &user, socket);
+            self.quicken();
+        }
+        reply(Ok(()));
     }
 
     async fn take(&mut self, batch: Batch) {
@@ -146,6 +202,7 @@ impl Dispatcher {
             Batch::Events(events) => self.take_events(events).await,
             Batch::Standby => {
                 self.stands_by = true;
+                self.throttle = Throttle::default();
                 let sockets: Vec<_> = self.rooms.sockets().collect();
                 for socket in sockets {
                     if let Some(member) = self.rooms.member(socket) {
@@ -200,6 +257,8 @@ impl Dispatcher {
             Some(_) => Some("slot lost"),
             None => None,
         };
+        self.release_all();
+        self.flush().await;
         self.history = History::new(self.settings.retention, begun.offset);
         self.window.clear();
         self.window.note(Instant::now(), Lsn(begun.offset.lsn.0.saturating_add(1)));
@@ -223,6 +282,7 @@ impl Dispatcher {
     async fn tick(&mut self) {
         let now = Instant::now();
         self.history.age(now);
+        self.throttle.age(now);
         self.sessions.age(now, self.settings.retention.window);
         self.report_window();
         self.report_fill();
@@ -248,7 +308,8 @@ impl Dispatcher {
     async fn tell_position(&mut self) {
         self.told_position = Instant::now();
         let Some(frame) = self.position_frame() else { return };
-        let sockets: Vec<_> = self.rooms.sockets().filter(|socket| self.rooms.has_subscribed(*socket)).collect();
+        self.release_all();
+        let sockets: Vec<_> = self.rooms.sockets().filter(|socket| self.rooms.subscribed(*socket) > 0).collect();
         self.burst.add_for(frame, sockets);
         self.flush().await;
     }
@@ -297,7 +358,16 @@ mod tests {
     async fn who_was_let_in_just_before_another_server_streams_is_sent_there() {
         let retention = Retention { window: Duration::from_secs(60), bytes: 1 << 20 };
         let encode = |_: &str, _: &str, _: Option<&str>| bytes::Bytes::new();
-        let settings = Settings { retention, room_cap: 10, replay_bytes: 1 << 20, recovery: true, encode };
+        let settings = Settings {
+            retention,
+            room_cap: 10,
+            replay_bytes: 1 << 20,
+            recovery: true,
+            tick: Duration::ZERO,
+            roster: 1,
+            limits: Limits::default(),
+            encode,
+        };
         let reports = Reports { begun: Box::new(|| {}), handed_on: Box::new(|_| {}), keep_from: Box::new(|_| {}) };
         let (hub, dispatcher) = Dispatcher::new(settings, reports);
         tokio::spawn(dispatcher.run(CancellationToken::new()));

@@ -5,19 +5,26 @@
 
 mod burst;
 mod command;
+mod commits;
+mod company;
 mod delivery;
 mod dispatcher;
+mod ephemeral;
 mod history;
 mod outbox;
+mod presence;
 mod resume;
 mod rooms;
 mod sessions;
+mod throttle;
 mod window;
 
 pub use command::{
-    Batch, Comeback, Entered, Events, Hub, HubError, Member, Position, Reply, SocketId, Subscribed, Subscription, User,
+    Batch, Comeback, Entered, Events, Hub, HubError, Member, Position, Reply, Signal, SocketId, Subscribed,
+    Subscription, User,
 };
-pub use dispatcher::{Dispatcher, Reports, Settings};
+pub use dispatcher::{Dispatcher, Limits, Reports, Settings};
 pub use history::Retention;
 pub use outbox::{Encode, Frame, Frames, Outbox, OutboxClosed, Weight};
+pub use presence::Present;
 pub use sessions::{Session, SessionId};

@@ -1,6 +1,7 @@
 use std::sync::{Arc, OnceLock};
 
 use bytes::Bytes;
+use bytestring::ByteString;
 
 /// An event as it goes to sockets: encoded once, shared by all of them and by the history.
 ///
@@ -114,6 +115,12 @@ pub trait Outbox: Send + Sync {
 
     /// Disconnects the socket: it is served elsewhere, or comes back.
     fn close(&self, reason: &'static str);
+
+    /// The name of its socket in the log, where what it writes is told from what others do. No two sockets of any server
+    /// have the same.
+    fn socket_name(&self) -> Option<ByteString> {
+        None
+    }
 }
 
 #[cfg(test)]

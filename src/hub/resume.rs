@@ -53,6 +53,13 @@ impl Dispatcher {
         if self.stopping {
             return reply(Err(HubError::Stopping));
         }
+        // The one whose place it takes does not count.
+        let replaced = matches!(&comeback, Some(Comeback::Session { id, .. }) if self.sessions.socket_of(id).is_some());
+        let sockets = self.rooms.in_room(&own).map_or(0, |sockets| sockets.len());
+        let limit = self.settings.limits.sockets_of_a_user;
+        if limit > 0 && sockets >= limit.saturating_add(usize::from(replaced)) {
+            return reply(Err(HubError::TooManySockets(limit)));
+        }
         let own = Wanted::new(None, own);
         match comeback {
             None => {
@@ -87,15 +94,28 @@ impl Dispatcher {
     fn join(&mut self, socket: SocketId, wanted: &[Wanted], since: Offset) {
         for Wanted { prefix, room, floor } in wanted {
             let membership = Membership { prefix: prefix.clone(), since: since.max(*floor) };
-            self.rooms.join(socket, room.clone(), membership);
+            if self.rooms.join(socket, room.clone(), membership)
+                && prefix.is_some()
+                && let Some(member) = self.rooms.member(socket)
+            {
+                self.presence.enter(room, &member.user, socket);
+            }
         }
+        self.quicken();
+    }
+
+    fn tell_company(&mut self, socket: SocketId, wanted: &[Wanted]) {
+        self.tell_rosters(
+            socket,
+            wanted.iter().filter_map(|Wanted { prefix, room, .. }| Some((prefix.as_ref()?, room))),
+        );
     }
 
     /// Back into the rooms that the handshake names: what was missed, then `walcast:resumed`, then what cannot be had.
     fn come_back(&mut self, socket: SocketId, position: &Position, brought: &str, wanted: Vec<Wanted>) {
         let since = self.since(brought);
-        let names: Vec<String> =
-            wanted.iter().filter(|room| room.prefix.is_some()).map(|wanted| wanted.room.to_string()).collect();
+        let rooms: Vec<(ByteString, Room)> =
+            wanted.iter().filter_map(|wanted| Some((wanted.prefix.clone()?, wanted.room.clone()))).collect();
         let (covered, mut lost): (Vec<Wanted>, Vec<Wanted>) =
             wanted.into_iter().partition(|wanted| since.is_ok_and(|since| self.covers(wanted, since)));
         let mut gap = HISTORY_GAP;
@@ -114,10 +134,12 @@ impl Dispatcher {
         self.join(socket, &lost, position.offset);
         lost.retain(|wanted| wanted.prefix.is_some());
         let offset = position.offset.to_wire(&position.epoch);
+        let names: Vec<&str> = rooms.iter().map(|(_, room)| room.as_str()).collect();
         let outcome = json!({ "offset": offset, "rooms": names, "resumed": lost.is_empty() });
         let resumed = self.frame("walcast:resumed", &outcome, lost.is_empty().then_some(&*offset));
         self.send(socket, Frames::all(&[resumed]));
         self.tell_lost(socket, &lost, gap);
+        self.tell_rosters(socket, rooms.iter().map(|(prefix, room)| (prefix, room)));
     }
 
     /// Back into the rooms of its session, with what was missed. Where that cannot be, a new session begins, in the same
@@ -140,30 +162,48 @@ impl Dispatcher {
             self.remove(before);
         }
         let found = self.sessions.take(&id, &member.user.id);
-        let Some(Session { rooms, .. }) = found.filter(|_| self.settings.recovery) else {
+        let Some(Session { began, rooms, .. }) = found.filter(|_| self.settings.recovery) else {
             let session = self.take_seat(socket, member, None);
             self.join(socket, &[own], position.offset);
-            let everything = self.frame("component:resync", &json!({ "reason": SESSION_GONE }), None);
-            self.send(socket, Frames::all(&[everything]));
+            self.tell_anew(socket, &[], SESSION_GONE);
             return session;
         };
         let mut wanted = vec![own];
         wanted.extend(rooms.into_iter().map(|(prefix, room, floor)| Wanted { prefix: Some(prefix), room, floor }));
         let brought = since.unwrap_or_default();
-        match self.missed_since(socket, &wanted, &brought) {
+        match self.missed_since(socket, &wanted, began, &brought) {
             Ok((since, frames)) => {
                 let session = self.take_seat(socket, member, Some(id));
                 self.replay(socket, &frames);
                 self.join(socket, &wanted, since);
+                self.tell_company(socket, &wanted);
                 session
             }
             Err(gap) => {
                 self.refused(socket, &brought, gap);
                 let session = self.take_seat(socket, member, None);
                 self.join(socket, &wanted, position.offset);
-                self.tell_lost(socket, &wanted, gap);
+                self.tell_company(socket, &wanted);
+                // Who has no offset was sent nothing yet, and has nothing to fetch again.
+                if wanted.len() > 1 || !brought.is_empty() {
+                    self.tell_anew(socket, &wanted, gap);
+                }
                 session
             }
+        }
+    }
+
+    /// Tells a socket to fetch what it has lost, everything where it is in no room; then where it is now. Until it has heard
+    /// that, it holds an offset that is older than its session, and is told again when it comes back.
+    fn tell_anew(&mut self, socket: SocketId, lost: &[Wanted], gap: Gap) {
+        if lost.iter().any(|wanted| wanted.prefix.is_some()) {
+            self.tell_lost(socket, lost, gap);
+        } else {
+            let everything = self.frame("component:resync", &json!({ "reason": gap }), None);
+            self.send(socket, Frames::all(&[everything]));
+        }
+        if let Some(frame) = self.position_frame().filter(|_| self.rooms.has_session(socket)) {
+            self.send(socket, Frames::all(&[frame]));
         }
     }
 
@@ -181,9 +221,21 @@ impl Dispatcher {
         }
         let Subscription { prefix, room, since: brought } = subscription;
         let wanted = Wanted::new(Some(prefix), room);
-        let is_first = !self.rooms.has_subscribed(socket);
+        let Some(member) = self.rooms.member(socket) else { return reply(Err(HubError::Gone)) };
+        let limits = self.settings.limits;
+        let is_back = self.rooms.is_in(socket, &wanted.room);
+        if !is_back && limits.rooms_of_a_socket > 0 && self.rooms.subscribed(socket) >= limits.rooms_of_a_socket {
+            return reply(Err(HubError::TooManyRooms(limits.rooms_of_a_socket)));
+        }
+        if limits.users_of_a_room > 0
+            && self.presence.count(&wanted.room) >= limits.users_of_a_room
+            && !self.presence.has(&wanted.room, &member.user.id)
+        {
+            return reply(Err(HubError::RoomFull(limits.users_of_a_room)));
+        }
+        let is_first = self.rooms.subscribed(socket) == 0;
         let room = std::slice::from_ref(&wanted);
-        let missed = brought.as_deref().map(|since| self.missed_since(socket, room, since));
+        let missed = brought.as_deref().map(|since| self.missed_since(socket, room, Offset::default(), since));
         let resumed = matches!(missed, Some(Ok(_)));
         let (since, frames, gap) = match missed {
             Some(Ok((since, frames))) => (since, frames, None),
@@ -201,7 +253,11 @@ impl Dispatcher {
             return reply(Err(HubError::Gone));
         }
         self.join(socket, std::slice::from_ref(&wanted), since);
-        reply(Ok(Subscribed { position, resumed, users: self.rooms.roster(&wanted.room) }));
+        let (users, count) = (self.roster(&wanted.room), self.presence.count(&wanted.room));
+        reply(Ok(Subscribed { position, resumed, users, count }));
+        if let (false, Some(prefix)) = (is_back, &wanted.prefix) {
+            self.welcome(socket, &wanted.room, prefix);
+        }
         if let Some(gap) = gap {
             self.tell_lost(socket, &[wanted], gap);
         }
@@ -241,10 +297,17 @@ impl Dispatcher {
         self.history.covers(&wanted.room, since.max(wanted.floor))
     }
 
-    /// The same as [`missed`](Self::missed) since an offset that a client brought, where all of it is still there.
-    fn missed_since(&self, socket: SocketId, wanted: &[Wanted], brought: &str) -> Result<(Offset, Vec<Frame>), Gap> {
+    /// The same as [`missed`](Self::missed) since an offset that a client brought, where that is not before `from`, and all of
+    /// it is still there.
+    fn missed_since(
+        &self,
+        socket: SocketId,
+        wanted: &[Wanted],
+        from: Offset,
+        brought: &str,
+    ) -> Result<(Offset, Vec<Frame>), Gap> {
         let since = self.since(brought)?;
-        if !wanted.iter().all(|wanted| self.covers(wanted, since)) {
+        if since < from || !wanted.iter().all(|wanted| self.covers(wanted, since)) {
             return Err(HISTORY_GAP);
         }
         Ok((since, self.missed(socket, wanted, since)?))

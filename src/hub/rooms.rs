@@ -1,4 +1,4 @@
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 
 use bytestring::ByteString;
 use indexmap::{IndexMap, IndexSet};
@@ -7,20 +7,20 @@ use super::{
     Member, SocketId, User,
     sessions::{Session, SessionId},
 };
-use crate::events::{Offset, Room};
-
-/// The most users that a roster names.
-pub const ROSTER: usize = 100;
+use crate::events::{Offset, Room, RoomParts};
 
 /// Which sockets are in which rooms, looked up from both sides.
 #[derive(Default)]
 pub struct Rooms {
     /// In the order in which they came, and so in most rooms: what is walked through in turn lies side by side.
     sockets: IndexMap<SocketId, Seat>,
+    /// By their names in the log.
+    names: HashMap<ByteString, SocketId>,
     rooms: HashMap<Room, IndexSet<SocketId>>,
 }
 
-struct Seat {
+/// What a socket has here.
+pub struct Seat {
     member: Member,
     /// `None`: who has it does not come back by itself.
     session: Option<SessionId>,
@@ -38,16 +38,23 @@ pub struct Membership {
 
 impl Rooms {
     pub fn add_socket(&mut self, socket: SocketId, member: Member, session: Option<SessionId>) {
+        if let Some(name) = member.outbox.socket_name() {
+            self.names.insert(name, socket);
+        }
         self.sockets.insert(socket, Seat { member, session, rooms: IndexMap::with_capacity(2) });
     }
 
     /// Takes a socket out of everything, and says what it was in; a room that nobody is left in is forgotten.
-    pub fn remove_socket(&mut self, socket: SocketId) -> Option<Session> {
+    pub fn remove_socket(&mut self, socket: SocketId) -> Option<Seat> {
         let seat = self.sockets.swap_remove(&socket)?;
+        // A client that leaves and enters again on one connection keeps its name.
+        if let Some(name) = seat.member.outbox.socket_name().filter(|name| self.names.get(name) == Some(&socket)) {
+            self.names.remove(&name);
+        }
         for room in seat.rooms.keys() {
             leave(&mut self.rooms, room, socket);
         }
-        seat.session()
+        Some(seat)
     }
 
     /// What the sockets are in, of those that may come back.
@@ -60,24 +67,29 @@ impl Rooms {
         self.sockets.get(&socket).is_some_and(|seat| seat.session.is_some())
     }
 
-    /// False: no such socket.
+    /// Whether the socket has come in; false where it was in the room already, or is no more.
     pub fn join(&mut self, socket: SocketId, room: Room, membership: Membership) -> bool {
         let Some(seat) = self.sockets.get_mut(&socket) else { return false };
         // One name in memory for all that are in the room.
         let room = self.rooms.get_key_value(&room).map_or(room, |(known, _)| known.clone());
         let since = seat.rooms.get(&room).map_or(membership.since, |before| before.since.min(membership.since));
-        seat.rooms.insert(room.clone(), Membership { since, ..membership });
+        let before = seat.rooms.insert(room.clone(), Membership { since, ..membership });
         self.rooms.entry(room).or_insert_with(|| IndexSet::with_capacity(1)).insert(socket);
-        true
+        before.is_none()
     }
 
-    /// False: no such socket.
+    /// Whether the socket was in the room.
     pub fn leave(&mut self, socket: SocketId, room: &Room) -> bool {
         let Some(seat) = self.sockets.get_mut(&socket) else { return false };
-        if seat.rooms.swap_remove(room).is_some() {
+        let was_in = seat.rooms.swap_remove(room).is_some();
+        if was_in {
             leave(&mut self.rooms, room, socket);
         }
-        true
+        was_in
+    }
+
+    pub fn is_in(&self, socket: SocketId, room: &Room) -> bool {
+        self.sockets.get(&socket).is_some_and(|seat| seat.rooms.contains_key(room))
     }
 
     /// Whether the socket was sent an event of these rooms, being in one of them at the time.
@@ -95,19 +107,61 @@ impl Rooms {
         self.sockets.keys().copied()
     }
 
-    /// Whether the socket asked for any room.
-    pub fn has_subscribed(&self, socket: SocketId) -> bool {
-        let seat = self.sockets.get(&socket);
-        seat.is_some_and(|seat| seat.rooms.values().any(|membership| membership.prefix.is_some()))
+    /// How many rooms the socket asked for.
+    pub fn subscribed(&self, socket: SocketId) -> usize {
+        // Its own it did not ask for.
+        self.sockets.get(&socket).map_or(0, |seat| seat.rooms.len().saturating_sub(1))
     }
 
     pub fn member(&self, socket: SocketId) -> Option<&Member> {
         self.sockets.get(&socket).map(|seat| &seat.member)
     }
 
+    /// The socket of this name in the log.
+    pub fn named(&self, name: &str) -> Option<SocketId> {
+        self.names.get(name).copied()
+    }
+
     /// The sockets of a room; none where nobody is in it.
     pub fn in_room(&self, room: &Room) -> Option<&IndexSet<SocketId>> {
         self.rooms.get(room)
+    }
+
+    /// The sockets of a room, by the prefix by which they asked for it.
+    pub fn by_prefix(&self, room: &Room) -> IndexMap<ByteString, Vec<SocketId>> {
+        let mut by_prefix: IndexMap<ByteString, Vec<SocketId>> = IndexMap::new();
+        let sockets = self.in_room(room).into_iter().flatten().copied();
+        if let RoomParts::Row { prefix, .. } = room.parts() {
+            // There is no other by which it can be asked for.
+            by_prefix.insert(prefix.into(), sockets.collect());
+            return by_prefix;
+        }
+        for socket in sockets {
+            let membership = self.sockets.get(&socket).and_then(|seat| seat.rooms.get(room));
+            if let Some(prefix) = membership.and_then(|membership| membership.prefix.clone()) {
+                by_prefix.entry(prefix).or_default().push(socket);
+            }
+        }
+        by_prefix
+    }
+
+    /// Whether a socket is in one of some rooms and in one of others.
+    pub fn meet<'a>(
+        &self,
+        some: impl Iterator<Item = &'a Room> + Clone,
+        others: impl Iterator<Item = &'a Room> + Clone,
+    ) -> bool {
+        let size = |rooms: &mut dyn Iterator<Item = &'a Room>| -> usize {
+            rooms.filter_map(|room| self.in_room(room)).map(IndexSet::len).sum()
+        };
+        let any = |few: &mut dyn Iterator<Item = &'a Room>, is_in_many: &dyn Fn(SocketId) -> bool| {
+            few.filter_map(|room| self.in_room(room)).flatten().any(|socket| is_in_many(*socket))
+        };
+        if size(&mut some.clone()) <= size(&mut others.clone()) {
+            any(&mut some.clone(), &|socket| others.clone().any(|room| self.is_in(socket, room)))
+        } else {
+            any(&mut others.clone(), &|socket| some.clone().any(|room| self.is_in(socket, room)))
+        }
     }
 
     /// The rooms that somebody is in.
@@ -121,28 +175,30 @@ impl Rooms {
             seat.rooms.iter().filter_map(move |(room, membership)| Some((*socket, room, membership.prefix.as_ref()?)))
         })
     }
-
-    /// The first users of a room, each once.
-    pub fn roster(&self, room: &Room) -> Vec<User> {
-        let mut seen = HashSet::new();
-        self.in_room(room)
-            .into_iter()
-            .flatten()
-            .filter_map(|socket| Some(&self.member(*socket)?.user))
-            .filter(|user| seen.insert(&user.id))
-            .take(ROSTER)
-            .cloned()
-            .collect()
-    }
 }
 
 impl Seat {
-    fn session(&self) -> Option<Session> {
+    pub fn user(&self) -> &User {
+        &self.member.user
+    }
+
+    /// The rooms that it asked for.
+    pub fn asked_for(&self) -> impl Iterator<Item = &Room> {
+        self.rooms.iter().filter(|(_, membership)| membership.prefix.is_some()).map(|(room, _)| room)
+    }
+
+    pub fn session(&self) -> Option<Session> {
         let asked_for = |(room, membership): (&Room, &Membership)| {
             Some((membership.prefix.clone()?, room.clone(), membership.since))
         };
-        let rooms = self.rooms.iter().filter_map(asked_for).collect();
-        Some(Session { id: self.session.clone()?, user: self.member.user.id.clone(), rooms })
+        // It is in its own room from the first.
+        let own = self.rooms.values().find(|membership| membership.prefix.is_none());
+        Some(Session {
+            id: self.session.clone()?,
+            user: self.member.user.id.clone(),
+            began: own.map(|own| own.since).unwrap_or_default(),
+            rooms: self.rooms.iter().filter_map(asked_for).collect(),
+        })
     }
 }
 
@@ -199,17 +255,6 @@ pub(super) mod tests {
         rooms.remove_socket(SocketId(2));
         assert_eq!(rooms.occupied().count(), 0);
         assert!(!rooms.join(SocketId(2), room, asked(1)), "a socket that is gone joined");
-    }
-
-    #[test]
-    fn a_roster_names_each_user_once() {
-        let mut rooms = rooms_of(&[(1, "a"), (2, "a"), (3, "b")]);
-        let room = Room::row("component", "x");
-        for socket in [1, 2, 3] {
-            rooms.join(SocketId(socket), room.clone(), asked(1));
-        }
-        let users: Vec<_> = rooms.roster(&room).into_iter().map(|user| user.id).collect();
-        assert_eq!(users, ["a", "b"]);
     }
 
     #[test]

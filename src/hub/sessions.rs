@@ -34,6 +34,8 @@ impl SessionId {
 pub struct Session {
     pub id: SessionId,
     pub user: ByteString,
+    /// Who brings an older offset was told to fetch when the session began, and may not have heard it.
+    pub began: Offset,
     /// The rooms that it asked for, by which prefix, and after which offset everything of the room was for it.
     pub rooms: Vec<(ByteString, Room, Offset)>,
 }
@@ -105,7 +107,7 @@ mod tests {
     use super::*;
 
     fn session(id: &str) -> Session {
-        Session { id: SessionId::new(id), user: "ann".into(), rooms: Vec::new() }
+        Session { id: SessionId::new(id), user: "ann".into(), began: Offset::default(), rooms: Vec::new() }
     }
 
     #[test]

@@ -12,10 +12,17 @@ mod embedded {
 
 /// SQL that is applied anew whenever its text changes, in this order: it is kept whole in one file each instead of being
 /// recopied by every migration that touches it.
-const REPEATABLE: [(&str, &str); 3] = [
+const REPEATABLE: [(&str, &str); 10] = [
     ("functions/set_actor", include_str!("../../sql/functions/set_actor.sql")),
     ("functions/broadcast_table", include_str!("../../sql/functions/broadcast_table.sql")),
     ("functions/unbroadcast_table", include_str!("../../sql/functions/unbroadcast_table.sql")),
+    ("functions/bump_version", include_str!("../../sql/functions/bump_version.sql")),
+    ("functions/keep_version", include_str!("../../sql/functions/keep_version.sql")),
+    ("functions/nested_document", include_str!("../../sql/functions/nested_document.sql")),
+    ("functions/nested_write", include_str!("../../sql/functions/nested_write.sql")),
+    ("functions/nested_create", include_str!("../../sql/functions/nested_create.sql")),
+    ("functions/nested_update", include_str!("../../sql/functions/nested_update.sql")),
+    ("functions/nested_delete", include_str!("../../sql/functions/nested_delete.sql")),
 ];
 
 /// Any fixed number serves: it names the lock that migrating servers of one database queue up for.

@@ -4,12 +4,16 @@ mod error;
 mod migrations;
 mod pool;
 mod publication;
+mod reads;
 mod seed;
 mod sessions;
 mod slots;
 mod tables;
+mod writes;
 
 pub use error::StoreError;
 pub use migrations::{Migrated, migrate};
 pub use pool::Store;
+pub use reads::{Found, Page, Read, ReadError, Reads, Selection, Snapshot};
 pub use sessions::SavedSession;
+pub use writes::{Action, Identity, Values, Write, WriteError, WriteSettings, Writes, Written};

@@ -20,18 +20,7 @@ pub struct Store {
 impl Store {
     /// Makes the pool and one connection, so that a wrong address or password is told here.
     pub async fn connect(dsn: &Dsn) -> Result<Self, StoreError> {
-        let mut config = dsn.config().clone();
-        config.application_name("walcast");
-        config.connect_timeout(CONNECT_TIMEOUT);
-        let manager =
-            Manager::from_config(config, tls(dsn)?, ManagerConfig { recycling_method: RecyclingMethod::Fast });
-        let pool = Pool::builder(manager)
-            .max_size(POOL_SIZE)
-            .runtime(Runtime::Tokio1)
-            .wait_timeout(Some(CONNECT_TIMEOUT))
-            .create_timeout(Some(CONNECT_TIMEOUT))
-            .build()
-            .map_err(|error| StoreError::Pool(error.to_string()))?;
+        let pool = build(dsn, POOL_SIZE, CONNECT_TIMEOUT, CONNECT_TIMEOUT)?;
         let store = Store { pool, dsn: Arc::new(dsn.clone()) };
         drop(store.client().await?);
         Ok(store)
@@ -48,4 +37,19 @@ impl Store {
             other => StoreError::Pool(other.to_string()),
         })
     }
+}
+
+/// A pool that connects when it is asked to: how long that may take, and how long to wait where all are busy.
+pub(super) fn build(dsn: &Dsn, size: usize, connect: Duration, wait: Duration) -> Result<Pool, StoreError> {
+    let mut config = dsn.config().clone();
+    config.application_name("walcast");
+    config.connect_timeout(connect);
+    let manager = Manager::from_config(config, tls(dsn)?, ManagerConfig { recycling_method: RecyclingMethod::Fast });
+    Pool::builder(manager)
+        .max_size(size)
+        .runtime(Runtime::Tokio1)
+        .wait_timeout(Some(wait))
+        .create_timeout(Some(connect))
+        .build()
+        .map_err(|error| StoreError::Pool(error.to_string()))
 }

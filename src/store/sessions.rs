@@ -7,6 +7,8 @@ use super::{Store, StoreError};
 pub struct SavedSession {
     pub id: String,
     pub user_id: String,
+    /// An offset.
+    pub began: String,
     /// `[[prefix, room, offset]]`
     pub rooms: Value,
 }
@@ -16,16 +18,18 @@ impl Store {
     pub async fn save_sessions(&self, slot: &str, sessions: &[SavedSession]) -> Result<(), StoreError> {
         let ids: Vec<&str> = sessions.iter().map(|session| session.id.as_str()).collect();
         let users: Vec<&str> = sessions.iter().map(|session| session.user_id.as_str()).collect();
+        let began: Vec<&str> = sessions.iter().map(|session| session.began.as_str()).collect();
         let rooms: Vec<&Value> = sessions.iter().map(|session| &session.rooms).collect();
         self.client()
             .await?
             .execute(
                 "WITH stale AS (DELETE FROM walcast.sessions WHERE slot_name = $1::text::name AND id <> ALL ($2)) \
-                 INSERT INTO walcast.sessions (slot_name, id, user_id, rooms) \
-                 SELECT $1::text::name, s.id, s.user_id, s.rooms \
-                   FROM unnest($2::text[], $3::text[], $4::jsonb[]) AS s (id, user_id, rooms) \
-                 ON CONFLICT (slot_name, id) DO UPDATE SET user_id = excluded.user_id, rooms = excluded.rooms",
-                &[&slot, &ids, &users, &rooms],
+                 INSERT INTO walcast.sessions (slot_name, id, user_id, began, rooms) \
+                 SELECT $1::text::name, s.id, s.user_id, s.began, s.rooms \
+                   FROM unnest($2::text[], $3::text[], $4::text[], $5::jsonb[]) AS s (id, user_id, began, rooms) \
+                 ON CONFLICT (slot_name, id) DO UPDATE SET \
+                   user_id = excluded.user_id, began = excluded.began, rooms = excluded.rooms",
+                &[&slot, &ids, &users, &began, &rooms],
             )
             .await
             .map_err(StoreError::sql("write walcast.sessions"))?;
@@ -38,12 +42,17 @@ impl Store {
             .client()
             .await?
             .query(
-                "DELETE FROM walcast.sessions WHERE slot_name = $1::text::name RETURNING id, user_id, rooms",
+                "DELETE FROM walcast.sessions WHERE slot_name = $1::text::name RETURNING id, user_id, began, rooms",
                 &[&slot],
             )
             .await
             .map_err(StoreError::sql("read walcast.sessions"))?;
-        let saved = |row: &tokio_postgres::Row| SavedSession { id: row.get(0), user_id: row.get(1), rooms: row.get(2) };
+        let saved = |row: &tokio_postgres::Row| SavedSession {
+            id: row.get(0),
+            user_id: row.get(1),
+            began: row.get(2),
+            rooms: row.get(3),
+        };
         Ok(rows.iter().map(saved).collect())
     }
 }

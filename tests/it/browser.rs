@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use crate::support::{Browser, Client, Database, Page, Server, token};
+use crate::support::{Browser, Client, Database, Page, Server, named, token};
 
 /// A browser with a page whose origin may come, and a server that lets it.
 async fn open() -> (Browser, Page, Database, Server) {
@@ -43,7 +43,7 @@ async fn a_page_hears_over_each_transport() {
         let id = subscribed(&mut client, &database).await;
         rename(&database, &id, "heard").await;
         let event = client.expect("component:updated").await;
-        assert_eq!((&event["componentId"], &event["updates"]), (&json!(id), &json!({ "name": "heard" })));
+        assert_eq!((&event["componentId"], named(&event["updates"])), (&json!(id), json!({ "name": "heard" })));
         client.disconnect().await;
     }
     browser.close().await;

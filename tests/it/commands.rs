@@ -9,7 +9,7 @@ use tokio::{
     process::{Child, Command},
 };
 
-use crate::support::{Database, SECRET, Server, Sockets, token, walcast, within};
+use crate::support::{Database, SECRET, Server, Sockets, token, users, walcast, within};
 
 #[tokio::test]
 async fn migrations_started_at_once_wait_for_each_other_and_a_second_run_changes_nothing() {
@@ -55,7 +55,7 @@ async fn a_signed_token_opens_the_door() {
     let options = json!({ "transports": ["websocket"], "auth": { "token": token.trim() } });
     let client = sockets.try_connect(&server, options).await.expect("connects");
     let ack = client.subscribe(json!({ "componentId": "x" })).await;
-    assert_eq!(ack["users"], json!([{ "id": "ann", "email": "ann@example.com" }]));
+    assert_eq!(users(&ack), json!([{ "id": "ann", "email": "ann@example.com" }]));
 }
 
 /// A command that goes on, and its lines.

@@ -153,7 +153,9 @@ async fn an_offset_from_elsewhere_is_answered_with_resync() {
 
 #[tokio::test]
 async fn a_burst_of_requests_is_answered_to_the_last() {
-    let (_database, server, sockets) = open_door().await;
+    let database = Database::new().await;
+    let server = Server::start_with(&database, &["--rate-burst", "3000", "--max-rooms", "3000"]).await;
+    let sockets = Sockets::start().await;
     let mut client = sockets.connect(&server, "ann", "websocket").await;
     let rooms: Vec<_> = (0..3_000).map(|n| json!({ "componentId": n })).collect();
     let acks = client.requests("component:subscribe", rooms).await;

@@ -180,6 +180,38 @@ async fn who_was_away_for_longer_than_the_window_is_told_to_fetch_each_of_its_ro
 }
 
 #[tokio::test]
+async fn who_is_cut_off_before_it_hears_that_it_must_fetch_is_told_again() {
+    let mut scene = Scene::new(&["websocket"], &["--replay-bytes", "4KiB"]).await;
+    scene.rename("held").await;
+    let held = scene.client.expect("component:updated").await["offset"].take();
+    let direct = Network::start(Some(scene.server.address)).await;
+    // The client of the first session has lost its rooms, the other is too far behind.
+    for (session, reason) in [(json!("unknown"), "session gone"), (scene.session.clone(), "history gap")] {
+        for round in 0..20 {
+            scene.rename(&format!("missed {round}")).await;
+        }
+        scene.client.names_until("missed 19").await;
+        let mut session = session;
+        // It has a new session, and its old offset as long as it has not heard all that there was to be told.
+        for reason in [reason, "history gap", "history gap"] {
+            let auth = json!({ "token": token("ann"), "pid": session, "offset": held });
+            let (mut back, new) = connect(&scene.sockets, &direct, &["websocket"], auth).await;
+            assert_ne!(new, session, "it says that it has missed nothing: {reason}");
+            assert_eq!(back.expect("component:resync").await["reason"], reason);
+            session = new;
+            back.disconnect().await;
+        }
+        let auth = json!({ "token": token("ann"), "pid": session, "offset": held });
+        let (mut back, new) = connect(&scene.sockets, &direct, &["websocket"], auth).await;
+        let offset = back.until("walcast:position").await.pop();
+        back.disconnect().await;
+        let auth = json!({ "token": token("ann"), "pid": new, "offset": offset });
+        let (_, same) = connect(&scene.sockets, &direct, &["websocket"], auth).await;
+        assert_eq!(same, new, "it has heard it: {reason}");
+    }
+}
+
+#[tokio::test]
 async fn who_is_back_before_its_old_connection_is_found_dead_takes_its_place() {
     let mut scene = Scene::new(&["websocket"], &[]).await;
     scene.rename("before").await;

@@ -28,6 +28,7 @@ impl Away {
         let database = Database::new().await;
         let server = Server::start_with(&database, arguments).await;
         let sockets = Sockets::start().await;
+        database.free_versions().await;
         let id = database.component("c", "[]").await;
         let mut client = sockets.connect(&server, "ann", "websocket").await;
         client.catch_up(&database).await;

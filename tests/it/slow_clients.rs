@@ -6,7 +6,7 @@ use std::time::Duration;
 use serde_json::{Value, json};
 
 use crate::support::{
-    Connection, Database, PATIENCE, Poller, Server, WebSocket,
+    Connection, Database, PATIENCE, Poller, Server, WebSocket, is_passed_over,
     websocket::{Packet, read},
     within,
 };
@@ -26,6 +26,7 @@ impl Scene {
     async fn new(arguments: &[&str]) -> Scene {
         let database = Database::new().await;
         let id = database.component("c", "[]").await;
+        database.free_versions().await;
         database.sql("UPDATE components SET version = 0").await;
         let server = Server::start_with(&database, arguments).await;
         let mut healthy = WebSocket::enter(server.address, "healthy", &[]).await;
@@ -187,7 +188,7 @@ async fn acks_among_broadcasts_to_a_slow_reader_are_whole_frames_in_order() {
         turns += usize::from(matches!(packet, Packet::Ack(..)) != was_ack);
         was_ack = matches!(packet, Packet::Ack(..));
         match packet {
-            Packet::Event(event) if event[0] == "walcast:position" => {}
+            Packet::Event(event) if event[0].as_str().is_some_and(is_passed_over) => {}
             Packet::Event(event) => {
                 let version = event[1]["version"].as_u64().expect("a version");
                 assert_eq!(event[1]["updates"]["name"], format!("{version:x>16000}"));

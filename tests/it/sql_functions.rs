@@ -113,6 +113,36 @@ async fn a_rule_of_columns_that_are_not_there_is_refused() {
     }
 }
 
+#[tokio::test]
+async fn what_no_socket_may_set_is_refused_as_writable() {
+    let database = Database::new().await;
+    database
+        .sql(
+            "CREATE TABLE orders (uid int PRIMARY KEY, code text UNIQUE NOT NULL, made_by text, by text, rev int, at timestamptz, \
+               created_at timestamptz, n int GENERATED ALWAYS AS IDENTITY, total int GENERATED ALWAYS AS (uid * 2) STORED, note text); \
+             ALTER TABLE orders REPLICA IDENTITY FULL; SELECT walcast.keep_version('orders', 'rev', 'at')",
+        )
+        .await;
+    let call = |writable: &str, more: &str| {
+        format!(
+            "SELECT walcast.broadcast_table('orders', prefix => 'order', id => 'code', actor => 'by', creator => 'made_by', \
+             version => 'rev', writable => {writable}{more})"
+        )
+    };
+    for column in ["uid", "code", "made_by", "by", "rev", "at", "created_at", "n", "total"] {
+        let may_not = format!("sockets may not set {column} of table public.orders");
+        refuses(&database, &call(&format!("ARRAY['note', '{column}']"), ""), &[&may_not, "HINT Ids, versions"]).await;
+    }
+    refuses(&database, &call("ARRAY['note', 'nope']", ""), &["public.orders", "no column nope"]).await;
+    for nothing in ["'{}'", "ARRAY['note', NULL]"] {
+        refuses(&database, &call(nothing, ""), &["writable must name columns", "HINT For example"]).await;
+    }
+    refuses(&database, &call("ARRAY['note']", ", throttle_ms => -1"), &["throttle_ms"]).await;
+    database.sql(&call("ARRAY['note']", ", throttle_ms => 50")).await;
+    let stands = "SELECT writable = ARRAY['note'] AND throttle_ms = 50 FROM walcast.rules WHERE prefix = 'order'";
+    assert!(database.value::<bool>(stands).await);
+}
+
 /// The texts between quotes.
 fn quoted(text: &str, quote: char) -> impl Iterator<Item = String> {
     text.split(quote).skip(1).step_by(2).map(str::to_owned)
@@ -259,6 +289,17 @@ async fn the_role_of_sql_roles_migrates_nothing_and_serves_in_each_database_of_a
         let output = walcast().args(["migrate", "--database-url", &role]).output().await.expect("runs");
         assert_eq!(String::from_utf8_lossy(&output.stdout), "the database is up to date\n", "{output:?}");
         let mut server = Server::start_on(&role, &format!("walcast_{database}"), &["--migrate"]).await;
+        let sockets = Sockets::start().await;
+        let writer = sockets.connect(&server, "ann", "websocket").await;
+        let component = json!({ "type": "text", "rows": [{ "id": "r" }] });
+        let create = json!({ "entityType": "page", "entityId": "1", "component": component, "mutationId": "m" });
+        let refused = writer.request("component:create", create.clone()).await;
+        assert_eq!(refused["error"]["code"], "forbidden", "{refused}");
+        psql(&cluster, database, &["-c", "GRANT SELECT, INSERT, UPDATE, DELETE ON components TO walcast"]).await;
+        let created = writer.request("component:create", create).await;
+        let nested = json!({ "componentId": created["componentId"], "rowId": "r", "nestedComponent": {} });
+        let nested = writer.request("component:nested-create", nested).await;
+        assert_eq!((&created["ok"], &nested["ok"]), (&json!(true), &json!(true)), "{created} {nested}");
         assert_eq!(server.stop().await, Some(0));
     }
 }

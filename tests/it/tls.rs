@@ -115,7 +115,7 @@ async fn rename(database: &Database, id: &str, name: &str) {
 #[tokio::test]
 async fn each_transport_subscribes_and_hears_in_order() {
     let (database, files, sockets) = (Database::new().await, Files::new(), Sockets::start().await);
-    let server = files.serve(&database, &[]).await;
+    let server = files.serve(&database, &["--rate-burst", "1000"]).await;
     for transports in TRANSPORTS {
         let mut client = files.connect(&sockets, server.address, transports).await;
         if transports.len() > 1 {

@@ -21,6 +21,7 @@ async fn each_of_200_clients_that_upgrade_under_load_hears_every_event_in_order_
     let database = Database::new().await;
     // What one process of 200 clients does not read at once is to wait: this is not about slow clients.
     let id = database.component("c", "[]").await;
+    database.free_versions().await;
     database.sql("UPDATE components SET version = 0").await;
     let server = Server::start_with(&database, &["--outbox-bytes", "64MiB", "--stall-timeout", "5m"]).await;
     let order = json!({

@@ -11,7 +11,8 @@
 //        {id, client, do: "go-on"}                      … until now
 //   out  {id, ok} | {id, error}                         the answer to a line
 //        {client, event, args}                          what a client was sent; also "connect" [recovered, session],
-//                                                       "disconnect" [reason], "upgrade" [transport]
+//                                                       "disconnect" [reason], "upgrade" [transport], and, once it was
+//                                                       connected, "connect_error" [message]
 // {"$bytes": [1, 2]} anywhere in what is emitted stands for these bytes.
 
 /** What a page keeps, to resume with it. */
@@ -65,7 +66,10 @@ export function clients(io, say) {
       answer({ ok: { sid: socket.id } });
       say({ client, event: 'connect', args: [socket.recovered === true, socket._pid ?? null] });
     });
-    socket.on('connect_error', (error) => answer({ error: error.message }));
+    socket.on('connect_error', (error) => {
+      if (answered) say({ client, event: 'connect_error', args: [error.message] });
+      answer({ error: error.message });
+    });
     socket.on('disconnect', (reason) => say({ client, event: 'disconnect', args: [reason] }));
     // Version 2 cannot listen to all events.
     socket.onAny?.((event, ...args) => {

@@ -18,7 +18,7 @@ use self::cluster::Cluster;
 use super::{Failure, token::token};
 use crate::{
     app::{self, ServeError},
-    config::{DatabaseArgs, GatewayArgs, KeyArgs, ReplayArgs, ServeArgs, StreamArgs, parse_port},
+    config::{DatabaseArgs, GatewayArgs, KeyArgs, LimitArgs, ReplayArgs, ServeArgs, StreamArgs, WriteArgs, parse_port},
     postgres::Dsn,
     replication::Plugin,
     store::{self, Store},
@@ -39,6 +39,10 @@ pub struct DevArgs {
     gateway: GatewayArgs,
     #[command(flatten)]
     replay: ReplayArgs,
+    #[command(flatten)]
+    limits: LimitArgs,
+    #[command(flatten)]
+    writes: WriteArgs,
 }
 
 const TOKEN_TTL: Duration = Duration::from_secs(30 * 24 * 3600);
@@ -80,7 +84,9 @@ async fn serve(args: &DevArgs, address: SocketAddr, cluster: &Cluster, stop: Can
             slot: slot(args.stream.plugin),
             keys: KeyArgs { jwt_secret: Some(secret.clone()), jwt_public_key: None, jwt_jwks_file: None },
             gateway,
+            writes: args.writes.clone(),
             replay: args.replay.clone(),
+            limits: args.limits.clone(),
             migrate: false,
         },
         stop,

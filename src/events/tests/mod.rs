@@ -5,6 +5,7 @@ mod child_rows;
 mod documents;
 mod identity;
 mod losses;
+mod merged;
 mod payloads;
 mod plain_tables;
 mod rules_in_stream;

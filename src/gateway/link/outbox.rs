@@ -1,3 +1,5 @@
+use bytestring::ByteString;
+
 use super::{Link, queue::Queue};
 use crate::hub::{Frames, Outbox, OutboxClosed};
 
@@ -12,5 +14,9 @@ impl Outbox for Link {
 
     fn close(&self, reason: &'static str) {
         self.turn_away(reason);
+    }
+
+    fn socket_name(&self) -> Option<ByteString> {
+        self.sid().map(|sid| sid.as_str().into())
     }
 }

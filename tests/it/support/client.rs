@@ -8,12 +8,18 @@ use super::{Database, sockets::Shared, within};
 /// One stock client. What it is sent waits here until a test takes it, in order.
 pub struct Client {
     pub(super) id: u64,
+    /// The socket's name, as it was when it connected.
+    pub sid: String,
     pub(super) shared: Arc<Shared>,
     pub(super) events: mpsc::UnboundedReceiver<(String, Vec<Value>)>,
 }
 
-/// What comes now and then, and of which most tests do not speak.
-const PASSED_OVER: [&str; 3] = ["connect", "upgrade", "walcast:position"];
+/// What comes now and then, and of which most tests do not speak: where a socket stands, and who else is there.
+pub fn is_passed_over(event: &str) -> bool {
+    matches!(event, "connect" | "connect_error" | "upgrade" | "walcast:position" | "presence:roster")
+        || event.ends_with(":user-joined")
+        || event.ends_with(":user-left")
+}
 
 impl Client {
     /// Emits without an ack.
@@ -69,7 +75,7 @@ impl Client {
     /// What has come by now: after an answer, at least what was sent before it.
     pub fn received(&mut self) -> Vec<(String, Value)> {
         let came = std::iter::from_fn(|| self.events.try_recv().ok());
-        came.filter(|(event, _)| !PASSED_OVER.contains(&event.as_str()))
+        came.filter(|(event, _)| !is_passed_over(event))
             .map(|(event, args)| (event, args.into_iter().next().unwrap_or(Value::Null)))
             .collect()
     }
@@ -87,20 +93,19 @@ impl Client {
     /// The next event that the client is sent, and its first argument.
     /// Where it stands a client is told now and then, which is passed over.
     pub async fn next(&mut self) -> (String, Value) {
-        self.next_but(&PASSED_OVER).await
+        self.next_but(is_passed_over).await
     }
 
     /// The next event, which must have this name.
     pub async fn expect(&mut self, name: &str) -> Value {
-        let passed_over = PASSED_OVER.into_iter().filter(|event| *event != name);
-        let (event, payload) = self.next_but(&passed_over.collect::<Vec<_>>()).await;
+        let (event, payload) = self.next_but(|event| event != name && is_passed_over(event)).await;
         assert_eq!(event, name, "{payload}");
         payload
     }
 
     /// The next event, which must have this name and this many arguments.
     pub async fn expect_arguments(&mut self, name: &str, count: usize) -> Vec<Value> {
-        let (event, arguments) = self.next_with_arguments(&PASSED_OVER).await;
+        let (event, arguments) = self.next_with_arguments(is_passed_over).await;
         assert_eq!((event.as_str(), arguments.len()), (name, count), "{arguments:?}");
         arguments
     }
@@ -117,18 +122,18 @@ impl Client {
 
     /// The next event of any kind, and its arguments.
     pub async fn next_of_all(&mut self) -> (String, Vec<Value>) {
-        self.next_with_arguments(&[]).await
+        self.next_with_arguments(|_| false).await
     }
 
-    async fn next_but(&mut self, passed_over: &[&str]) -> (String, Value) {
+    async fn next_but(&mut self, passed_over: impl Fn(&str) -> bool) -> (String, Value) {
         let (event, arguments) = self.next_with_arguments(passed_over).await;
         (event, arguments.into_iter().next().unwrap_or(Value::Null))
     }
 
-    async fn next_with_arguments(&mut self, passed_over: &[&str]) -> (String, Vec<Value>) {
+    async fn next_with_arguments(&mut self, passed_over: impl Fn(&str) -> bool) -> (String, Vec<Value>) {
         loop {
             let (event, arguments) = within("an event", self.events.recv()).await.expect("the driver lives");
-            if !passed_over.contains(&event.as_str()) {
+            if !passed_over(&event) {
                 return (event, arguments);
             }
         }
@@ -155,4 +160,10 @@ impl Client {
         line["client"] = self.id.into();
         self.shared.order(line).await
     }
+}
+
+/// Who an ack says is in the room.
+pub fn users(ack: &Value) -> Value {
+    let users = ack["users"].as_array().expect("users").iter();
+    users.map(|user| json!({ "id": user["id"], "email": user["email"] })).collect()
 }

@@ -18,7 +18,7 @@ pub mod websocket;
 use std::time::Duration;
 
 pub use browser::{Browser, Page};
-pub use client::Client;
+pub use client::{Client, is_passed_over, users};
 pub use cluster::{Cluster, plugins};
 pub use connection::{Connection, Poller};
 pub use database::Database;
@@ -39,13 +39,28 @@ pub const PATIENCE: Duration = Duration::from_secs(30);
 
 /// A token for a user.
 pub fn token(user: &str) -> String {
-    let claims = walcast::auth::Claims {
-        user_id: user.to_owned(),
-        email: Some(format!("{user}@example.com")),
-        role: None,
-        exp: None,
-    };
+    token_until(user, None)
+}
+
+/// One that expires so many seconds from now, or did so long ago where they are negative.
+pub fn token_for(user: &str, seconds: i64) -> String {
+    let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).expect("after 1970").as_secs();
+    token_until(user, Some(now.saturating_add_signed(seconds)))
+}
+
+fn token_until(user: &str, exp: Option<u64>) -> String {
+    let claims =
+        walcast::auth::Claims { user_id: user.to_owned(), email: Some(format!("{user}@example.com")), role: None, exp };
     walcast::auth::sign(&claims, SECRET).expect("signs")
+}
+
+/// The columns that a write named, of all that an update of a component tells: not those that the database keeps.
+pub fn named(updates: &serde_json::Value) -> serde_json::Value {
+    let mut updates = updates.clone();
+    for kept in ["version", "updated_at"] {
+        assert!(updates.as_object_mut().expect("an object").remove(kept).is_some(), "{updates} without {kept}");
+    }
+    updates
 }
 
 /// Waits for what must come, with its name for the failure.

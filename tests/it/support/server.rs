@@ -142,6 +142,21 @@ impl Server {
         line.split_whitespace().next().and_then(|number| number.parse().ok()).expect("a number")
     }
 
+    /// Waits until a metric is as it should be; it is asked, since nobody is told.
+    pub async fn until_metric(&self, name: &str, is_met: impl Fn(f64) -> bool) {
+        within(name, async {
+            loop {
+                let (_, _, body) = self.get("/metrics", &[]).await;
+                let value = body.lines().find_map(|line| line.strip_prefix(name)?.trim().parse().ok());
+                if value.is_some_and(&is_met) {
+                    break;
+                }
+                tokio::time::sleep(Duration::from_millis(50)).await;
+            }
+        })
+        .await;
+    }
+
     /// Waits until it has no more descriptors open than so many. It tells nobody when it closes one, so it is asked.
     pub async fn until_descriptors_are(&self, most: usize) {
         let back = async {

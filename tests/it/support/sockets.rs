@@ -98,9 +98,10 @@ impl Sockets {
             state.events.insert(id, sender);
             id
         };
-        let client = Client { id, shared: self.shared.clone(), events };
+        let mut client = Client { id, sid: String::new(), shared: self.shared.clone(), events };
         order["do"] = "connect".into();
-        client.order(order).await?;
+        let connected = client.order(order).await?;
+        client.sid = connected["sid"].as_str().unwrap_or_default().to_owned();
         Ok(client)
     }
 

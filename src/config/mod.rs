@@ -1,21 +1,22 @@
 //! The settings: every one is a flag and an environment variable, checked before anything starts.
 
-use std::{
-    net::SocketAddr,
-    path::{Path, PathBuf},
-    time::Duration,
-};
+mod limits;
+mod values;
 
-use clap::{
-    ArgAction, Args, ValueEnum,
-    builder::{BoolishValueParser, OsStringValueParser, TypedValueParser},
-};
+use std::{net::SocketAddr, path::PathBuf, time::Duration};
+
+use clap::{ArgAction, Args, ValueEnum, builder::BoolishValueParser};
+
+pub use limits::LimitArgs;
+use values::{file, named, parse_address, parse_bytes, parse_count};
+pub use values::{parse_duration, parse_port};
 
 use crate::{
     auth::{KeyError, KeySource, Verifier},
     gateway, http, hub,
     postgres::{Dsn, DsnError},
     replication::{self, Plugin},
+    store::WriteSettings,
 };
 
 /// A setting that cannot be used: names the setting and the remedy.
@@ -122,9 +123,18 @@ pub struct GatewayArgs {
     /// How long a socket may take nothing before it is disconnected as too slow (ms, s, m, h, d)
     #[arg(long, env = "WALCAST_STALL_TIMEOUT", default_value = "10s", value_parser = parse_duration, value_name = "TIME")]
     pub stall_timeout: Duration,
+    /// How often a client is asked whether it is still there (ms, s, m, h, d)
+    #[arg(long, env = "WALCAST_PING_INTERVAL", default_value = "25s", value_parser = parse_duration, value_name = "TIME")]
+    pub ping_interval: Duration,
+    /// How long a client has to say that it is (ms, s, m, h, d)
+    #[arg(long, env = "WALCAST_PING_TIMEOUT", default_value = "20s", value_parser = parse_duration, value_name = "TIME")]
+    pub ping_timeout: Duration,
     /// Messages of this size and more are compressed for clients that can read that (kB, KiB, MB, MiB, GB, GiB)
     #[arg(long, env = "WALCAST_COMPRESS_ABOVE", default_value = "1kB", value_parser = parse_bytes, value_name = "BYTES")]
     pub compress_above: usize,
+    /// How long a socket whose token has expired may stay without showing another (ms, s, m, h, d)
+    #[arg(long, env = "WALCAST_TOKEN_GRACE", default_value = "30s", value_parser = parse_duration, value_name = "TIME")]
+    pub token_grace: Duration,
     /// Whether stock clients that lost their connection resume by themselves
     #[arg(long, env = "WALCAST_RECOVERY", default_value = "on", value_parser = BoolishValueParser::new(),
           action = ArgAction::Set, value_name = "on|off")]
@@ -168,6 +178,33 @@ pub struct ReplayArgs {
     pub room_cap: u32,
 }
 
+/// What sockets write.
+#[derive(Args, Clone)]
+pub struct WriteArgs {
+    /// How many connections to the database writes of sockets share
+    #[arg(long, env = "WALCAST_WRITE_CONNECTIONS", default_value = "8", value_parser = parse_count, value_name = "COUNT")]
+    pub write_connections: u32,
+    /// How long a statement of a write may take, or a write wait for a connection (ms, s, m, h, d)
+    #[arg(long, env = "WALCAST_WRITE_TIMEOUT", default_value = "5s", value_parser = parse_duration, value_name = "TIME")]
+    pub write_timeout: Duration,
+    /// How many writes of one socket may wait
+    #[arg(long, env = "WALCAST_WRITE_QUEUE", default_value = "256", value_parser = parse_count, value_name = "COUNT")]
+    pub write_queue: u32,
+    /// How long a write with a mutationId can be repeated (ms, s, m, h, d)
+    #[arg(long, env = "WALCAST_KEEP_MUTATIONS", default_value = "1d", value_parser = parse_duration, value_name = "TIME")]
+    pub keep_mutations: Duration,
+}
+
+impl WriteArgs {
+    pub fn settings(&self) -> WriteSettings {
+        WriteSettings {
+            connections: self.write_connections as usize,
+            timeout: self.write_timeout,
+            keep_mutations: self.keep_mutations,
+        }
+    }
+}
+
 /// The settings of `walcast serve`.
 #[derive(Args, Clone)]
 pub struct ServeArgs {
@@ -183,7 +220,11 @@ pub struct ServeArgs {
     #[command(flatten)]
     pub gateway: GatewayArgs,
     #[command(flatten)]
+    pub writes: WriteArgs,
+    #[command(flatten)]
     pub replay: ReplayArgs,
+    #[command(flatten)]
+    pub limits: LimitArgs,
     /// Apply the migrations before serving; in the environment true, yes, on, 1 or false, no, off, 0
     #[arg(long, env = "WALCAST_MIGRATE", value_parser = BoolishValueParser::new())]
     pub migrate: bool,
@@ -197,6 +238,9 @@ impl ServeArgs {
             // Beyond half of all that is kept, fetching again is cheaper for everyone.
             replay_bytes: self.replay.replay_bytes / 2,
             recovery: self.gateway.recovery,
+            tick: self.limits.tick,
+            roster: self.limits.roster as usize,
+            limits: self.limits.hub(),
             encode: gateway::encode(self.gateway.recovery),
         }
     }
@@ -231,92 +275,9 @@ pub enum LogFormat {
     Json,
 }
 
-// What these say comes after clap's "invalid value '…' for '--…'".
-
-/// A path that may be empty: a line of an .env file that was left so.
-fn file() -> impl TypedValueParser<Value = PathBuf> {
-    OsStringValueParser::new().map(PathBuf::from)
-}
-
-/// The path of a setting that names one.
-fn named(path: &Option<PathBuf>) -> Option<&Path> {
-    path.as_deref().filter(|path| !path.as_os_str().is_empty())
-}
-
-fn parse_address(text: &str) -> Result<SocketAddr, String> {
-    text.trim().parse().map_err(|_| "give an IP address and a port, as in 127.0.0.1:4000".to_owned())
-}
-
-fn parse_count(text: &str) -> Result<u32, String> {
-    let count = text.trim().parse().ok().filter(|count| *count > 0);
-    count.ok_or_else(|| "give a whole number above 0, as in 1000".to_owned())
-}
-
-/// A port; 0: any free one.
-pub fn parse_port(text: &str) -> Result<u16, String> {
-    text.trim().parse().map_err(|_| "give a port, as in 54320".to_owned())
-}
-
-/// `250ms`, `10s`, `2m`, `1h`, `7d`.
-pub fn parse_duration(text: &str) -> Result<Duration, String> {
-    let (number, unit) = split_unit(text);
-    let millis = match unit {
-        "ms" => 1,
-        "s" => 1_000,
-        "m" => 60_000,
-        "h" => 3_600_000,
-        "d" => 86_400_000,
-        _ => return Err("give a whole number and ms, s, m, h or d, as in 10s".to_owned()),
-    };
-    let number: u64 = number.parse().map_err(|_| "give a whole number and a unit, as in 10s".to_owned())?;
-    number
-        .checked_mul(millis)
-        .map(Duration::from_millis)
-        .ok_or_else(|| "it is too long: give less, as in 7d".to_owned())
-}
-
-/// `4096`, `64kB`, `1MiB`, `1GiB`.
-fn parse_bytes(text: &str) -> Result<usize, String> {
-    let (number, unit) = split_unit(text);
-    let factor: usize = match unit.to_ascii_lowercase().as_str() {
-        "" | "b" => 1,
-        "kb" => 1_000,
-        "kib" | "k" => 1 << 10,
-        "mb" => 1_000_000,
-        "mib" | "m" => 1 << 20,
-        "gb" => 1_000_000_000,
-        "gib" | "g" => 1 << 30,
-        _ => return Err("give a whole number and kB, KiB, MB, MiB, GB or GiB, as in 1MiB".to_owned()),
-    };
-    let number: usize = number.parse().map_err(|_| "give a whole number and a unit, as in 1MiB".to_owned())?;
-    let bytes = number.checked_mul(factor).filter(|bytes| *bytes > 0);
-    bytes.ok_or_else(|| "it is nothing or too much: give a size such as 1MiB".to_owned())
-}
-
-fn split_unit(text: &str) -> (&str, &str) {
-    let text = text.trim();
-    let digits = text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len());
-    let (number, unit) = text.split_at(digits);
-    (number, unit.trim())
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn times_and_sizes_have_units() {
-        assert_eq!(parse_duration("250ms"), Ok(Duration::from_millis(250)));
-        assert_eq!(parse_duration("2m"), Ok(Duration::from_secs(120)));
-        assert_eq!(parse_bytes("1MiB"), Ok(1 << 20));
-        assert_eq!(parse_bytes("64 kB"), Ok(64_000));
-        for text in ["", "10", "s", "-1s", "1.5s", "99999999999999999999d"] {
-            assert!(parse_duration(text).is_err(), "{text:?} was taken");
-        }
-        for text in ["", "0", "MiB", "1 parsec", "99999999999999999999"] {
-            assert!(parse_bytes(text).is_err(), "{text:?} was taken");
-        }
-    }
 
     fn origins(list: &str) -> Result<Vec<axum::http::HeaderValue>, ConfigError> {
         let args = GatewayArgs {
@@ -327,7 +288,10 @@ mod tests {
             max_payload: 1,
             outbox_bytes: 1,
             stall_timeout: Duration::from_secs(1),
+            ping_interval: Duration::from_secs(1),
+            ping_timeout: Duration::from_secs(1),
             compress_above: 1,
+            token_grace: Duration::from_secs(1),
             recovery: true,
         };
         args.origins()

@@ -1,0 +1,21 @@
+-- What a write under prefix $1 has to know: the rule, as the mark says it stands now, and the columns of its table.
+SELECT to_jsonb(r) AS rule,
+       r.xmin::text || r.ctid::text AS mark,
+       (SELECT jsonb_agg(jsonb_build_object(
+                   'name', a.attname,
+                   'oid', a.atttypid::bigint,
+                   'type', format('%I.%I', tn.nspname, ty.typname),
+                   'is_text', ty.typcategory = 'S') ORDER BY a.attnum)
+          FROM pg_catalog.pg_attribute a
+          JOIN pg_catalog.pg_type ty ON ty.oid = a.atttypid
+          JOIN pg_catalog.pg_namespace tn ON tn.oid = ty.typnamespace
+         WHERE a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped) AS columns,
+       (SELECT jsonb_agg(a.attname ORDER BY k.position)
+          FROM pg_catalog.pg_index i
+         CROSS JOIN LATERAL unnest(i.indkey::smallint[]) WITH ORDINALITY AS k (attnum, position)
+          JOIN pg_catalog.pg_attribute a ON a.attrelid = i.indrelid AND a.attnum = k.attnum
+         WHERE i.indrelid = c.oid AND i.indisprimary) AS key
+  FROM walcast.rules r
+  LEFT JOIN (pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace)
+         ON n.nspname = r.schema_name AND c.relname = r.table_name
+ WHERE r.prefix = $1

@@ -1,0 +1,55 @@
+use std::sync::Arc;
+
+use serde_json::{Map, Value};
+
+use super::{
+    inbound::kind,
+    reply::{Code, Failure},
+};
+use crate::{
+    auth::{Claims, Verifier},
+    store::Identity,
+};
+
+/// Who a socket's token says it is.
+pub struct Bearer {
+    pub claims: Claims,
+    /// The same to the database.
+    pub identity: Arc<Identity>,
+}
+
+impl From<(Claims, String)> for Bearer {
+    /// The claims that walcast knows, and all of them as JSON.
+    fn from((claims, all): (Claims, String)) -> Self {
+        let identity = Identity { user_id: claims.user_id.clone(), claims: all };
+        Bearer { claims, identity: Arc::new(identity) }
+    }
+}
+
+/// The bearer of the token that `auth:refresh` shows, which must be the same user.
+pub fn read(verifier: &Verifier, user_id: &str, payload: &Map<String, Value>) -> Result<Bearer, Failure> {
+    let token = match payload.get("token") {
+        Some(Value::String(token)) => token,
+        other => {
+            let found = other.map_or("missing", kind);
+            return Err(Failure::new(Code::InvalidPayload, format!("`token` must be a text, but is {found}")));
+        }
+    };
+    let bearer = verifier.verify_whole(token).map(Bearer::from).map_err(|error| {
+        tracing::debug!(%error, "a token was refused");
+        match error.has_expired() {
+            true => Failure::new(Code::TokenExpired, "the new token has expired as well: get another"),
+            false => Failure::new(Code::InvalidPayload, "the new token is invalid"),
+        }
+    })?;
+    if bearer.claims.user_id != user_id {
+        return Err(Failure::new(Code::Forbidden, "the token is another user's: connect again with it"));
+    }
+    Ok(bearer)
+}
+
+/// When the token expires, as times are told: ISO 8601 in UTC. Null: never, or not before the year 10,000.
+pub fn expires_at(claims: &Claims) -> Value {
+    let at = claims.exp.and_then(|exp| jiff::Timestamp::from_second(i64::try_from(exp).ok()?).ok());
+    at.map_or(Value::Null, |at| format!("{at:.3}").into())
+}

@@ -1,0 +1,153 @@
+//! What sockets are told of those beside them. None of it is in the history, and none carries an offset.
+
+use std::time::{Duration, Instant};
+
+use bytestring::ByteString;
+use serde_json::{Value, json};
+
+use super::{
+    Dispatcher, Frame, Frames, HubError, Reply, Signal, SocketId, User, Weight,
+    delivery::ids,
+    ephemeral::key_of,
+    presence::{Audience, Present},
+};
+use crate::events::Room;
+
+/// What one `user-joined` takes on the wire, in bytes, more or less.
+const CHANGE_BYTES: usize = 150;
+/// What of presence a room may be sent in a second, all its sockets together. One that was sent more rests so much longer:
+/// while thousands come into one room, it need not be told of each.
+const BYTES_PER_SECOND: usize = 16 << 20;
+
+impl Dispatcher {
+    /// Something waits for the next tick.
+    pub(super) fn quicken(&mut self) {
+        if self.pulse.is_none() && (!self.ephemeral.is_empty() || self.presence.is_untold()) {
+            self.pulse = Some(Instant::now() + self.settings.tick);
+        }
+    }
+
+    pub(super) async fn beat(&mut self) {
+        if self.pulse.is_some_and(|pulse| pulse <= Instant::now()) {
+            self.pulse = None;
+            self.tell_presence().await;
+            self.tell_ephemeral().await;
+            self.quicken();
+        }
+        self.release_due();
+        self.flush().await;
+    }
+
+    async fn tell_presence(&mut self) {
+        for (room, news) in self.presence.take_untold(Instant::now()) {
+            let audience = self.rooms.by_prefix(&room);
+            let sockets: usize = audience.iter().map(|(_, sockets)| sockets.len()).sum();
+            let roster = self.roster(&room);
+            let (each, all) = (news.len() * CHANGE_BYTES, (roster.len() + 1) * CHANGE_BYTES);
+            let changes = (each <= all).then(|| self.presence.changes(&room, news));
+            for (prefix, sockets) in audience {
+                if let Some(changes) = &changes {
+                    for change in changes {
+                        let frame = self.change(&room, &prefix, &change.user, change.is_here);
+                        let is_told = |socket: &SocketId| match &change.audience {
+                            Audience::AllBut(others) => !others.contains(socket),
+                            Audience::Only(those) => those.contains(socket),
+                        };
+                        self.burst.add_for(frame, sockets.iter().copied().filter(is_told));
+                    }
+                } else {
+                    let frame = self.roster_frame(&room, &prefix, &roster);
+                    self.burst.add_for(frame, sockets);
+                }
+                if self.burst.is_full() {
+                    self.flush().await;
+                }
+            }
+            let rest = Duration::from_secs_f64((sockets * each.min(all)) as f64 / BYTES_PER_SECOND as f64);
+            if rest > self.settings.tick {
+                self.presence.rest(room, rest);
+            }
+        }
+        self.flush().await;
+    }
+
+    async fn tell_ephemeral(&mut self) {
+        for waiting in self.ephemeral.take() {
+            let wire = (self.settings.encode)(&waiting.event, &waiting.payload, None);
+            let frame = Frame::new(wire, Weight::Volatile { key: waiting.key });
+            let heard = waiting.rooms.iter().filter_map(|room| self.rooms.in_room(room)).flatten().copied();
+            let heard: Vec<SocketId> = heard.filter(|socket| *socket != waiting.from).collect();
+            self.burst.add_for(frame, heard);
+            if self.burst.is_full() {
+                self.flush().await;
+            }
+        }
+        self.flush().await;
+    }
+
+    /// What a socket tells those beside it. It must be with them.
+    pub(super) fn signal(&mut self, socket: SocketId, signal: Signal, reply: Reply<()>) {
+        let Some(user) = self.rooms.member(socket).map(|member| member.user.clone()) else {
+            return reply(Err(HubError::Gone));
+        };
+        let (prefix, mut rooms, mut payload, state) = match signal {
+            Signal::Event { event, rooms, payload } => (event, rooms, payload, None),
+            Signal::State { prefix, room, state } => {
+                let payload = ids(&room, &prefix);
+                ("presence:state".into(), [room].into_iter().collect(), payload, Some(state))
+            }
+        };
+        rooms.retain(|room| self.rooms.is_in(socket, room));
+        let Some(room) = rooms.first() else { return reply(Err(HubError::NotInRoom)) };
+        payload.insert("userId".into(), (*user.id).into());
+        payload.insert("userEmail".into(), user.email.as_deref().into());
+        if let Some(state) = state {
+            self.presence.set_state(room, &user.id, state.clone());
+            payload.insert("state".into(), state);
+        }
+        self.ephemeral.put(&user.id, prefix, rooms, Value::from(payload).to_string(), socket);
+        self.quicken();
+        reply(Ok(()));
+    }
+
+    /// `…:user-joined` or `…:user-left`.
+    fn change(&self, room: &Room, prefix: &str, user: &User, is_here: bool) -> Frame {
+        let event = if is_here { "user-joined" } else { "user-left" };
+        let mut payload = ids(room, prefix);
+        payload.insert("userId".into(), (*user.id).into());
+        payload.insert("userEmail".into(), user.email.as_deref().into());
+        self.frame(&format!("{prefix}:{event}"), &payload, None)
+    }
+
+    /// Tells a socket that it is in.
+    pub(super) fn welcome(&mut self, socket: SocketId, room: &Room, prefix: &str) {
+        let Some(user) = self.rooms.member(socket).map(|member| member.user.clone()) else { return };
+        let frame = self.change(room, prefix, &user, true);
+        self.send(socket, Frames::all(&[frame]));
+    }
+
+    /// Tells a socket that is back who is in its rooms now.
+    pub(super) fn tell_rosters<'a>(
+        &mut self,
+        socket: SocketId,
+        rooms: impl Iterator<Item = (&'a ByteString, &'a Room)>,
+    ) {
+        let frames: Vec<Frame> =
+            rooms.map(|(prefix, room)| self.roster_frame(room, prefix, &self.roster(room))).collect();
+        self.send(socket, Frames::all(&frames));
+    }
+
+    /// The users in a room, as many as are named.
+    pub(super) fn roster(&self, room: &Room) -> Vec<Present> {
+        self.presence.users(room).take(self.settings.roster).cloned().collect()
+    }
+
+    /// `presence:roster {…ids, users, count}`: takes the place of all that was told of a room before.
+    fn roster_frame(&self, room: &Room, prefix: &str, users: &[Present]) -> Frame {
+        let mut payload = ids(room, prefix);
+        payload.insert("count".into(), json!(self.presence.count(room)));
+        payload.insert("users".into(), json!(users));
+        let wire = (self.settings.encode)("presence:roster", &Value::from(payload).to_string(), None);
+        Frame::new(wire, Weight::Volatile { key: key_of(("presence:roster", room)) })
+    }
+}

@@ -1,0 +1,87 @@
+use serde::Deserialize;
+use serde_json::Value;
+use sha2::{Digest, Sha256};
+use tokio_postgres::{Statement, Transaction};
+
+use super::ReadError;
+use crate::{
+    change::{self, Table},
+    events::{Mapper, RuleSpec},
+};
+
+/// A table as reads know it: what its publication shows, and its rule.
+#[derive(Debug)]
+pub struct ReadTable {
+    pub rule: RuleSpec,
+    pub is_partitioned: bool,
+    /// A condition on its rows, in SQL.
+    pub filter: Option<String>,
+    /// The columns that name a row; never empty.
+    pub key: Vec<Column>,
+    /// The columns that say what a row belongs to.
+    pub entity: Option<(Column, Column)>,
+    /// With the columns that are published.
+    pub told: Table,
+}
+
+#[derive(Clone, Debug, Deserialize)]
+pub struct Column {
+    pub name: String,
+    pub oid: u32,
+    /// Its type, quoted, with its schema.
+    #[serde(rename = "type")]
+    pub type_name: String,
+    /// Whether it is published.
+    pub told: bool,
+}
+
+/// Its parameters are a prefix and a publication.
+pub const DESCRIBES: &str = include_str!("../../../sql/queries/read_table.sql");
+
+impl ReadTable {
+    /// `None`: no published table has a rule with this prefix.
+    pub async fn read(
+        transaction: &Transaction<'_>,
+        describes: &Statement,
+        prefix: &str,
+        publication: &str,
+    ) -> Result<Option<Self>, ReadError> {
+        let Some(row) = transaction.query_opt(describes, &[&prefix, &publication]).await? else { return Ok(None) };
+        let Ok(rule) = serde_json::from_value::<RuleSpec>(row.try_get("rule")?) else { return Ok(None) };
+        // A rule that cannot be followed is not in force: its table goes by its own name.
+        if Mapper::new(vec![rule.clone()]).is_err() {
+            return Ok(None);
+        }
+        let read = |column| -> Result<Option<Value>, tokio_postgres::Error> { row.try_get(column) };
+        let columns: Vec<Column> =
+            read("columns")?.and_then(|columns| serde_json::from_value(columns).ok()).unwrap_or_default();
+        let key: Option<Vec<String>> = match &rule.id_column {
+            Some(id) => Some(vec![id.clone()]),
+            None => read("key")?.and_then(|key| serde_json::from_value(key).ok()),
+        };
+        // What is not published serves nobody for asking either.
+        let find = |name: &String| columns.iter().find(|column| column.told && column.name == *name).cloned();
+        let key: Option<Vec<Column>> = key.and_then(|key| key.iter().map(find).collect());
+        let Some(key) = key.filter(|key| !key.is_empty()) else { return Ok(None) };
+        let entity = rule.entity_type_column.as_ref().and_then(find).zip(rule.entity_id_column.as_ref().and_then(find));
+        let told = columns.iter().filter(|column| column.told);
+        let told = Table {
+            schema: rule.schema_name.as_str().into(),
+            name: rule.table_name.as_str().into(),
+            oid: Some(row.try_get("oid")?),
+            columns: told
+                .map(|column| change::Column { name: column.name.as_str().into(), type_oid: column.oid })
+                .collect(),
+            key: None,
+        };
+        let (is_partitioned, filter) = (row.try_get("is_partitioned")?, row.try_get("filter")?);
+        Ok(Some(ReadTable { rule, is_partitioned, filter, key, entity, told }))
+    }
+
+    /// What changes with the rows, by `marks`, and with how they are shown.
+    pub fn mark(&self, marks: &str) -> String {
+        let version = env!("CARGO_PKG_VERSION");
+        let shape = format!("{version} {:?} {:?} {:?} {marks}", self.told, self.rule, self.filter);
+        Sha256::digest(shape).iter().take(16).map(|byte| format!("{byte:02x}")).collect()
+    }
+}
