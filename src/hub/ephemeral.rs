@@ -1,4 +1,7 @@
-use std::hash::{DefaultHasher, Hash, Hasher};
+use std::{
+    hash::{DefaultHasher, Hash, Hasher},
+    sync::Arc,
+};
 
 use bytestring::ByteString;
 use indexmap::IndexMap;
@@ -18,7 +21,7 @@ pub struct Ephemeral {
 struct Key {
     event: ByteString,
     room: Room,
-    user: ByteString,
+    user: Arc<str>,
 }
 
 /// An event that is never stored.
@@ -38,7 +41,7 @@ impl Ephemeral {
     /// Takes the place of what the user said before in the first of the rooms, if that still waits.
     pub fn put(
         &mut self,
-        user: &ByteString,
+        user: &Arc<str>,
         event: ByteString,
         rooms: SmallVec<[Room; 2]>,
         payload: String,
