@@ -16,9 +16,9 @@ pub fn cpu(pid: u32) -> Result<Duration, Failure> {
     Ok(Duration::from_millis(ticks.iter().sum::<u64>() * (1000 / TICKS)))
 }
 
-/// The resident memory of a process, in bytes.
+/// The resident memory of a process, in bytes, without what it maps of files: its own code.
 pub fn memory(pid: u32) -> Result<u64, Failure> {
     let status = fs::read_to_string(format!("/proc/{pid}/status"))?;
-    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).ok_or("a status without VmRSS")?;
+    let line = status.lines().find_map(|line| line.strip_prefix("RssAnon:")).ok_or("a status without RssAnon")?;
     Ok(line.trim().trim_end_matches(" kB").parse::<u64>()? * 1024)
 }

@@ -106,7 +106,7 @@ pub async fn serve(args: ServeArgs, stop: CancellationToken) -> Result<(), Serve
         max_payload: args.gateway.max_payload,
         max_depth: args.limits.max_depth as usize,
         rate: args.limits.rate(),
-        heartbeat: (args.gateway.ping_interval, args.gateway.ping_timeout),
+        heartbeat: gateway::Beat { every: args.gateway.ping_interval, patience: args.gateway.ping_timeout },
         outbox_bytes: args.gateway.outbox_bytes,
         stall_timeout: args.gateway.stall_timeout,
         compress: args.gateway.compress_above,

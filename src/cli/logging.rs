@@ -7,8 +7,7 @@ use super::Failure;
 use crate::config::{LogArgs, LogFormat};
 
 /// Libraries that tell of their own affairs, some of them whole messages with the tokens in them.
-const CHATTY: [&str; 7] =
-    ["deadpool", "deadpool_postgres", "engineioxide", "refinery", "refinery_core", "socketioxide", "tokio_postgres"];
+const CHATTY: [&str; 5] = ["deadpool", "deadpool_postgres", "refinery", "refinery_core", "tokio_postgres"];
 
 /// Logs to standard error from here on; `level` is what is logged where nothing else is said.
 pub fn start(args: &LogArgs, level: &str) -> Result<(), Failure> {
@@ -46,12 +45,12 @@ mod tests {
     #[test]
     fn a_library_is_chatty_only_where_it_is_named() {
         let debug = Level::DEBUG;
-        assert!(!caps("debug").would_enable("engineioxide::socket", &debug));
-        assert!(caps("debug").would_enable("engineioxide::socket", &Level::WARN));
+        assert!(!caps("debug").would_enable("refinery::runner", &debug));
+        assert!(caps("debug").would_enable("refinery::runner", &Level::WARN));
         assert!(caps("debug").would_enable("walcast::hub", &debug));
-        for directives in ["info,engineioxide=debug", "engineioxide::socket=debug", "engineioxide"] {
-            assert!(caps(directives).would_enable("engineioxide::socket", &debug), "{directives}");
-            assert!(!caps(directives).would_enable("socketioxide", &debug), "{directives}");
+        for directives in ["info,refinery=debug", "refinery::runner=debug", "refinery"] {
+            assert!(caps(directives).would_enable("refinery::runner", &debug), "{directives}");
+            assert!(!caps(directives).would_enable("tokio_postgres", &debug), "{directives}");
         }
     }
 }

@@ -10,7 +10,7 @@ use socketioxide::{
 };
 use tokio::sync::oneshot;
 
-use super::{Gateway, comeback, inbound::Inbound, link::Link, refresh::Bearer, session::Session};
+use super::{Gateway, comeback, inbound::Inbound, refresh::Bearer, session::Session};
 use crate::{hub::HubError, telemetry};
 
 /// A refusal, word for word as clients compare it.
@@ -33,11 +33,10 @@ pub fn install(io: &SocketIo, gateway: Arc<Gateway>) {
 
 async fn enter(gateway: Arc<Gateway>, socket: &SocketRef, auth: &Value) -> Result<(), Cow<'static, str>> {
     let bearer = authenticate(&gateway, socket, auth)?;
-    let Some(link) = socket.req_parts().extensions.get::<Arc<Link>>().cloned() else {
-        tracing::error!(socket = %socket.id, "a socket came without its connection: report it");
+    let Some(link) = gateway.library.find(socket.id) else {
+        tracing::debug!(socket = %socket.id, "the connection was lost while its socket came in");
         return Err(UNAVAILABLE.into());
     };
-    gateway.library.add(socket.id, &link);
     let recovers = recovers(socket, auth);
     let visit = link.enter(recovers);
     let (sender, entered) = oneshot::channel();

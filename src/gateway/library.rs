@@ -13,7 +13,10 @@ use axum::{
 use socketioxide::{SocketIo, service::SocketIoService, socket::Sid};
 use tower::Service as _;
 
-use super::{link::Link, link::Stream, packet};
+use super::{
+    link::{Heartbeats, Limits, Link, Stream},
+    packet,
+};
 
 /// The library that keeps the protocol, and which link belongs to which of its sessions. Cheap to clone.
 #[derive(Clone)]
@@ -22,25 +25,35 @@ pub struct Library(Arc<Inner>);
 struct Inner {
     io: SocketIo,
     service: SocketIoService<axum::Router>,
+    limits: Limits,
     links: Mutex<HashMap<Sid, Weak<Link>>>,
     /// Those for which something waits.
     watched: Mutex<Vec<Weak<Link>>>,
+    heartbeats: Mutex<Heartbeats>,
 }
 
-/// How often it is looked for links whose client takes nothing.
+/// How often it is looked for links whose client takes nothing, or is to be asked whether it is there.
 const WATCH: Duration = Duration::from_millis(500);
 
 impl Library {
-    pub fn new(io: SocketIo, service: SocketIoService<axum::Router>) -> Self {
+    pub fn new(io: SocketIo, service: SocketIoService<axum::Router>, limits: Limits) -> Self {
         let links = Mutex::default();
-        let inner = Arc::new(Inner { io, service, links, watched: Mutex::default() });
+        let inner =
+            Arc::new(Inner { io, service, limits, links, watched: Mutex::default(), heartbeats: Mutex::default() });
         tokio::spawn(watch(Arc::downgrade(&inner)));
         Library(inner)
     }
 
+    /// What every link keeps to.
+    pub fn limits(&self) -> &Limits {
+        &self.0.limits
+    }
+
+    /// The library has opened a session, which is this link's.
     pub fn add(&self, sid: Sid, link: &Arc<Link>) {
         link.name(sid);
         lock(&self.0.links).insert(sid, Arc::downgrade(link));
+        lock(&self.0.heartbeats).ask_at(Instant::now() + self.limits().beat.every, Arc::downgrade(link));
     }
 
     pub fn find(&self, sid: Sid) -> Option<Arc<Link>> {
@@ -95,7 +108,8 @@ impl Library {
 
     /// Hands the library a WebSocket; `request` says what it needs to know of it.
     pub async fn serve(&self, stream: Stream, request: http::Request<()>) {
-        if let Err(error) = self.0.service.clone().call((stream, request)).await {
+        // Of what it is given the library keeps several places for one: behind a pointer they are small.
+        if let Err(error) = self.0.service.clone().call((Box::new(stream), request)).await {
             tracing::debug!(%error, "a WebSocket was refused");
         }
     }
@@ -111,6 +125,20 @@ async fn watch(library: Weak<Inner>) {
         let now = Instant::now();
         watched.retain(|link| link.upgrade().is_some_and(|link| link.inspect(now)));
         lock(&library.watched).append(&mut watched);
+        beat(&library, now);
+    }
+}
+
+/// Not under the lock, which who opens a session takes while it has its link's.
+fn beat(library: &Inner, now: Instant) {
+    let (due, expected) = lock(&library.heartbeats).take(now);
+    expected.iter().filter_map(Weak::upgrade).for_each(|link| link.expect());
+    for link in due {
+        if link.upgrade().is_some_and(|link| link.ping()) {
+            let mut heartbeats = lock(&library.heartbeats);
+            heartbeats.expect_by(now + library.limits.beat.patience, link.clone());
+            heartbeats.ask_at(now + library.limits.beat.every, link);
+        }
     }
 }
 

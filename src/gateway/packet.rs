@@ -1,14 +1,18 @@
 //! Packets of the Socket.IO protocol (version 5) over Engine.IO, as text: those that walcast writes itself, and those of the
 //! library's that it must know on sight.
 
+use std::time::Duration;
+
 use bytes::Bytes;
+use serde_json::{Map, Value};
+use socketioxide::socket::Sid;
 
 use super::websocket::frame;
 
 /// An event with its payload, and behind it the offset that it leaves its receiver at: stock clients keep the last text
 /// that ends an event, and come back with it.
 pub fn event(event: &str, payload: &str, offset: Option<&str>) -> Bytes {
-    let name = serde_json::Value::from(event).to_string();
+    let name = Value::from(event).to_string();
     match offset {
         Some(offset) => {
             let pieces = [b"42[", name.as_bytes(), b",", payload.as_bytes(), b",\"", offset.as_bytes(), b"\"]"];
@@ -46,6 +50,17 @@ pub fn is_marker(packet: &[u8]) -> bool {
     packet.starts_with(br#"42["\u0001""#)
 }
 
+/// If the packet opens a session: the session's name, and the packet as it says that clients are pinged so often.
+pub fn opened(packet: &[u8], pinged: Duration) -> Option<(Sid, Bytes)> {
+    let open: Map<String, Value> = serde_json::from_slice(packet.strip_prefix(b"0")?).ok()?;
+    let sid = open.get("sid")?.as_str()?.parse().ok()?;
+    let (head, tail) = str::from_utf8(packet).ok()?.split_once(PING_INTERVAL)?;
+    let tail = tail.trim_start_matches(|digit: char| digit.is_ascii_digit());
+    Some((sid, format!("{head}{PING_INTERVAL}{}{tail}", pinged.as_millis()).into()))
+}
+
+const PING_INTERVAL: &str = "\"pingInterval\":";
+
 /// Whether the packet is the library's reply to a client that entered the main namespace.
 pub fn is_connect_reply(packet: &[u8]) -> bool {
     packet.starts_with(b"40{")
@@ -77,6 +92,18 @@ mod tests {
         assert_eq!(without_offset(&plain), plain);
         assert_eq!(text(event("a\"b", "{}", None)), r#"42["a\"b",{}]"#, "a table's name may hold a quote");
         assert_eq!(text(ack(7, r#"{"ok":true}"#)), r#"437[{"ok":true}]"#);
+    }
+
+    #[test]
+    fn the_open_packet_names_the_session() {
+        let sid = Sid::new();
+        let second = Duration::from_secs(1);
+        let packet = format!(r#"0{{"sid":"{sid}","upgrades":["websocket"],"pingInterval":25000}}"#);
+        let often = packet.replace("25000", "1000");
+        assert_eq!(opened(packet.as_bytes(), second), Some((sid, Bytes::from(often))));
+        for packet in ["", "0", "0{}", r#"{"code":0}"#, r#"0{"sid":"x"}"#] {
+            assert_eq!(opened(packet.as_bytes(), second), None, "{packet}");
+        }
     }
 
     #[test]

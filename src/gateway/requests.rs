@@ -12,15 +12,14 @@ use socketioxide::socket::Sid;
 
 use super::{
     library::Library,
-    link::{Limits, Link, fill_poll},
-    upgrade,
+    link::{Link, fill_poll},
+    packet, upgrade,
 };
 
 /// What the requests of this server share.
 #[derive(Clone)]
 pub struct Requests {
     pub library: Library,
-    pub limits: Limits,
     /// The most bytes of one message that is let in.
     pub let_in: usize,
 }
@@ -86,15 +85,21 @@ async fn respond(requests: &Requests, mut request: Request) -> Result<Response, 
             Some(requests.library.find(sid).filter(|link| !link.has_ended()).ok_or(Refusal::UnknownSession)?)
         }
     };
+    if let Some(link) = &session {
+        link.hear();
+    }
     match (query.transport, session) {
         (Some("websocket"), session) => upgrade::upgrade(requests, session, request),
         (Some("polling"), None) => {
-            let link = Link::over_polling(requests.library.clone(), requests.limits);
+            let link = Link::over_polling(requests.library.clone());
+            // The link lasts as long as the library's session; over a WebSocket its stream sees to that.
             request.extensions_mut().insert(link.clone());
             let response = requests.library.request(request).await;
-            let (head, body) = whole(response).await?;
-            if let Some(sid) = opened(&body) {
+            let (mut head, mut body) = whole(response).await?;
+            if let Some((sid, open)) = packet::opened(&body, requests.library.limits().beat.every) {
                 requests.library.add(sid, &link);
+                head.headers.insert(header::CONTENT_LENGTH, HeaderValue::from(open.len()));
+                body = open;
             }
             Ok(Response::from_parts(head, Body::from(body)))
         }
@@ -117,25 +122,4 @@ async fn whole(response: Response) -> Result<(axum::http::response::Parts, bytes
     let (head, body) = response.into_parts();
     let body = to_bytes(body, usize::MAX).await.map_err(|_| Refusal::BadRequest)?;
     Ok((head, body))
-}
-
-/// The session's name, as the open packet has it.
-fn opened(body: &[u8]) -> Option<Sid> {
-    let open: serde_json::Value = serde_json::from_slice(body.strip_prefix(b"0")?).ok()?;
-    open.get("sid")?.as_str()?.parse().ok()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_open_packet_names_the_session() {
-        let sid = Sid::new();
-        let body = format!(r#"0{{"sid":"{sid}","upgrades":["websocket"],"pingInterval":25000}}"#);
-        assert_eq!(opened(body.as_bytes()), Some(sid));
-        for body in ["", "0", "0{}", r#"{"code":0}"#, r#"0{"sid":"x"}"#] {
-            assert_eq!(opened(body.as_bytes()), None, "{body}");
-        }
-    }
 }

@@ -79,13 +79,12 @@ async fn serve(
     let connection = parts.io.into_inner();
     let mut request = http::Request::new(());
     let sid = session.as_ref().and_then(|link| link.sid());
-    let link = session.unwrap_or_else(|| Link::over_websocket(requests.library.clone(), requests.limits));
+    let link = session.unwrap_or_else(|| Link::over_websocket(requests.library.clone()));
     match sid.map(|sid| Uri::try_from(format!("/socket.io/?EIO=4&transport=websocket&sid={sid}"))) {
         Some(Ok(uri)) => *request.uri_mut() = uri,
         Some(Err(_)) => return,
         None => {
             *request.uri_mut() = Uri::from_static("/socket.io/?EIO=4&transport=websocket");
-            request.extensions_mut().insert(link.clone());
             *request.headers_mut() = headers;
         }
     }

@@ -109,6 +109,8 @@ impl Dispatcher {
             let prefix = event.name().rsplit_once(':').map_or("component", |(prefix, _)| prefix);
             let payload = resync_payload(room, prefix, BULK, position, event.committed_at());
             let frame = self.frame(&format!("{prefix}:resync"), &payload, None);
+            // What is fetched then is newer than what was held back.
+            self.release_before(&[room]);
             self.burst.add(frame, &self.rooms, &[room], None);
         }
         true
@@ -121,9 +123,11 @@ impl Dispatcher {
         match burst.shares(&self.rooms) {
             Shares::Same(sockets) => {
                 deliveries = sockets.len() * burst.frames.len();
-                for (count, socket) in sockets.into_iter().enumerate() {
-                    self.send(socket, Frames::all(&burst.frames));
-                    take_turns(count).await;
+                for turn in sockets.chunks(SENDS_A_TURN) {
+                    self.send_to_all(turn, Frames::all(&burst.frames));
+                    if turn.len() == SENDS_A_TURN {
+                        tokio::task::yield_now().await;
+                    }
                 }
             }
             Shares::Own(shares) => {
@@ -167,6 +171,16 @@ impl Dispatcher {
         if closed {
             self.remove(socket);
         }
+    }
+
+    /// Sends the same to each. All are looked up before any is sent to: the kernel's work for a socket drives the next one's
+    /// memory out of the cache, and what is asked for together is waited for together.
+    fn send_to_all(&mut self, sockets: &[SocketId], frames: Frames<'_>) {
+        let outboxes: SmallVec<[_; SENDS_A_TURN]> =
+            sockets.iter().filter_map(|socket| Some((*socket, &self.rooms.member(*socket)?.outbox))).collect();
+        let closed = outboxes.into_iter().filter(|(_, outbox)| outbox.send(frames).is_err());
+        let closed: Vec<SocketId> = closed.map(|(socket, _)| socket).collect();
+        closed.into_iter().for_each(|socket| self.remove(socket));
     }
 
     /// "What you hold may be stale: fetch it again."

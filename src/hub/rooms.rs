@@ -12,7 +12,8 @@ use crate::events::{Offset, Room, RoomParts};
 /// Which sockets are in which rooms, looked up from both sides.
 #[derive(Default)]
 pub struct Rooms {
-    sockets: HashMap<SocketId, Seat>,
+    /// In the order in which they came, and so in most rooms: what is walked through in turn lies side by side.
+    sockets: IndexMap<SocketId, Seat>,
     /// By their names in the log.
     names: HashMap<ByteString, SocketId>,
     rooms: HashMap<Room, IndexSet<SocketId>>,
@@ -40,12 +41,12 @@ impl Rooms {
         if let Some(name) = member.outbox.socket_name() {
             self.names.insert(name, socket);
         }
-        self.sockets.insert(socket, Seat { member, session, rooms: IndexMap::new() });
+        self.sockets.insert(socket, Seat { member, session, rooms: IndexMap::with_capacity(2) });
     }
 
     /// Takes a socket out of everything, and says what it was in; a room that nobody is left in is forgotten.
     pub fn remove_socket(&mut self, socket: SocketId) -> Option<Seat> {
-        let seat = self.sockets.remove(&socket)?;
+        let seat = self.sockets.swap_remove(&socket)?;
         // A client that leaves and enters again on one connection keeps its name.
         if let Some(name) = seat.member.outbox.socket_name().filter(|name| self.names.get(name) == Some(&socket)) {
             self.names.remove(&name);
@@ -69,9 +70,11 @@ impl Rooms {
     /// Whether the socket has come in; false where it was in the room already, or is no more.
     pub fn join(&mut self, socket: SocketId, room: Room, membership: Membership) -> bool {
         let Some(seat) = self.sockets.get_mut(&socket) else { return false };
+        // One name in memory for all that are in the room.
+        let room = self.rooms.get_key_value(&room).map_or(room, |(known, _)| known.clone());
         let since = seat.rooms.get(&room).map_or(membership.since, |before| before.since.min(membership.since));
         let before = seat.rooms.insert(room.clone(), Membership { since, ..membership });
-        self.rooms.entry(room).or_default().insert(socket);
+        self.rooms.entry(room).or_insert_with(|| IndexSet::with_capacity(1)).insert(socket);
         before.is_none()
     }
 

@@ -1,5 +1,6 @@
 use std::{
     collections::{HashMap, VecDeque},
+    sync::Arc,
     time::{Duration, Instant},
 };
 
@@ -11,7 +12,7 @@ use crate::events::{Offset, Room};
 
 /// Names a session to its client, and is known to nobody else: 122 random bits.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub struct SessionId(ByteString);
+pub struct SessionId(Arc<str>);
 
 impl SessionId {
     pub(super) fn random() -> Self {

@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use crate::support::{Client, Database, Network, Server, Sockets, token};
 
 /// Hot rows 1 to 3 and cold rows 1 to 3, all of one page.
-async fn scene(throttle: u32) -> (Database, Server, Sockets) {
+async fn scene(throttle: u32, arguments: &[&str]) -> (Database, Server, Sockets) {
     let database = Database::new().await;
     database.sql("CREATE PUBLICATION walcast FOR TABLE walcast.rules, components").await;
     for (table, prefix, throttle) in
@@ -24,13 +24,13 @@ async fn scene(throttle: u32) -> (Database, Server, Sockets) {
         );
         database.sql(&sql).await;
     }
-    let server = Server::start(&database).await;
+    let server = Server::start_with(&database, arguments).await;
     (database, server, Sockets::start().await)
 }
 
 #[tokio::test]
 async fn many_updates_of_a_row_are_told_as_few_and_the_last_value_wins() {
-    let (database, server, sockets) = scene(500).await;
+    let (database, server, sockets) = scene(500, &[]).await;
     let mut client = sockets.connect(&server, "ann", "websocket").await;
     client.catch_up(&database).await;
     assert_eq!(client.request("hot:subscribe", json!({ "hotId": 1 })).await["ok"], true);
@@ -54,7 +54,7 @@ async fn many_updates_of_a_row_are_told_as_few_and_the_last_value_wins() {
 
 #[tokio::test]
 async fn nothing_overtakes_what_is_held_back_also_for_who_is_cut_off() {
-    let (database, server, sockets) = scene(300).await;
+    let (database, server, sockets) = scene(300, &[]).await;
     let network = Network::start(Some(server.address)).await;
     let options = json!({
         "transports": ["websocket"], "auth": { "token": token("ann") },
@@ -116,4 +116,22 @@ async fn heard(client: &mut Client, count: usize) {
             other => panic!("{other} {arguments:?}"),
         }
     }
+}
+
+#[tokio::test]
+async fn nothing_older_comes_after_who_is_told_to_fetch() {
+    let (database, server, sockets) = scene(60_000, &["--room-cap", "10"]).await;
+    let mut client = sockets.connect(&server, "ann", "websocket").await;
+    client.catch_up(&database).await;
+    let page = json!({ "entityType": "page", "entityId": "1" });
+    assert_eq!(client.request("hot:subscribe", page).await["ok"], true);
+    database.sql("UPDATE hot_rows SET a = 1 WHERE id = 1").await;
+    assert_eq!(client.expect("hot:updated").await["updates"]["a"], 1);
+    // Held back, with the first of those that follow in one transaction; the last of these is not told at all.
+    database.sql("UPDATE hot_rows SET a = 2 WHERE id = 1").await;
+    database.sql("DO $$ BEGIN FOR n IN 3..30 LOOP UPDATE hot_rows SET a = n WHERE id = 1; END LOOP; END $$").await;
+    database.sql("UPDATE cold_rows SET a = 1 WHERE id = 1").await;
+    assert!(client.expect("hot:updated").await["updates"]["a"].as_i64() < Some(30));
+    assert_eq!(client.expect("hot:resync").await["reason"], "bulk");
+    client.expect("cold:updated").await;
 }

@@ -20,7 +20,8 @@ use walcast_bench::{
 
 /// How many clients come in at once.
 const AT_ONCE: usize = 64;
-/// How many come from one source address, which has fewer ports than that.
+/// How many come from one source address; it has more ports than that. Each process has addresses of its own: the ports of
+/// one that ended are not free at once.
 const OF_ONE_ADDRESS: usize = 20_000;
 const COMMANDS: Token = Token(usize::MAX);
 
@@ -109,7 +110,8 @@ impl Load {
             if let IpAddr::V4(ip) = self.address.ip()
                 && ip.is_loopback()
             {
-                let source = [127, 0, 0, 1 + (number / OF_ONE_ADDRESS) as u8];
+                let [.., high, low] = std::process::id().to_be_bytes();
+                let source = [127, high, low, 1 + (number / OF_ONE_ADDRESS) as u8];
                 socket.bind(&SocketAddr::from((source, 0)).into())?;
             }
             match socket.connect(&self.address.into()) {

@@ -1,5 +1,6 @@
 //! What lies between one client's connection and the library: see [`Link`].
 
+mod heartbeat;
 mod out;
 mod outbox;
 mod polling;
@@ -20,8 +21,8 @@ use std::{
 };
 
 use socketioxide::socket::Sid;
-use tokio::net::TcpStream;
 
+pub use heartbeat::{Beat, Heartbeats};
 pub use out::Visit;
 use out::{Carrier, Out, Stage};
 pub use polling::fill as fill_poll;
@@ -43,6 +44,7 @@ pub struct Limits {
     pub stall: Duration,
     /// Frames of this many bytes and more are compressed, where the client can read that.
     pub compress: usize,
+    pub beat: Beat,
 }
 
 /// How many frames may wait for one socket. Four rooms that a large transaction fills up to their cap.
@@ -59,11 +61,7 @@ const MOST_FRAMES: usize = 4_096;
 pub struct Link {
     me: Weak<Link>,
     library: Library,
-    limits: Limits,
     sid: OnceLock<Sid>,
-    /// The connection of a WebSocket, to which whoever has frames sends them. The [`Stream`] owns it: others hold the link
-    /// for longer than the connection lasts.
-    tcp: OnceLock<Weak<TcpStream>>,
     compresses: AtomicBool,
     /// The client comes back by itself, so it is told offsets.
     recovers: AtomicBool,
@@ -72,21 +70,19 @@ pub struct Link {
 }
 
 impl Link {
-    pub fn over_websocket(library: Library, limits: Limits) -> Arc<Self> {
-        Self::new(library, limits, Carrier::WebSocket)
+    pub fn over_websocket(library: Library) -> Arc<Self> {
+        Self::new(library, Carrier::WebSocket)
     }
 
-    pub fn over_polling(library: Library, limits: Limits) -> Arc<Self> {
-        Self::new(library, limits, Carrier::Polling { marked: false })
+    pub fn over_polling(library: Library) -> Arc<Self> {
+        Self::new(library, Carrier::Polling { marked: false })
     }
 
-    fn new(library: Library, limits: Limits, carrier: Carrier) -> Arc<Self> {
+    fn new(library: Library, carrier: Carrier) -> Arc<Self> {
         Arc::new_cyclic(|me| Link {
             me: me.clone(),
             library,
-            limits,
             sid: OnceLock::new(),
-            tcp: OnceLock::new(),
             compresses: AtomicBool::new(false),
             recovers: AtomicBool::new(true),
             upgrading: AtomicBool::new(false),
@@ -180,13 +176,9 @@ impl Link {
         self.settle(&mut out)
     }
 
-    fn tcp(&self) -> Option<Arc<TcpStream>> {
-        self.tcp.get()?.upgrade()
-    }
-
     /// Something was queued, perhaps: it is bounded, watched, and whoever flushes it is told.
     fn settle(&self, out: &mut Out) -> Result<(), OutboxClosed> {
-        if out.is_sent() && out.held.is_empty() {
+        if out.is_sent() && out.held.is_empty() && !out.is_pinged {
             return Ok(());
         }
         if self.is_over(out) {
@@ -215,7 +207,8 @@ impl Link {
     }
 
     fn is_over(&self, out: &Out) -> bool {
-        out.wire.cost() + out.held.cost() > self.limits.bytes || out.wire.counted() + out.held.counted() > MOST_FRAMES
+        out.wire.cost() + out.held.cost() > self.library.limits().bytes
+            || out.wire.counted() + out.held.counted() > MOST_FRAMES
     }
 
     /// Ends the connection if its client takes nothing. `false`: there is nothing to watch any more.
@@ -226,7 +219,7 @@ impl Link {
             out.watched = false;
             return false;
         };
-        if now.duration_since(since) > self.limits.stall {
+        if now.duration_since(since) > self.library.limits().stall {
             self.end(&mut out, SLOW_CONSUMER, None);
         }
         true
@@ -256,11 +249,12 @@ impl Link {
             None if kindly => tracing::debug!(socket = sid, reason, bytes, frames, "connection ended"),
             _ => tracing::info!(socket = sid, reason, bytes, frames, "connection ended"),
         }
-        if let Some(tcp) = self.tcp() {
-            let socket = socket2::SockRef::from(&tcp);
-            if kindly {
-                out.say_goodbye(&tcp);
-            } else {
+        if kindly {
+            out.say_goodbye();
+        }
+        if let Some(tcp) = &out.tcp {
+            let socket = socket2::SockRef::from(tcp);
+            if !kindly {
                 // What the kernel still holds for the client is let go with the connection.
                 let _ = socket.set_linger(Some(Duration::ZERO));
             }

@@ -1,5 +1,7 @@
 use std::task::Waker;
 
+use tokio::net::TcpStream;
+
 use super::{queue::Queue, tls::Tls};
 use crate::hub::SessionId;
 
@@ -7,6 +9,9 @@ use crate::hub::SessionId;
 pub(super) struct Out {
     pub carrier: Carrier,
     pub stage: Stage,
+    /// The connection of a WebSocket, to which whoever has frames sends them. It goes with its [`Stream`](super::Stream):
+    /// others hold the link for longer than the connection lasts.
+    pub tcp: Option<TcpStream>,
     /// What stands between here and the connection, where TLS does.
     pub tls: Option<Tls>,
     /// What goes over the WebSocket next.
@@ -19,6 +24,10 @@ pub(super) struct Out {
     pub session: Option<SessionId>,
     pub visit: Visit,
     pub watched: bool,
+    /// The client said something since it was asked whether it is there.
+    pub is_heard: bool,
+    /// The next poll is to ask it.
+    pub is_pinged: bool,
 }
 
 /// One stay of a client in the namespace.
@@ -47,6 +56,7 @@ impl Out {
         Out {
             carrier,
             stage: Stage::Gated,
+            tcp: None,
             tls: None,
             wire: Queue::default(),
             held: Queue::default(),
@@ -54,6 +64,8 @@ impl Out {
             session: None,
             visit: Visit::default(),
             watched: false,
+            is_heard: false,
+            is_pinged: false,
         }
     }
 

@@ -12,6 +12,9 @@ const BODY: usize = 512 << 10;
 /// The packet that says nothing.
 const NOOP: &[u8] = b"6";
 
+/// The packet that asks the client whether it is there.
+const PING: &[u8] = b"2";
+
 /// The link has ended, and with it the session.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Ended;
@@ -42,6 +45,9 @@ pub fn fill(link: &Link, answer: &[u8]) -> Result<Bytes, Ended> {
         } else {
             add(packet);
         }
+    }
+    if std::mem::take(&mut out.is_pinged) {
+        add(PING);
     }
     if out.stage == Stage::Open && matches!(out.carrier, Carrier::Polling { .. }) {
         while let Some(frame) = out.held.pop(now) {

@@ -6,13 +6,17 @@ use std::{
 
 use bytes::Bytes;
 use smallvec::SmallVec;
-use tokio::{io::Interest, net::TcpStream};
+use tokio::net::TcpStream;
 
 use crate::hub::Weight;
 
-/// What waits to be sent over one connection, in order.
+/// What waits to be sent over one connection, in order. Most are empty, always, and take a pointer.
 #[derive(Default)]
-pub struct Queue {
+pub struct Queue(Option<Box<Line>>);
+
+/// What waits, if something does.
+#[derive(Default)]
+struct Line {
     waiting: VecDeque<Waiting>,
     /// How much of the first is sent already, in bytes.
     begun: usize,
@@ -39,9 +43,10 @@ pub type Slices<'a> = SmallVec<[IoSlice<'a>; PIECES]>;
 
 /// Sends as much of the pieces as the kernel takes now. To send costs less than to write, as to a file.
 pub fn send(tcp: &TcpStream, pieces: &[IoSlice<'_>]) -> io::Result<usize> {
+    let socket = socket2::SockRef::from(tcp);
     match pieces {
-        [piece] => tcp.try_write(piece),
-        _ => tcp.try_io(Interest::WRITABLE, || socket2::SockRef::from(tcp).send_vectored(pieces)),
+        [piece] => socket.send(piece),
+        _ => socket.send_vectored(pieces),
     }
 }
 
@@ -56,40 +61,35 @@ impl Queue {
 
     /// A newer volatile frame takes the place of the one with its key.
     fn put(&mut self, new: Waiting, now: Instant) {
-        self.since.get_or_insert(now);
+        let line = self.0.get_or_insert_default();
+        line.since.get_or_insert(now);
         if let Weight::Volatile { .. } = new.weight {
             // The first may be begun.
-            let stale = self.waiting.iter().skip(1).position(|waiting| waiting.weight == new.weight);
-            if let Some(stale) = stale.and_then(|at| self.waiting.get_mut(at + 1)) {
-                self.cost = self.cost - stale.cost() + new.cost();
+            let stale = line.waiting.iter().skip(1).position(|waiting| waiting.weight == new.weight);
+            if let Some(stale) = stale.and_then(|at| line.waiting.get_mut(at + 1)) {
+                line.cost = line.cost - stale.cost() + new.cost();
                 *stale = new;
                 return;
             }
         }
-        self.count(&new);
-        self.waiting.push_back(new);
-    }
-
-    fn count(&mut self, new: &Waiting) {
-        self.cost += new.cost();
-        self.counted += usize::from(!new.is_replay);
+        line.push(new);
     }
 
     /// Drops what may be dropped.
     pub fn shed(&mut self) {
-        let mut first = true;
-        self.waiting.retain(|waiting| std::mem::take(&mut first) || waiting.weight == Weight::Durable);
-        (self.cost, self.counted) = (0, 0);
-        for waiting in std::mem::take(&mut self.waiting) {
-            self.count(&waiting);
-            self.waiting.push_back(waiting);
+        let Some(line) = &mut self.0 else { return };
+        (line.cost, line.counted) = (0, 0);
+        for (nth, waiting) in std::mem::take(&mut line.waiting).into_iter().enumerate() {
+            if nth == 0 || waiting.weight == Weight::Durable {
+                line.push(waiting);
+            }
         }
     }
 
     /// The pieces to send next, and their length.
     pub fn slices(&self) -> (Slices<'_>, usize) {
-        let mut begun = self.begun;
-        let pieces = self.waiting.iter().take(PIECES).map(|waiting| {
+        let mut begun = self.0.as_ref().map_or(0, |line| line.begun);
+        let pieces = self.0.iter().flat_map(|line| &line.waiting).take(PIECES).map(|waiting| {
             let rest = waiting.bytes.get(std::mem::take(&mut begun)..).unwrap_or_default();
             IoSlice::new(rest)
         });
@@ -100,10 +100,10 @@ impl Queue {
 
     /// So many bytes of [`slices`](Self::slices) were sent.
     pub fn advance(&mut self, mut sent: usize, now: Instant) {
-        while let Some(first) = self.waiting.front() {
-            let rest = first.bytes.len() - self.begun;
+        while let Some(line) = &mut self.0 {
+            let rest = line.waiting.front().map_or(0, |first| first.bytes.len() - line.begun);
             if sent < rest {
-                self.begun += sent;
+                line.begun += sent;
                 return;
             }
             sent -= rest;
@@ -113,44 +113,56 @@ impl Queue {
 
     /// Takes out the first, whole.
     pub fn pop(&mut self, now: Instant) -> Option<Bytes> {
-        let first = self.waiting.pop_front()?;
-        self.begun = 0;
-        self.cost -= first.cost();
-        self.counted -= usize::from(!first.is_replay);
-        self.since = Some(now);
-        if self.waiting.is_empty() {
-            // It keeps no memory: most are empty, always.
-            *self = Queue::default();
+        let line = self.0.as_mut()?;
+        let first = line.waiting.pop_front()?;
+        line.begun = 0;
+        line.cost -= first.cost();
+        line.counted -= usize::from(!first.is_replay);
+        line.since = Some(now);
+        if line.waiting.is_empty() {
+            self.0 = None;
         }
         Some(first.bytes)
     }
 
     /// Moves everything of another queue behind what is here.
     pub fn append(&mut self, other: &mut Queue) {
-        let mut other = std::mem::take(other);
-        self.cost += other.cost;
-        self.counted += other.counted;
-        self.since = self.since.or(other.since);
-        self.waiting.append(&mut other.waiting);
+        match (&mut self.0, other.0.take()) {
+            (Some(line), Some(mut other)) => {
+                line.cost += other.cost;
+                line.counted += other.counted;
+                line.waiting.append(&mut other.waiting);
+            }
+            (empty @ None, other) => *empty = other,
+            (Some(_), None) => {}
+        }
     }
 
     /// Since when the first has been waiting to be taken.
     pub fn since(&self) -> Option<Instant> {
-        self.since
+        self.0.as_ref()?.since
     }
 
     /// In bytes, places included and replays not.
     pub fn cost(&self) -> usize {
-        self.cost
+        self.0.as_ref().map_or(0, |line| line.cost)
     }
 
     /// How many frames wait, replays not counted.
     pub fn counted(&self) -> usize {
-        self.counted
+        self.0.as_ref().map_or(0, |line| line.counted)
     }
 
     pub fn is_empty(&self) -> bool {
-        self.waiting.is_empty()
+        self.0.is_none()
+    }
+}
+
+impl Line {
+    fn push(&mut self, new: Waiting) {
+        self.cost += new.cost();
+        self.counted += usize::from(!new.is_replay);
+        self.waiting.push_back(new);
     }
 }
 
@@ -185,7 +197,7 @@ mod tests {
             queue.advance(sent, Instant::now());
             assert_eq!(rest(&queue), left);
         }
-        assert!(queue.is_empty() && queue.cost() == 0 && queue.waiting.capacity() == 0);
+        assert!(queue.is_empty() && queue.cost() == 0);
     }
 
     #[test]

@@ -4,7 +4,7 @@ use std::{
     time::Instant,
 };
 
-use tokio::net::TcpStream;
+use tokio::io::Interest;
 
 use super::{
     Link, Out,
@@ -22,7 +22,7 @@ use crate::{
 impl Link {
     /// Sends as much of new frames as the connection takes; how many bytes that is.
     pub(super) fn send_now(&self, out: &mut Out, frames: Frames<'_>) -> io::Result<usize> {
-        let Some(tcp) = self.tcp() else { return Ok(0) };
+        let Out { tcp: Some(tcp), tls, .. } = out else { return Ok(0) };
         let mut sent = 0;
         let mut frames = frames.iter();
         loop {
@@ -32,7 +32,11 @@ impl Link {
             if length == 0 {
                 return Ok(sent);
             }
-            match try_write(&tcp, out.tls.as_mut(), &mut slices) {
+            let written = match tls {
+                None => queue::send(tcp, &slices),
+                Some(tls) => tls.try_write(tcp, &mut slices),
+            };
+            match written {
                 Ok(bytes) => {
                     sent += bytes;
                     if bytes < length {
@@ -47,9 +51,8 @@ impl Link {
 
     /// Sends what waits without waiting for it.
     pub(super) fn send_waiting(&self, out: &mut Out) {
-        let Some(tcp) = self.tcp() else { return };
         // A connection that is lost shows when it is read.
-        while !out.is_sent() && out.send_some(&tcp).is_ok_and(|all| all) {}
+        while !out.is_sent() && out.send_some().is_ok_and(|all| all) {}
     }
 
     /// The frame as this client reads it.
@@ -58,7 +61,7 @@ impl Link {
             return frame.bare(packet::without_offset);
         }
         let wire = frame.wire();
-        if wire.len() < self.limits.compress || !self.compresses.load(Ordering::Relaxed) {
+        if wire.len() < self.library.limits().compress || !self.compresses.load(Ordering::Relaxed) {
             return wire;
         }
         frame.compressed(|wire| {
@@ -71,9 +74,14 @@ impl Link {
 
 impl Out {
     /// Sends the next that goes over the WebSocket. `Ok(false)`: the connection took only a part of it.
-    pub(super) fn send_some(&mut self, tcp: &TcpStream) -> io::Result<bool> {
+    pub(super) fn send_some(&mut self) -> io::Result<bool> {
+        let Some(tcp) = &self.tcp else { return Ok(false) };
         let (mut slices, length) = self.wire.slices();
-        let sent = try_write(tcp, self.tls.as_mut(), &mut slices)?;
+        let sent = match &mut self.tls {
+            // The runtime learns of it if the connection takes no more, so that it wakes who waits for that.
+            None => tcp.try_io(Interest::WRITABLE, || queue::send(tcp, &slices))?,
+            Some(tls) => tls.try_write(tcp, &mut slices)?,
+        };
         drop(slices);
         if sent == 0 && length > 0 {
             return Err(io::ErrorKind::WriteZero.into());
@@ -83,8 +91,8 @@ impl Out {
     }
 
     /// Ends TLS as the client expects it; a cut could be anybody's.
-    pub(super) fn say_goodbye(&mut self, tcp: &TcpStream) {
-        if let Some(tls) = &mut self.tls {
+    pub(super) fn say_goodbye(&mut self) {
+        if let (Some(tls), Some(tcp)) = (&mut self.tls, &self.tcp) {
             tls.close(tcp);
         }
     }
@@ -92,12 +100,5 @@ impl Out {
     /// The kernel has all that goes over the WebSocket.
     pub(super) fn is_sent(&self) -> bool {
         self.wire.is_empty() && !self.tls.as_ref().is_some_and(Tls::waits)
-    }
-}
-
-fn try_write(tcp: &TcpStream, tls: Option<&mut Tls>, slices: &mut [IoSlice<'_>]) -> io::Result<usize> {
-    match tls {
-        None => queue::send(tcp, slices),
-        Some(tls) => tls.try_write(tcp, slices),
     }
 }

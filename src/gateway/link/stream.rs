@@ -9,10 +9,7 @@ use std::{
 };
 
 use bytes::{Buf, Bytes, BytesMut};
-use tokio::{
-    io::{AsyncRead, AsyncWrite, ReadBuf},
-    net::TcpStream,
-};
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 use super::{Carrier, Link, Out, Stage, tls::Tls};
 use crate::{
@@ -33,9 +30,6 @@ use crate::{
 /// A write holds whole frames only, since all of it is always taken: which is how the library's packets are told apart.
 pub struct Stream {
     link: Arc<Link>,
-    /// Closed with the stream: others hold the link for longer than the connection lasts.
-    tcp: Arc<TcpStream>,
-    encrypted: bool,
     inbound: Inbound,
     compressed: bool,
     ready: BytesMut,
@@ -69,11 +63,13 @@ impl Stream {
                 (tcp, Some(session))
             }
         };
-        let (tcp, encrypted) = (Arc::new(tcp), session.is_some());
         {
             // Whoever sends has the lock: nothing goes out unencrypted in between.
             let mut out = link.out();
-            link.tcp.set(Arc::downgrade(&tcp)).ok()?;
+            if out.tcp.is_some() || out.stage == Stage::Ended {
+                return None;
+            }
+            out.tcp = Some(tcp);
             out.tls = session.map(Tls::new);
         }
         if !terms.upgrades {
@@ -81,7 +77,7 @@ impl Stream {
         }
         let Terms { compressed, limit, .. } = *terms;
         let inbound = Inbound::new(compressed, limit);
-        let mut stream = Stream { link, tcp, encrypted, inbound, compressed, ready: BytesMut::new(), at_end: false };
+        let mut stream = Stream { link, inbound, compressed, ready: BytesMut::new(), at_end: false };
         let taken = stream.take_in(early);
         taken.ok().map(|()| stream)
     }
@@ -105,23 +101,7 @@ impl Stream {
             // What is compressed may become a thousand times as much, and is taken in at once.
             let most = if self.compressed { COMPRESSED_PIECE } else { scratch.len() };
             let Some(scratch) = scratch.get_mut(..most) else { return Poll::Ready(Ok(0)) };
-            let read = loop {
-                if !(self.encrypted && self.link.has_decrypted()) {
-                    std::task::ready!(self.tcp.poll_read_ready(context))?;
-                }
-                let read = match self.encrypted {
-                    true => self.link.try_read(&self.tcp, scratch),
-                    false => self.tcp.try_read(scratch),
-                };
-                match read {
-                    Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
-                    Err(error) if error.kind() == io::ErrorKind::TimedOut => {
-                        self.link.end(&mut self.link.out(), "connection lost", Some(&error));
-                        return Poll::Ready(Err(error));
-                    }
-                    read => break read?,
-                }
-            };
+            let read = std::task::ready!(self.link.poll_read(context, scratch))?;
             // Taken by range, since the scratch is this thread's and the rest of it stale.
             self.take_in(scratch.get(..read).unwrap_or_default())?;
             Poll::Ready(Ok(read))
@@ -135,28 +115,12 @@ impl Stream {
         if out.stage == Stage::Ended {
             return Err(io::ErrorKind::ConnectionAborted.into());
         }
-        if let Err(error) = self.flush_wire(&mut out, context) {
+        if let Err(error) = out.flush(context) {
             link.end(&mut out, "connection lost", Some(&error));
             return Err(error);
         }
         if !out.flusher.as_ref().is_some_and(|waker| waker.will_wake(context.waker())) {
             out.flusher = Some(context.waker().clone());
-        }
-        Ok(())
-    }
-
-    fn flush_wire(&self, out: &mut Out, context: &mut Context<'_>) -> io::Result<()> {
-        while !out.is_sent() {
-            match self.tcp.poll_write_ready(context) {
-                Poll::Pending => return Ok(()),
-                Poll::Ready(ready) => ready?,
-            }
-            match out.send_some(&self.tcp) {
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
-                sent => {
-                    sent?;
-                }
-            }
         }
         Ok(())
     }
@@ -176,7 +140,10 @@ impl Stream {
             if packet::is_marker(&packet) {
                 continue;
             }
-            if packet::is_connect_reply(&packet) {
+            if let Some((sid, open)) = packet::opened(&packet, self.link.library.limits().beat.every) {
+                self.link.library.add(sid, &self.link);
+                out.wire.push(frame::text(&[&open]), Weight::Durable, now);
+            } else if packet::is_connect_reply(&packet) {
                 let named = self.link.open_gate(out, &packet).map(|text| frame::text(&[&text]));
                 out.wire.push(named.unwrap_or(whole), Weight::Durable, now);
                 out.release();
@@ -197,6 +164,11 @@ impl Link {
         out.release();
         self.send_waiting(&mut out);
         let _ = self.settle(&mut out);
+        let is_pinged = std::mem::take(&mut out.is_pinged);
+        drop(out);
+        if is_pinged {
+            self.ping();
+        }
     }
 
     /// What the client sent cannot be read: it is told, as well as can be, and the connection ends.
@@ -207,20 +179,65 @@ impl Link {
         self.send_waiting(&mut out);
         tracing::debug!(socket = self.sid.get().map(socketioxide::socket::Sid::as_str), %violation, "connection refused");
         self.tell_library(&out);
-        if let Some(tcp) = self.tcp() {
-            out.say_goodbye(&tcp);
-            let _ = socket2::SockRef::from(&tcp).shutdown(Shutdown::Write);
+        out.say_goodbye();
+        if let Some(tcp) = &out.tcp {
+            let _ = socket2::SockRef::from(tcp).shutdown(Shutdown::Write);
         }
         out.end();
     }
 
-    /// Whether something that was sent to us waits, decrypted.
-    fn has_decrypted(&self) -> bool {
-        self.out().tls.as_ref().is_some_and(Tls::has_arrived)
+    /// Reads what has arrived; zero bytes at the end of the stream.
+    fn poll_read(&self, context: &mut Context<'_>, scratch: &mut [u8]) -> Poll<io::Result<usize>> {
+        let mut out = self.out();
+        if out.stage == Stage::Ended {
+            return Poll::Ready(Err(io::ErrorKind::ConnectionAborted.into()));
+        }
+        let read = std::task::ready!(out.poll_read(context, scratch));
+        out.is_heard |= matches!(read, Ok(1..));
+        if let Err(error) = &read
+            && error.kind() == io::ErrorKind::TimedOut
+        {
+            self.end(&mut out, "connection lost", Some(error));
+        }
+        Poll::Ready(read)
+    }
+}
+
+impl Out {
+    fn poll_read(&mut self, context: &mut Context<'_>, scratch: &mut [u8]) -> Poll<io::Result<usize>> {
+        let Some(tcp) = &self.tcp else { return Poll::Ready(Ok(0)) };
+        loop {
+            // What is decrypted already, the kernel no longer has.
+            if !self.tls.as_ref().is_some_and(Tls::has_arrived) {
+                std::task::ready!(tcp.poll_read_ready(context))?;
+            }
+            let read = match &mut self.tls {
+                Some(tls) => tls.try_read(tcp, scratch),
+                None => tcp.try_read(scratch),
+            };
+            match read {
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
+                read => return Poll::Ready(read),
+            }
+        }
     }
 
-    fn try_read(&self, tcp: &TcpStream, scratch: &mut [u8]) -> io::Result<usize> {
-        self.out().tls.as_mut().map_or(Ok(0), |tls| tls.try_read(tcp, scratch))
+    /// Sends what waits, as far as the connection takes it; else the task is woken when it takes more.
+    fn flush(&mut self, context: &mut Context<'_>) -> io::Result<()> {
+        while !self.is_sent() {
+            let Some(tcp) = &self.tcp else { return Ok(()) };
+            match tcp.poll_write_ready(context) {
+                Poll::Pending => return Ok(()),
+                Poll::Ready(ready) => ready?,
+            }
+            match self.send_some() {
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
+                sent => {
+                    sent?;
+                }
+            }
+        }
+        Ok(())
     }
 }
 
@@ -279,9 +296,10 @@ impl Drop for Stream {
             (_, Carrier::Polling { .. }) => self.link.end(&mut out, "upgrade abandoned", None),
             (_, Carrier::WebSocket) => {
                 self.link.send_waiting(&mut out);
-                out.say_goodbye(&self.tcp);
+                out.say_goodbye();
                 out.end();
             }
         }
+        out.tcp = None;
     }
 }

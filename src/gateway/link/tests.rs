@@ -1,6 +1,6 @@
 //! Behind the real library: does it still write as [`Stream`] takes for granted?
 
-use std::{future, sync::Arc, time::Duration};
+use std::{future, time::Duration};
 
 use axum::http;
 use socketioxide::{SocketIo, extract::SocketRef, handler::ConnectHandler as _, socket::Sid};
@@ -9,7 +9,7 @@ use tokio::{
     net::{TcpListener, TcpStream},
 };
 
-use super::{Limits, Link, Stream, Terms};
+use super::{Beat, Limits, Link, Stream, Terms, fill_poll};
 use crate::{
     gateway::{
         connection::Connection,
@@ -19,7 +19,8 @@ use crate::{
     hub::SessionId,
 };
 
-const LIMITS: Limits = Limits { bytes: 64 << 20, stall: Duration::from_secs(60), compress: usize::MAX };
+const BEAT: Beat = Beat { every: Duration::from_millis(100), patience: Duration::from_secs(2) };
+const LIMITS: Limits = Limits { bytes: 64 << 20, stall: Duration::from_secs(60), compress: usize::MAX, beat: BEAT };
 
 struct Client {
     connection: TcpStream,
@@ -27,21 +28,29 @@ struct Client {
 }
 
 impl Client {
-    /// The text of the next frame, which must be whole.
+    /// The text of the next frame that is no ping. Those are answered.
     async fn packet(&mut self) -> String {
+        loop {
+            match self.text().await.expect("the connection was not ended") {
+                ping if ping == "2" => self.say("3").await,
+                packet => return packet,
+            }
+        }
+    }
+
+    /// The text of the next frame, which must be whole; `None`: the connection was ended.
+    async fn text(&mut self) -> Option<String> {
         loop {
             let head = Head::parse(&self.held).expect("a frame");
             if let Some(size) = head.and_then(|head| head.frame_size()).filter(|size| *size <= self.held.len()) {
                 let whole: bytes::Bytes = self.held.drain(..size).collect::<Vec<_>>().into();
-                match String::from_utf8(frame::payload(&whole).to_vec()).expect("text") {
-                    ping if ping == "2" => continue,
-                    packet => return packet,
-                }
+                return Some(String::from_utf8(frame::payload(&whole).to_vec()).expect("text"));
             }
             let read = self.connection.read_buf(&mut self.held);
-            let read =
-                tokio::time::timeout(Duration::from_secs(30), read).await.expect("more comes").expect("it reads");
-            assert!(read > 0, "the connection was ended, {} bytes after the last whole frame", self.held.len());
+            match tokio::time::timeout(Duration::from_secs(30), read).await.expect("more comes, or the end") {
+                Ok(1..) => {}
+                Ok(0) | Err(_) => return None,
+            }
         }
     }
 
@@ -55,12 +64,11 @@ impl Client {
 /// A client in the namespace, whose session has a name.
 async fn enter() -> (Library, SocketIo, Client, Sid) {
     let (service, io) = SocketIo::builder().ws_read_buffer_size(64).build_with_inner_svc(axum::Router::new());
-    let library = Library::new(io.clone(), service);
-    let link = Link::over_websocket(library.clone(), LIMITS);
+    let library = Library::new(io.clone(), service, LIMITS);
+    let link = Link::over_websocket(library.clone());
     let known = library.clone();
     let enter = move |socket: SocketRef| {
-        let link = socket.req_parts().extensions.get::<Arc<Link>>().cloned().expect("its connection");
-        known.add(socket.id, &link);
+        let link = known.find(socket.id).expect("its connection");
         link.enter(true);
         link.set_session(Some(SessionId::new("name")));
         future::ready(Ok::<(), &'static str>(()))
@@ -72,14 +80,14 @@ async fn enter() -> (Library, SocketIo, Client, Sid) {
     let connection = TcpStream::connect(listener.local_addr().expect("an address")).await.expect("connects");
     let (other, _) = listener.accept().await.expect("accepts");
     let terms = Terms { upgrades: false, compressed: false, limit: 1 << 20 };
-    let stream = Stream::new(link.clone(), Connection::Tcp(other), &[], &terms).expect("a stream");
+    let stream = Stream::new(link, Connection::Tcp(other), &[], &terms).expect("a stream");
     let mut request = http::Request::new(());
     *request.uri_mut() = http::Uri::from_static("/socket.io/?EIO=4&transport=websocket");
-    request.extensions_mut().insert(link);
     library.serve(stream, request).await;
 
     let mut client = Client { connection, held: Vec::new() };
     let open = client.packet().await;
+    assert!(open.contains(r#""pingInterval":100,"#), "{open}");
     let sid: Sid = open.split('"').nth(3).and_then(|sid| sid.parse().ok()).expect("the open packet names the session");
     client.say("40").await;
     assert_eq!(client.packet().await, format!(r#"40{{"sid":"{sid}","pid":"name"}}"#));
@@ -108,4 +116,32 @@ async fn the_word_that_something_waits_reaches_no_client() {
         socket.emit("e", &round).expect("emits");
         assert_eq!(client.packet().await, format!(r#"42["e",{round}]"#));
     }
+}
+
+#[tokio::test]
+async fn who_answers_is_asked_again_and_who_does_not_is_cut_off() {
+    let (_library, _io, mut client, _) = enter().await;
+    let start = std::time::Instant::now();
+    while start.elapsed() < 2 * BEAT.patience {
+        assert_eq!(client.text().await.as_deref(), Some("2"));
+        client.say("3").await;
+    }
+    while let Some(packet) = client.text().await {
+        assert_eq!(packet, "2");
+    }
+}
+
+#[tokio::test]
+async fn a_poll_brings_the_ping_whatever_else_waits() {
+    let (library, ..) = enter().await;
+    let link = Link::over_polling(library);
+    assert_eq!(fill_poll(&link, b"6").as_deref(), Ok(b"6".as_slice()));
+    assert!(link.ping());
+    assert_eq!(fill_poll(&link, b"6").as_deref(), Ok(b"6\x1e2".as_slice()));
+    assert_eq!(fill_poll(&link, b"6").as_deref(), Ok(b"6".as_slice()), "it is asked once");
+    link.hear();
+    link.expect();
+    assert!(link.ping(), "it is there");
+    link.expect();
+    assert!(!link.ping(), "it was asked, and said nothing");
 }
