@@ -105,6 +105,10 @@ impl Dispatcher {
             return false;
         }
         let is_first = *count == self.settings.room_cap.saturating_add(1);
+        if is_first {
+            // It is older than what a fetch finds.
+            self.release_before(&[room]);
+        }
         if let (true, Some(position)) = (is_first, &self.position) {
             let prefix = event.name().rsplit_once(':').map_or("component", |(prefix, _)| prefix);
             let payload = resync_payload(room, prefix, BULK, position, event.committed_at());

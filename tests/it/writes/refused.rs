@@ -201,7 +201,11 @@ async fn a_rule_without_writable_is_refused_with_the_sql_that_allows_it_and_obey
     error(&desk.writer.request("order:update", json!({ "orderId": 1, "updates": { "amount": 4 } })).await, "forbidden");
     desk.writer.emit("order:update", json!({ "orderId": 1, "updates": { "amount": 4 } })).await;
     let told = desk.writer.expect("component:error").await;
-    assert_eq!((&told["event"], &told["orderId"]), (&json!("order:update"), &json!(1)), "without an ack, for which row");
+    assert_eq!(
+        (&told["event"], &told["orderId"]),
+        (&json!("order:update"), &json!(1)),
+        "without an ack, for which row"
+    );
     assert_eq!(desk.database.value::<i64>("SELECT sum(amount) FROM orders").await, 3);
 }
 
