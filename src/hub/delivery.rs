@@ -105,12 +105,14 @@ impl Dispatcher {
             return false;
         }
         let is_first = *count == self.settings.room_cap.saturating_add(1);
+        if is_first {
+            // It is older than what a fetch finds.
+            self.release_before(&[room]);
+        }
         if let (true, Some(position)) = (is_first, &self.position) {
             let prefix = event.name().rsplit_once(':').map_or("component", |(prefix, _)| prefix);
             let payload = resync_payload(room, prefix, BULK, position, event.committed_at());
             let frame = self.frame(&format!("{prefix}:resync"), &payload, None);
-            // What is fetched then is newer than what was held back.
-            self.release_before(&[room]);
             self.burst.add(frame, &self.rooms, &[room], None);
         }
         true

@@ -145,7 +145,7 @@ async fn a_stale_version_writes_nothing_and_says_what_is_there() {
 
 #[tokio::test]
 async fn a_rule_without_writable_is_refused_with_the_sql_that_allows_it_and_obeyed_at_once() {
-    let desk = Desk::new().await;
+    let mut desk = Desk::new().await;
     desk.database
         .sql(
             "CREATE TABLE kinds (name text PRIMARY KEY); INSERT INTO kinds VALUES ('a'); \
@@ -199,6 +199,13 @@ async fn a_rule_without_writable_is_refused_with_the_sql_that_allows_it_and_obey
     );
     desk.database.sql("SELECT walcast.broadcast_table('orders', prefix => 'order')").await;
     error(&desk.writer.request("order:update", json!({ "orderId": 1, "updates": { "amount": 4 } })).await, "forbidden");
+    desk.writer.emit("order:update", json!({ "orderId": 1, "updates": { "amount": 4 } })).await;
+    let told = desk.writer.expect("component:error").await;
+    assert_eq!(
+        (&told["event"], &told["orderId"]),
+        (&json!("order:update"), &json!(1)),
+        "without an ack, for which row"
+    );
     assert_eq!(desk.database.value::<i64>("SELECT sum(amount) FROM orders").await, 3);
 }
 
