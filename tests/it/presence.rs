@@ -137,6 +137,19 @@ async fn a_state_is_told_to_the_others_and_to_those_who_come_later() {
 }
 
 #[tokio::test]
+async fn what_a_user_said_in_leaving_is_not_told_when_they_have_left() {
+    let scene = Scene::new(&["--ephemeral-tick", "500ms"]).await;
+    let (mut ann, bob) = (scene.enters("ann").await, scene.enters("bob").await);
+    assert_eq!(company(&mut ann).await, told("component:user-joined", "bob"));
+    bob.emit("presence:update", json!({ "componentId": "x", "state": { "color": "red" } })).await;
+    bob.request("component:unsubscribe", room()).await;
+    assert_eq!(company(&mut ann).await, told("component:user-left", "bob"));
+    let carol = scene.comes("carol").await;
+    carol.subscribe(room()).await;
+    assert_eq!(company(&mut ann).await, told("component:user-joined", "carol"), "nothing was told of who has left");
+}
+
+#[tokio::test]
 async fn of_a_room_that_one_is_not_in_one_says_nothing() {
     let scene = Scene::new(&[]).await;
     let mut ann = scene.enters("ann").await;
