@@ -96,7 +96,7 @@ pub async fn serve(args: ServeArgs, stop: CancellationToken) -> Result<(), Serve
 
     let (hub, dispatcher) = Dispatcher::new(args.hub(), reports(&progress));
     let health = Health::default();
-    let writes = Writes::new(&dsn, args.writes.settings())?;
+    let writes = Writes::new(&dsn, &settings.publication, args.writes.settings())?;
     tokio::spawn(writes.clone().prune(ending.clone()));
     let (routes, sockets) = gateway::build(gateway::Settings {
         hub: hub.clone(),

@@ -8,7 +8,7 @@ use std::{net::SocketAddr, path::PathBuf, time::Duration};
 use clap::{ArgAction, Args, ValueEnum, builder::BoolishValueParser};
 
 pub use limits::LimitArgs;
-use values::{file, named, parse_address, parse_bytes, parse_count};
+use values::{file, named, parse_address, parse_bytes, parse_count, parse_timeout};
 pub use values::{parse_duration, parse_port};
 
 use crate::{
@@ -124,10 +124,10 @@ pub struct GatewayArgs {
     #[arg(long, env = "WALCAST_STALL_TIMEOUT", default_value = "10s", value_parser = parse_duration, value_name = "TIME")]
     pub stall_timeout: Duration,
     /// How often a client is asked whether it is still there (ms, s, m, h, d)
-    #[arg(long, env = "WALCAST_PING_INTERVAL", default_value = "25s", value_parser = parse_duration, value_name = "TIME")]
+    #[arg(long, env = "WALCAST_PING_INTERVAL", default_value = "25s", value_parser = parse_timeout, value_name = "TIME")]
     pub ping_interval: Duration,
     /// How long a client has to say that it is (ms, s, m, h, d)
-    #[arg(long, env = "WALCAST_PING_TIMEOUT", default_value = "20s", value_parser = parse_duration, value_name = "TIME")]
+    #[arg(long, env = "WALCAST_PING_TIMEOUT", default_value = "20s", value_parser = parse_timeout, value_name = "TIME")]
     pub ping_timeout: Duration,
     /// Messages of this size and more are compressed for clients that can read that (kB, KiB, MB, MiB, GB, GiB)
     #[arg(long, env = "WALCAST_COMPRESS_ABOVE", default_value = "1kB", value_parser = parse_bytes, value_name = "BYTES")]
@@ -185,7 +185,7 @@ pub struct WriteArgs {
     #[arg(long, env = "WALCAST_WRITE_CONNECTIONS", default_value = "8", value_parser = parse_count, value_name = "COUNT")]
     pub write_connections: u32,
     /// How long a statement of a write may take, or a write wait for a connection (ms, s, m, h, d)
-    #[arg(long, env = "WALCAST_WRITE_TIMEOUT", default_value = "5s", value_parser = parse_duration, value_name = "TIME")]
+    #[arg(long, env = "WALCAST_WRITE_TIMEOUT", default_value = "5s", value_parser = parse_timeout, value_name = "TIME")]
     pub write_timeout: Duration,
     /// How many writes of one socket may wait
     #[arg(long, env = "WALCAST_WRITE_QUEUE", default_value = "256", value_parser = parse_count, value_name = "COUNT")]
@@ -295,6 +295,15 @@ mod tests {
             recovery: true,
         };
         args.origins()
+    }
+
+    #[test]
+    fn a_write_has_some_time() {
+        let parse = |time| {
+            let command = WriteArgs::augment_args(clap::Command::new("walcast"));
+            command.try_get_matches_from(["walcast", "--write-timeout", time])
+        };
+        assert!(parse("1ms").is_ok() && parse("0s").is_err());
     }
 
     #[test]

@@ -208,7 +208,7 @@ fn resync_payload(room: &Room, prefix: &str, reason: &str, at: &Position, when: 
 }
 
 /// What names a room in a payload. Whoever subscribed by the key of a row may call it `componentId` or `id`.
-pub(super) fn ids(room: &Room, prefix: &str) -> Map<String, Value> {
+pub fn ids(room: &Room, prefix: &str) -> Map<String, Value> {
     let pairs: Vec<(String, Value)> = match room.parts() {
         RoomParts::User { id } => vec![("userId".into(), id.into())],
         RoomParts::Row { key, .. } => vec![(format!("{prefix}Id"), key.into()), ("id".into(), key.into())],

@@ -210,6 +210,29 @@ async fn a_rule_without_writable_is_refused_with_the_sql_that_allows_it_and_obey
 }
 
 #[tokio::test]
+async fn a_column_that_is_not_published_is_not_told_to_who_writes_either() {
+    let desk = Desk::new().await;
+    desk.database
+        .sql(
+            "CREATE TABLE orders (id int PRIMARY KEY, note text, seen text, hidden text, version bigint DEFAULT 1); \
+             INSERT INTO orders VALUES (1, 'a', 'b', 'secret'); \
+             CREATE FUNCTION mark() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN \
+               NEW.seen := 'seen ' || NEW.note; NEW.hidden := 'hidden ' || NEW.note; RETURN NEW; END $$; \
+             CREATE TRIGGER mark BEFORE UPDATE ON orders FOR EACH ROW EXECUTE FUNCTION mark(); \
+             SELECT walcast.keep_version('orders'); \
+             DROP PUBLICATION walcast; \
+             CREATE PUBLICATION walcast FOR TABLE walcast.rules, components, orders (id, note, seen, version); \
+             SELECT walcast.broadcast_table('orders', prefix => 'order', version => 'version', writable => ARRAY['note', 'hidden'])",
+        )
+        .await;
+    let update = |version| json!({ "orderId": 1, "updates": { "note": "x", "hidden": "mine" }, "version": version });
+    let ack = desk.write("order:update", update(1)).await;
+    assert_eq!(ack, json!({ "ok": true, "version": 2, "updates": { "seen": "seen x", "version": 2 } }));
+    let refused = error(&desk.writer.request("order:update", update(1)).await, "conflict");
+    assert_eq!(refused["current"], json!({ "version": 2, "note": "x" }));
+}
+
+#[tokio::test]
 async fn what_the_database_withholds_is_forbidden_and_what_its_triggers_say_is_passed_on() {
     let mut desk = Desk::new().await;
     let id = desk.component("[]").await;
