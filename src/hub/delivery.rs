@@ -106,7 +106,7 @@ impl Dispatcher {
         }
         let is_first = *count == self.settings.room_cap.saturating_add(1);
         if let (true, Some(position)) = (is_first, &self.position) {
-            let prefix = event.name().rsplit_once(':').map_or("component", |(prefix, _)| prefix);
+            let prefix = event.prefix_in(room);
             let payload = resync_payload(room, prefix, BULK, position, event.committed_at());
             let frame = self.frame(&format!("{prefix}:resync"), &payload, None);
             self.burst.add(frame, &self.rooms, &[room], None);

@@ -9,6 +9,7 @@ mod another_cluster;
 mod bad_surroundings;
 mod behind_haproxy;
 mod behind_nginx;
+mod broadcasts;
 mod browser;
 mod commands;
 mod compression;
