@@ -21,7 +21,7 @@ use crate::{
     hub::{self, Dispatcher},
     postgres::{Dsn, advised},
     replication::{self, Progress, ReplicationError},
-    store::{self, Reads, Store, StoreError, Writes},
+    store::{self, Broadcasts, Reads, Store, StoreError, Writes},
     telemetry,
 };
 
@@ -113,7 +113,8 @@ pub async fn serve(args: ServeArgs, stop: CancellationToken) -> Result<(), Serve
         token_grace: args.gateway.token_grace,
     });
     let reads = Reads::new(&dsn, &settings.publication)?;
-    let api = http::Api { reads, hub: hub.clone(), verifier, health: health.clone() };
+    let broadcasts = Broadcasts::new(&dsn)?;
+    let api = http::Api { reads, broadcasts, hub: hub.clone(), verifier, health: health.clone() };
     let router = http::router(health.clone(), telemetry::install()?, routes, api, origins);
     let dispatching = CancellationToken::new();
     let mut dispatcher = spawn_on_one_thread(dispatcher.run(dispatching.clone()));

@@ -5,5 +5,5 @@ mod sign;
 mod verify;
 
 pub use claims::Claims;
-pub use sign::{SignError, sign};
+pub use sign::{SignError, sign, sign_json};
 pub use verify::{KeyError, KeySource, SHORTEST_SECRET, TokenError, Verifier};

@@ -10,6 +10,7 @@ mod bad_surroundings;
 mod behind_haproxy;
 mod behind_nginx;
 mod broadcasts;
+mod broadcasts_http;
 mod browser;
 mod commands;
 mod compression;
