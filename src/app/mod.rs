@@ -70,9 +70,8 @@ pub async fn serve(args: ServeArgs, stop: CancellationToken) -> Result<(), Serve
         .await
         .map_err(|source| ServeError::Listen { address, source })?;
     let address = listener.address().unwrap_or(address);
-    if let Some(tls) = tls {
-        signal::reload_on_hangup(tls, stop.clone());
-    }
+    signal::reload_on_hangup(tls, verifier.clone(), stop.clone());
+    signal::follow_keys(verifier.clone(), stop.clone());
     // Migrating may wait for another server, so it must not keep us from stopping.
     let store = tokio::select! {
         () = stop.cancelled() => return Ok(()),

@@ -47,6 +47,7 @@ mod slow_clients;
 mod sql_functions;
 mod table_recreated;
 mod tls;
+mod token_keys;
 mod token_life;
 mod truncate;
 mod upgrade_storm;
