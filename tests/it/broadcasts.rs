@@ -72,7 +72,8 @@ async fn who_comes_back_is_sent_it(plugin: &str) {
     let since = client.expect("first").await["offset"].take();
     client.disconnect().await;
     database.sql("SELECT walcast.broadcast('entity:page:1', 'second'), walcast.broadcast('user:ann', 'third')").await;
-    let mut waits = sockets.connect(&server, "ann", "websocket").await;
+    // Another user's: ann's would hear what is for ann.
+    let mut waits = sockets.connect(&server, "ben", "websocket").await;
     waits.catch_up(&database).await;
     let auth = json!({ "token": crate::support::token("ann"), "since": since, "rooms": ["entity:page:1"] });
     let mut back =
