@@ -70,8 +70,10 @@ pub async fn serve(args: ServeArgs, stop: CancellationToken) -> Result<(), Serve
         .await
         .map_err(|source| ServeError::Listen { address, source })?;
     let address = listener.address().unwrap_or(address);
-    signal::reload_on_hangup(tls, verifier.clone(), stop.clone());
-    signal::follow_keys(verifier.clone(), stop.clone());
+    // Of the stream, its pipeline and what stands beside them; they end a moment after `stop`, since what they hold is handed over first.
+    let ending = CancellationToken::new();
+    signal::reload_on_hangup(tls, verifier.clone(), ending.clone());
+    signal::follow_keys(verifier.clone(), ending.clone());
     // Migrating may wait for another server, so it must not keep us from stopping.
     let store = tokio::select! {
         () = stop.cancelled() => return Ok(()),
@@ -80,8 +82,6 @@ pub async fn serve(args: ServeArgs, stop: CancellationToken) -> Result<(), Serve
 
     let progress = Arc::new(Progress::default());
     let (feed, mut batches) = mpsc::channel(FEED);
-    // Of the stream and its pipeline; they end a moment after `stop`, since what they hold is handed over first.
-    let ending = CancellationToken::new();
     let mut streaming = tokio::spawn(replication::run(settings.clone(), progress.clone(), feed, ending.clone()));
     let first = tokio::select! {
         () = stop.cancelled() => {
