@@ -24,6 +24,7 @@ GRANT SELECT, INSERT, UPDATE, DELETE ON walcast.slots, walcast.slot_rules, walca
     TO walcast;
 GRANT EXECUTE ON FUNCTION
     walcast.set_actor(text, text),
+    walcast.broadcast(text, text, jsonb),
     walcast.nested_create(text, text, jsonb, text, text),
     walcast.nested_update(text, text, text, jsonb, text, bigint, text),
     walcast.nested_delete(text, text, text, text, bigint, text),
@@ -36,4 +37,4 @@ GRANT EXECUTE ON FUNCTION
 
 -- Your application names its users in its own transactions; publishing is a DBA's job:
 --   GRANT USAGE ON SCHEMA walcast TO app;
---   GRANT EXECUTE ON FUNCTION walcast.set_actor(text, text) TO app;
+--   GRANT EXECUTE ON FUNCTION walcast.set_actor(text, text), walcast.broadcast(text, text, jsonb) TO app;

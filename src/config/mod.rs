@@ -8,11 +8,11 @@ use std::{net::SocketAddr, path::PathBuf, time::Duration};
 use clap::{ArgAction, Args, ValueEnum, builder::BoolishValueParser};
 
 pub use limits::LimitArgs;
-use values::{file, named, parse_address, parse_bytes, parse_count, parse_timeout};
+use values::{file, named, parse_address, parse_bytes, parse_count, parse_leeway, parse_timeout};
 pub use values::{parse_duration, parse_port};
 
 use crate::{
-    auth::{KeyError, KeySource, Verifier},
+    auth::{ClaimNames, Expected, KeyError, KeySource, Verifier},
     gateway, http, hub,
     postgres::{Dsn, DsnError},
     replication::{self, Plugin},
@@ -68,7 +68,7 @@ pub struct StreamArgs {
     pub publication: String,
 }
 
-#[derive(Args, Clone)]
+#[derive(Args, Clone, Default)]
 pub struct KeyArgs {
     /// The secret that tokens are signed with, at least 32 bytes: HS256, HS384, HS512
     #[arg(long, env = "JWT_SECRET", value_name = "SECRET", hide_env_values = true)]
@@ -79,6 +79,24 @@ pub struct KeyArgs {
     /// A file with a JSON Web Key Set that tokens are checked with
     #[arg(long, env = "JWT_JWKS_FILE", value_parser = file(), value_name = "FILE")]
     pub jwt_jwks_file: Option<PathBuf>,
+    /// The audiences of which a token must name one (aud), separated by commas [default: any, or none]
+    #[arg(long, env = "JWT_AUDIENCE", default_value = "", hide_default_value = true, value_name = "NAMES")]
+    pub jwt_audience: String,
+    /// Who may issue tokens (iss), separated by commas [default: whoever has a key]
+    #[arg(long, env = "JWT_ISSUER", default_value = "", hide_default_value = true, value_name = "NAMES")]
+    pub jwt_issuer: String,
+    /// By how much the clocks of who signs tokens and of this server may differ, at most 10m (ms, s, m, h, d)
+    #[arg(long, env = "JWT_LEEWAY", default_value = "5s", value_parser = parse_leeway, value_name = "TIME")]
+    pub jwt_leeway: Duration,
+    /// The claim with the user's id, or a path to it such as app_metadata.id [default: userId, else sub]
+    #[arg(long, env = "JWT_USER_CLAIM", value_name = "CLAIM")]
+    pub jwt_user_claim: Option<String>,
+    /// The claim with the user's address [default: email]
+    #[arg(long, env = "JWT_EMAIL_CLAIM", value_name = "CLAIM")]
+    pub jwt_email_claim: Option<String>,
+    /// The claim with the user's role [default: role]
+    #[arg(long, env = "JWT_ROLE_CLAIM", value_name = "CLAIM")]
+    pub jwt_role_claim: Option<String>,
 }
 
 impl KeyArgs {
@@ -94,7 +112,26 @@ impl KeyArgs {
         if sources.is_empty() {
             return Err(ConfigError::NoKey);
         }
-        Ok(Verifier::new(&sources)?)
+        Ok(Verifier::new(sources, self.expected())?)
+    }
+
+    fn expected(&self) -> Expected {
+        // A list of nothing but commas is a mistake, and lets nobody in.
+        let list = |text: &str| match text.trim() {
+            "" => Vec::new(),
+            names => names.split(',').map(|name| name.trim().to_owned()).collect(),
+        };
+        let name = |claim: &Option<String>| claim.clone().filter(|name| !name.is_empty());
+        Expected {
+            audience: list(&self.jwt_audience),
+            issuer: list(&self.jwt_issuer),
+            leeway: self.jwt_leeway,
+            names: ClaimNames {
+                user: name(&self.jwt_user_claim),
+                email: name(&self.jwt_email_claim),
+                role: name(&self.jwt_role_claim),
+            },
+        }
     }
 }
 

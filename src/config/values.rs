@@ -56,6 +56,12 @@ pub fn parse_timeout(text: &str) -> Result<Duration, String> {
     (!timeout.is_zero()).then_some(timeout).ok_or_else(|| "give a time above 0, as in 5s".to_owned())
 }
 
+/// A duration that clocks may differ by.
+pub fn parse_leeway(text: &str) -> Result<Duration, String> {
+    let leeway = parse_duration(text)?;
+    if leeway > Duration::from_secs(600) { Err("it is too long: give at most 10m".to_owned()) } else { Ok(leeway) }
+}
+
 /// `4096`, `64kB`, `1MiB`, `1GiB`.
 pub fn parse_bytes(text: &str) -> Result<usize, String> {
     let (number, unit) = split_unit(text);

@@ -2,11 +2,13 @@ use std::{collections::HashMap, sync::Arc};
 
 use bytestring::ByteString;
 use serde::Deserialize;
+use smallvec::smallvec;
 
 use super::{
-    Actor, Event, MapError, RuleError, RuleSpec,
+    Actor, Event, MapError, RuleError, RuleSpec, Target,
     binding::{Binding, Unbound},
-    event::{Naming, Reason},
+    broadcast::{self, BROADCAST_PREFIX},
+    event::{Naming, Origin, Reason},
     fault::Fault,
     keys::Keys,
     losses::{Losses, LostRow},
@@ -133,6 +135,9 @@ impl Mapper {
                 });
                 Ok(())
             }
+            Entry::Message(message) if message.prefix == BROADCAST_PREFIX => {
+                self.broadcast(&message, out).inspect_err(|_| self.counts.untold += 1)
+            }
             Entry::Message(message) => self.take_message(&message),
             Entry::Change(change) if rules::is_rules_table(&change.table) => self.rules.collect(&change),
             // A publication FOR ALL TABLES also holds what walcast keeps for itself.
@@ -193,6 +198,28 @@ impl Mapper {
         })?;
         transaction.actor =
             content.actor.map(|id| Actor { id: id.into(), socket: content.socket.map(ByteString::from) });
+        Ok(())
+    }
+
+    /// Tells the event that the message is, at its place among the changes. Nobody waits for one that cannot be read, so
+    /// nobody is told to fetch again for it.
+    fn broadcast(&mut self, message: &LogicalMessage, out: &mut Vec<Event>) -> Result<(), MapError> {
+        let error = |what: String, remedy: &str| MapError {
+            table: None,
+            lsn: message.lsn,
+            what: format!("the message {BROADCAST_PREFIX} is not told: {what}"),
+            remedy: remedy.to_owned(),
+        };
+        if !message.transactional {
+            // It would be told although its transaction may have rolled back.
+            return Err(error("it is not transactional".to_owned(), BY_FUNCTION));
+        }
+        let Some(transaction) = &mut self.transaction else {
+            return Err(error("it stands outside a transaction".to_owned(), OUTSIDE));
+        };
+        let (room, broadcast) = broadcast::read(&message.content).map_err(|what| error(what, BY_FUNCTION))?;
+        let committed_at = transaction.committed_at;
+        transaction.tell(Target::Rooms(smallvec![room]), Origin::Broadcast { broadcast, committed_at }, out);
         Ok(())
     }
 
@@ -333,6 +360,7 @@ impl Mapper {
     }
 }
 
+const BY_FUNCTION: &str = "write it with walcast.broadcast()";
 const OUTSIDE: &str = "this is a fault of walcast: report it";
 
 fn address(table: &Arc<Table>) -> usize {

@@ -110,7 +110,7 @@ impl Dispatcher {
             self.release_before(&[room]);
         }
         if let (true, Some(position)) = (is_first, &self.position) {
-            let prefix = event.name().rsplit_once(':').map_or("component", |(prefix, _)| prefix);
+            let prefix = event.prefix_in(room);
             let payload = resync_payload(room, prefix, BULK, position, event.committed_at());
             let frame = self.frame(&format!("{prefix}:resync"), &payload, None);
             self.burst.add(frame, &self.rooms, &[room], None);

@@ -162,7 +162,6 @@ impl Dispatcher {
             }
         }
         self.join(socket, &lost, position.offset);
-        lost.retain(|wanted| wanted.prefix.is_some());
         let offset = position.offset.to_wire(&position.epoch);
         let names: Vec<&str> = rooms.iter().map(|(_, room)| room.as_str()).collect();
         let outcome = json!({ "offset": offset, "rooms": names, "resumed": lost.is_empty() && is_whole });
@@ -238,8 +237,11 @@ impl Dispatcher {
     }
 
     fn tell_lost(&mut self, socket: SocketId, lost: &[Wanted], gap: Gap) {
-        let resync = |wanted: &Wanted| self.resync(&wanted.room, wanted.prefix.as_deref()?, gap);
-        let frames: Vec<Frame> = lost.iter().filter_map(resync).collect();
+        let asked_for = lost.iter().filter_map(|wanted| Some((&wanted.room, wanted.prefix.as_deref()?)));
+        // Its own room, for which nobody has to ask, comes last.
+        let own = lost.iter().filter(|wanted| wanted.prefix.is_none()).map(|wanted| (&wanted.room, "component"));
+        let resync = |(room, prefix)| self.resync(room, prefix, gap);
+        let frames: Vec<Frame> = asked_for.chain(own).filter_map(resync).collect();
         self.send(socket, Frames::all(&frames));
     }
 

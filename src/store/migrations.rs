@@ -12,8 +12,9 @@ mod embedded {
 
 /// SQL that is applied anew whenever its text changes, in this order: it is kept whole in one file each instead of being
 /// recopied by every migration that touches it.
-const REPEATABLE: [(&str, &str); 10] = [
+const REPEATABLE: [(&str, &str); 11] = [
     ("functions/set_actor", include_str!("../../sql/functions/set_actor.sql")),
+    ("functions/broadcast", include_str!("../../sql/functions/broadcast.sql")),
     ("functions/broadcast_table", include_str!("../../sql/functions/broadcast_table.sql")),
     ("functions/unbroadcast_table", include_str!("../../sql/functions/unbroadcast_table.sql")),
     ("functions/bump_version", include_str!("../../sql/functions/bump_version.sql")),
