@@ -43,6 +43,8 @@ mod slot_dropped;
 mod slot_invalidated;
 mod slow_clients;
 mod sql_functions;
+mod sql_jobs;
+mod status;
 mod table_recreated;
 mod tls;
 mod token_life;
