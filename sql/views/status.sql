@@ -73,4 +73,4 @@ SELECT 'table',
 REVOKE ALL ON walcast.status FROM PUBLIC;
 COMMENT ON VIEW walcast.status IS
     'How the broadcast stands: replication slots with their lag and the log that they hold back, and the tables that are '
-    'published, with their rules and what their replica identity costs.';
+    'published, with their rules and what their replica identity costs. walcast doctor says more, with remedies.';

@@ -67,6 +67,11 @@ impl Store {
     }
 }
 
+/// Whether `walcast migrate` would do nothing; a newer database is an error. Only reads.
+pub(super) async fn is_up_to_date(store: &Store) -> Result<bool, StoreError> {
+    is_current(&*store.client().await?).await
+}
+
 fn known_version() -> i32 {
     embedded::migrations::runner().get_migrations().iter().map(|migration| migration.version()).max().unwrap_or(0)
 }

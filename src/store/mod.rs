@@ -8,6 +8,7 @@ mod reads;
 mod seed;
 mod sessions;
 mod slots;
+pub mod survey;
 mod tables;
 mod writes;
 

@@ -13,6 +13,7 @@ mod browser;
 mod commands;
 mod compression;
 mod connection_churn;
+mod doctor;
 mod ephemeral;
 mod failover;
 mod gateway;
