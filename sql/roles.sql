@@ -18,8 +18,8 @@ SELECT format('CREATE ROLE walcast LOGIN REPLICATION NOINHERIT PASSWORD %L IN RO
 
 SELECT format('GRANT CONNECT ON DATABASE %I TO walcast', current_database()) \gexec
 GRANT USAGE ON SCHEMA walcast TO walcast;
--- The last two: to see that the database is this version's.
-GRANT SELECT ON walcast.rules, walcast.schema_history, walcast.applied_sql TO walcast;
+-- The history and what was applied: to see that the database is this version's. The view is for whoever looks.
+GRANT SELECT ON walcast.rules, walcast.schema_history, walcast.applied_sql, walcast.status TO walcast;
 GRANT SELECT, INSERT, UPDATE, DELETE ON walcast.slots, walcast.slot_rules, walcast.sessions, walcast.mutations
     TO walcast;
 GRANT EXECUTE ON FUNCTION

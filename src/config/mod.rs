@@ -8,8 +8,8 @@ use std::{net::SocketAddr, path::PathBuf, time::Duration};
 use clap::{ArgAction, Args, ValueEnum, builder::BoolishValueParser};
 
 pub use limits::LimitArgs;
-use values::{file, named, parse_address, parse_bytes, parse_count, parse_leeway, parse_timeout};
-pub use values::{parse_duration, parse_port};
+use values::{file, named, parse_address, parse_count, parse_leeway, parse_timeout};
+pub use values::{parse_bytes, parse_duration, parse_port};
 
 use crate::{
     auth::{ClaimNames, Expected, KeyError, KeySource, Verifier},
@@ -298,7 +298,7 @@ impl ServeArgs {
 #[derive(Args, Clone)]
 pub struct LogArgs {
     /// What is logged: error, warn, info, debug or trace, or tracing directives such as `info,walcast::replication=debug`
-    /// [default: info; of tail: warn]
+    /// [default: info; of tail and doctor: warn]
     #[arg(long = "log", env = "WALCAST_LOG", global = true, value_name = "LEVEL")]
     pub filter: Option<String>,
     /// How it is logged, on standard error

@@ -110,6 +110,17 @@ impl Mapper {
         self.rules.take_changed().then(|| self.rules())
     }
 
+    /// What would keep changes of a table from being told, or from being told in full, as table, key and rules are now: what
+    /// is wrong, and what mends it. For whoever asks before a change comes.
+    pub fn fault(&mut self, table: &Arc<Table>, primary_key: Vec<ByteString>) -> Option<(String, String)> {
+        self.learn(table, primary_key);
+        match self.binding(table)? {
+            Ok(binding) => binding.missing.clone().map(Fault::MissingColumn),
+            Err(fault) => Some(fault),
+        }
+        .map(|fault| fault.explain())
+    }
+
     pub fn counts(&self) -> Counts {
         self.counts
     }

@@ -9,6 +9,7 @@ mod reads;
 mod seed;
 mod sessions;
 mod slots;
+pub mod survey;
 mod tables;
 mod writes;
 
