@@ -11,7 +11,7 @@ use socketioxide::{
 use tokio::sync::oneshot;
 
 use super::{Gateway, comeback, inbound::Inbound, refresh::Bearer, session::Session};
-use crate::{hub::HubError, telemetry};
+use crate::{auth::Claims, hub::HubError, telemetry};
 
 /// A refusal, word for word as clients compare it.
 pub const NO_TOKEN: &str = "Authentication error: No token provided";
@@ -32,7 +32,7 @@ pub fn install(io: &SocketIo, gateway: Arc<Gateway>) {
 }
 
 async fn enter(gateway: Arc<Gateway>, socket: &SocketRef, auth: &Value) -> Result<(), Cow<'static, str>> {
-    let bearer = authenticate(&gateway, socket, auth)?;
+    let (claims, all) = authenticate(&gateway, socket, auth)?;
     let Some(link) = gateway.library.find(socket.id) else {
         tracing::debug!(socket = %socket.id, "the connection was lost while its socket came in");
         return Err(UNAVAILABLE.into());
@@ -45,8 +45,8 @@ async fn enter(gateway: Arc<Gateway>, socket: &SocketRef, auth: &Value) -> Resul
         Err(failure) => (None, Some(failure)),
     };
     gateway.hub.connect(
-        Session::member(&bearer.claims, &link, recovers),
-        Session::own_room(&bearer.claims),
+        Session::member(&claims, &link, recovers),
+        Session::own_room(&claims),
         comeback,
         Box::new(move |entered| drop(sender.send(entered))),
     );
@@ -63,7 +63,7 @@ async fn enter(gateway: Arc<Gateway>, socket: &SocketRef, auth: &Value) -> Resul
         }
     };
     link.set_session(entered.session);
-    let session = Arc::new(Session::new(gateway, link, visit, entered.socket, bearer, socket.id.to_string()));
+    let session = Arc::new(Session::new(gateway, link, visit, entered.socket, Bearer::new(claims, all)));
     session.watch_token();
     if let Some(failure) = complaint {
         session.complain(failure);
@@ -75,11 +75,11 @@ async fn enter(gateway: Arc<Gateway>, socket: &SocketRef, auth: &Value) -> Resul
     Ok(())
 }
 
-fn authenticate(gateway: &Gateway, socket: &SocketRef, auth: &Value) -> Result<Bearer, &'static str> {
+fn authenticate(gateway: &Gateway, socket: &SocketRef, auth: &Value) -> Result<(Claims, String), &'static str> {
     let in_auth = auth.get("token").and_then(Value::as_str);
     let token =
         in_auth.filter(|token| !token.is_empty()).or_else(|| bearer(&socket.req_parts().headers)).ok_or(NO_TOKEN)?;
-    gateway.verifier.verify_whole(token).map(Bearer::from).map_err(|error| {
+    gateway.verifier.verify_whole(token).map_err(|error| {
         tracing::debug!(socket = %socket.id, %error, "handshake refused");
         INVALID_TOKEN
     })

@@ -11,18 +11,18 @@ use crate::{
     store::Identity,
 };
 
-/// Who a socket's token says it is.
+/// Who a socket's token says it is. Kept as long as the socket is.
+#[derive(Clone)]
 pub struct Bearer {
-    pub claims: Claims,
-    /// The same to the database.
     pub identity: Arc<Identity>,
+    /// When the token expires, in seconds since 1970; `None`: never.
+    pub exp: Option<u64>,
 }
 
-impl From<(Claims, String)> for Bearer {
-    /// The claims that walcast knows, and all of them as JSON.
-    fn from((claims, all): (Claims, String)) -> Self {
-        let identity = Identity { user_id: claims.user_id.clone(), claims: all };
-        Bearer { claims, identity: Arc::new(identity) }
+impl Bearer {
+    /// Of the claims that walcast knows, and all of them as JSON.
+    pub fn new(claims: Claims, all: String) -> Self {
+        Bearer { exp: claims.exp, identity: Arc::new(Identity { user_id: claims.user_id, claims: all }) }
     }
 }
 
@@ -35,21 +35,21 @@ pub fn read(verifier: &Verifier, user_id: &str, payload: &Map<String, Value>) ->
             return Err(Failure::new(Code::InvalidPayload, format!("`token` must be a text, but is {found}")));
         }
     };
-    let bearer = verifier.verify_whole(token).map(Bearer::from).map_err(|error| {
+    let bearer = verifier.verify_whole(token).map(|(claims, all)| Bearer::new(claims, all)).map_err(|error| {
         tracing::debug!(%error, "a token was refused");
         match error.has_expired() {
             true => Failure::new(Code::TokenExpired, "the new token has expired as well: get another"),
             false => Failure::new(Code::InvalidPayload, "the new token is invalid"),
         }
     })?;
-    if bearer.claims.user_id != user_id {
+    if bearer.identity.user_id != user_id {
         return Err(Failure::new(Code::Forbidden, "the token is another user's: connect again with it"));
     }
     Ok(bearer)
 }
 
 /// When the token expires, as times are told: ISO 8601 in UTC. Null: never, or not before the year 10,000.
-pub fn expires_at(claims: &Claims) -> Value {
-    let at = claims.exp.and_then(|exp| jiff::Timestamp::from_second(i64::try_from(exp).ok()?).ok());
+pub fn expires_at(exp: Option<u64>) -> Value {
+    let at = exp.and_then(|exp| jiff::Timestamp::from_second(i64::try_from(exp).ok()?).ok());
     at.map_or(Value::Null, |at| format!("{at:.3}").into())
 }

@@ -14,7 +14,7 @@ use super::{
     refresh::{self, Bearer},
     reply::{Code, Failure, Responder},
     signal, subscribe,
-    write::{self, Writer},
+    write::{self, Origin, Writer},
 };
 use crate::{
     auth::Claims,
@@ -33,40 +33,33 @@ pub struct Session {
     id: SocketId,
     writer: Writer,
     /// Of the last token that it showed.
-    bearer: Mutex<Arc<Bearer>>,
+    bearer: Mutex<Bearer>,
     left: AtomicBool,
     flow: Flow,
 }
 
 impl Session {
-    pub fn new(
-        gateway: Arc<Gateway>,
-        link: Arc<Link>,
-        visit: Visit,
-        id: SocketId,
-        bearer: Bearer,
-        name: String,
-    ) -> Self {
+    pub fn new(gateway: Arc<Gateway>, link: Arc<Link>, visit: Visit, id: SocketId, bearer: Bearer) -> Self {
         let flow = Flow::new(gateway.rate);
-        let writer = Writer::new(Arc::clone(&gateway.writing), name);
-        let bearer = Mutex::new(Arc::new(bearer));
+        let writer = Writer::new(Arc::clone(&gateway.writing));
+        let bearer = Mutex::new(bearer);
         Session { gateway, link, visit, id, writer, bearer, left: AtomicBool::new(false), flow }
     }
 
-    fn bearer(&self) -> Arc<Bearer> {
+    fn bearer(&self) -> Bearer {
         self.bearer.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     /// From now on the socket is told when its token expires, and ended if it shows no other.
     pub fn watch_token(self: &Arc<Self>) {
-        self.gateway.expiries.set(self.id, Arc::downgrade(self), self.bearer().claims.exp);
+        self.gateway.expiries.set(self.id, Arc::downgrade(self), self.bearer().exp);
     }
 
     /// `auth:refresh {token}`: what the new token says holds from now on.
     fn refresh(self: &Arc<Self>, message: &Message) -> Result<Map<String, Value>, Failure> {
-        let bearer = refresh::read(&self.gateway.verifier, &self.bearer().claims.user_id, &message.payload)?;
-        let answer = Map::from_iter([("expiresAt".to_owned(), refresh::expires_at(&bearer.claims))]);
-        *self.bearer.lock().unwrap_or_else(PoisonError::into_inner) = Arc::new(bearer);
+        let bearer = refresh::read(&self.gateway.verifier, &self.bearer().identity.user_id, &message.payload)?;
+        let answer = Map::from_iter([("expiresAt".to_owned(), refresh::expires_at(bearer.exp))]);
+        *self.bearer.lock().unwrap_or_else(PoisonError::into_inner) = bearer;
         self.watch_token();
         telemetry::token("refreshed");
         Ok(answer)
@@ -84,7 +77,7 @@ impl Session {
     /// Nor has it shown another by now, in milliseconds since 1970. Its client comes back if it has one.
     pub fn end_expired(&self, now: u64) {
         // It may have been refreshed in this very moment.
-        if self.bearer().claims.exp.is_some_and(|exp| exp.saturating_mul(1_000) <= now) {
+        if self.bearer().exp.is_some_and(|exp| exp.saturating_mul(1_000) <= now) {
             telemetry::token("disconnected");
             self.link.turn_away(TOKEN_EXPIRED);
         }
@@ -122,7 +115,7 @@ impl Session {
         match inbound.read(self.gateway.max_payload, self.gateway.max_depth) {
             Ok(message) => {
                 let responder = Responder::new(link, inbound.ack, &message.event, &message.payload);
-                self.carry_out(&message, responder);
+                self.carry_out(socket, &message, responder);
             }
             Err((event, failure)) => {
                 tracing::debug!(socket = %socket.id, event, code = ?failure.code, "request refused");
@@ -132,7 +125,7 @@ impl Session {
     }
 
     /// Every event that sockets may send. The part before the colon names the rule's prefix.
-    fn carry_out(self: &Arc<Self>, message: &Message, responder: Responder) {
+    fn carry_out(self: &Arc<Self>, socket: &SocketRef, message: &Message, responder: Responder) {
         let hub = &self.gateway.hub;
         match message.event.rsplit_once(':') {
             Some(("presence", "update")) => signal::state(hub, self.id, &message.payload, responder),
@@ -146,7 +139,8 @@ impl Session {
                 signal::event(hub, self.id, &message.event, &message.payload, responder);
             }
             Some((prefix, verb)) if write::is_write(verb) => {
-                self.writer.write(self.bearer().identity.clone(), prefix, verb, &message.payload, responder);
+                let origin = Origin { identity: self.bearer().identity, socket: socket.id.to_string() };
+                self.writer.write(origin, prefix, verb, &message.payload, responder);
             }
             _ => responder.fail(Failure::new(Code::InvalidPayload, format!("there is no event `{}`", message.event))),
         }

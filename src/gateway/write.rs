@@ -1,4 +1,7 @@
-use std::{collections::BTreeMap, sync::Arc};
+use std::{
+    collections::BTreeMap,
+    sync::{Arc, OnceLock},
+};
 
 use serde_json::{Map, Value, value::RawValue};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
@@ -24,9 +27,15 @@ pub struct Writing {
 /// One socket's way to write.
 pub struct Writer {
     writing: Arc<Writing>,
+    /// From its first write on: most only listen.
+    order: OnceLock<Arc<Order>>,
+}
+
+/// Who asks for a write.
+pub struct Origin {
+    pub identity: Arc<Identity>,
     /// The socket's name in the log.
-    socket: String,
-    order: Arc<Order>,
+    pub socket: String,
 }
 
 /// Whether an event of this name asks for a write.
@@ -35,15 +44,14 @@ pub fn is_write(verb: &str) -> bool {
 }
 
 impl Writer {
-    pub fn new(writing: Arc<Writing>, socket: String) -> Self {
-        let order = Order::new(writing.queue);
-        Writer { writing, socket, order }
+    pub fn new(writing: Arc<Writing>) -> Self {
+        Writer { writing, order: OnceLock::new() }
     }
 
     /// `component:update` and its siblings. Writes of one row are carried out in the order in which they were sent.
     pub fn write(
         &self,
-        identity: Arc<Identity>,
+        Origin { identity, socket }: Origin,
         prefix: &str,
         verb: &str,
         payload: &Map<String, Value>,
@@ -53,13 +61,14 @@ impl Writer {
             Ok(read) => read,
             Err(failure) => return responder.fail(failure),
         };
-        let write = Write { identity, socket: self.socket.clone(), prefix: prefix.to_owned(), action, mutation };
-        if self.order.is_full() {
+        let write = Write { identity, socket, prefix: prefix.to_owned(), action, mutation };
+        let order = self.order.get_or_init(|| Order::new(self.writing.queue));
+        if order.is_full() {
             let message = format!("{} writes of this socket wait already: await their acks", self.writing.queue);
             return responder.fail(Failure::new(Code::Unavailable, message));
         }
         let (lane, writing) = (lane(&write), Arc::clone(&self.writing));
-        self.order.put(lane, &self.writing.tracker, async move {
+        order.put(lane, &self.writing.tracker, async move {
             if writing.stopping.is_cancelled() {
                 return responder.fail(Failure::new(Code::Unavailable, "the server is stopping: connect again"));
             }
@@ -70,7 +79,9 @@ impl Writer {
 
     /// The socket is gone: what has begun is finished.
     pub fn leave(&self) {
-        self.order.clear();
+        if let Some(order) = self.order.get() {
+            order.clear();
+        }
     }
 }
 

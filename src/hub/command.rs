@@ -22,8 +22,8 @@ pub struct SocketId(pub(super) u64);
 /// The bearer of a socket's token.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct User {
-    pub id: ByteString,
-    pub email: Option<ByteString>,
+    pub id: Arc<str>,
+    pub email: Option<Arc<str>>,
 }
 
 /// A socket that takes part.

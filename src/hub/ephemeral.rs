@@ -1,4 +1,7 @@
-use std::hash::{DefaultHasher, Hash, Hasher};
+use std::{
+    hash::{DefaultHasher, Hash, Hasher},
+    sync::Arc,
+};
 
 use bytestring::ByteString;
 use indexmap::IndexMap;
@@ -18,7 +21,7 @@ pub struct Ephemeral {
 struct Key {
     event: ByteString,
     room: Room,
-    user: ByteString,
+    user: Arc<str>,
 }
 
 /// An event that is never stored.
@@ -31,7 +34,7 @@ pub struct Waiting {
     /// … but the socket that said it.
     pub from: SocketId,
     /// Who said it.
-    pub user: ByteString,
+    pub user: Arc<str>,
     /// The same for whatever replaces it.
     pub key: u64,
 }
@@ -40,7 +43,7 @@ impl Ephemeral {
     /// Takes the place of what the user said before in the first of the rooms, if that still waits.
     pub fn put(
         &mut self,
-        user: &ByteString,
+        user: &Arc<str>,
         event: ByteString,
         rooms: SmallVec<[Room; 2]>,
         payload: String,

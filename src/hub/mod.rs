@@ -11,6 +11,7 @@ mod delivery;
 mod dispatcher;
 mod ephemeral;
 mod history;
+mod occupants;
 mod outbox;
 mod presence;
 mod resume;

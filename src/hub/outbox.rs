@@ -1,7 +1,6 @@
 use std::sync::{Arc, OnceLock};
 
 use bytes::Bytes;
-use bytestring::ByteString;
 
 /// An event as it goes to sockets: encoded once, shared by all of them and by the history.
 ///
@@ -118,7 +117,7 @@ pub trait Outbox: Send + Sync {
 
     /// The name of its socket in the log, where what it writes is told from what others do. No two sockets of any server
     /// have the same.
-    fn socket_name(&self) -> Option<ByteString> {
+    fn socket_name(&self) -> Option<Arc<str>> {
         None
     }
 }

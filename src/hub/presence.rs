@@ -1,9 +1,9 @@
 use std::{
     collections::HashMap,
+    sync::Arc,
     time::{Duration, Instant},
 };
 
-use bytestring::ByteString;
 use indexmap::IndexMap;
 use serde::{Serialize, Serializer};
 use serde_json::Value;
@@ -53,12 +53,12 @@ pub struct Presence {
     resting: HashMap<Room, Instant>,
 }
 
-type Users = IndexMap<ByteString, Present>;
+type Users = IndexMap<Arc<str>, Present>;
 
 /// What a room is yet to be told. Who comes in between learns from the ack how it is just then, so its news are others.
 #[derive(Default)]
 pub struct News {
-    changed: IndexMap<ByteString, Flips>,
+    changed: IndexMap<Arc<str>, Flips>,
     /// When each socket came.
     newcomers: IndexMap<SocketId, u64>,
     clock: u64,
@@ -261,11 +261,11 @@ mod tests {
         let state = serde_json::json!({ "color": "red" });
         assert!(presence.set_state(&room, "a", state.clone()));
         told(&mut presence);
-        let since = presence.users(&room).find(|present| present.user.id == "a").map(|present| present.since);
+        let since = presence.users(&room).find(|present| &*present.user.id == "a").map(|present| present.since);
         presence.leave(&room, "a", SocketId(1));
         presence.enter(&room, &user("a"), SocketId(3));
         assert!(told(&mut presence).is_empty());
-        let back = presence.users(&room).find(|present| present.user.id == "a").expect("is there");
+        let back = presence.users(&room).find(|present| &*present.user.id == "a").expect("is there");
         assert_eq!(Some(back.since), since);
         assert_eq!(back.state, Some(state));
     }

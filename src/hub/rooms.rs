@@ -1,10 +1,14 @@
-use std::collections::{HashMap, HashSet};
+use std::{
+    collections::{HashMap, HashSet},
+    sync::Arc,
+};
 
 use bytestring::ByteString;
-use indexmap::{IndexMap, IndexSet};
+use indexmap::IndexMap;
 
 use super::{
     Member, SocketId, User,
+    occupants::Occupants,
     sessions::{Session, SessionId},
 };
 use crate::events::{Offset, Room, RoomParts};
@@ -15,8 +19,8 @@ pub struct Rooms {
     /// In the order in which they came, and so in most rooms: what is walked through in turn lies side by side.
     sockets: IndexMap<SocketId, Seat>,
     /// By their names in the log.
-    names: HashMap<ByteString, SocketId>,
-    rooms: HashMap<Room, IndexSet<SocketId>>,
+    names: HashMap<Arc<str>, SocketId>,
+    rooms: HashMap<Room, Occupants>,
 }
 
 /// What a socket has here.
@@ -74,7 +78,7 @@ impl Rooms {
         let room = self.rooms.get_key_value(&room).map_or(room, |(known, _)| known.clone());
         let since = seat.rooms.get(&room).map_or(membership.since, |before| before.since.min(membership.since));
         let before = seat.rooms.insert(room.clone(), Membership { since, ..membership });
-        self.rooms.entry(room).or_insert_with(|| IndexSet::with_capacity(1)).insert(socket);
+        self.rooms.entry(room).or_insert(Occupants::One(socket)).insert(socket);
         before.is_none()
     }
 
@@ -123,7 +127,7 @@ impl Rooms {
     }
 
     /// The sockets of a room; none where nobody is in it.
-    pub fn in_room(&self, room: &Room) -> Option<&IndexSet<SocketId>> {
+    pub fn in_room(&self, room: &Room) -> Option<&Occupants> {
         self.rooms.get(room)
     }
 
@@ -152,7 +156,7 @@ impl Rooms {
         others: impl Iterator<Item = &'a Room> + Clone,
     ) -> bool {
         let size = |rooms: &mut dyn Iterator<Item = &'a Room>| -> usize {
-            rooms.filter_map(|room| self.in_room(room)).map(IndexSet::len).sum()
+            rooms.filter_map(|room| self.in_room(room)).map(Occupants::len).sum()
         };
         let any = |few: &mut dyn Iterator<Item = &'a Room>, is_in_many: &dyn Fn(SocketId) -> bool| {
             few.filter_map(|room| self.in_room(room)).flatten().any(|socket| is_in_many(*socket))
@@ -169,9 +173,9 @@ impl Rooms {
         rooms.iter().filter_map(|room| Some((room, self.in_room(room)?))).any(|(room, inside)| {
             all_of.contains(room)
                 || if inside.len() < sockets.len() {
-                    inside.iter().any(|socket| sockets.contains(socket))
+                    inside.into_iter().any(|socket| sockets.contains(socket))
                 } else {
-                    sockets.iter().any(|socket| inside.contains(socket))
+                    sockets.iter().any(|socket| inside.contains(*socket))
                 }
         })
     }
@@ -214,19 +218,14 @@ impl Seat {
     }
 }
 
-fn leave(rooms: &mut HashMap<Room, IndexSet<SocketId>>, room: &Room, socket: SocketId) {
-    if let Some(sockets) = rooms.get_mut(room) {
-        sockets.swap_remove(&socket);
-        if sockets.is_empty() {
-            rooms.remove(room);
-        }
+fn leave(rooms: &mut HashMap<Room, Occupants>, room: &Room, socket: SocketId) {
+    if rooms.get_mut(room).is_some_and(|occupants| !occupants.remove(socket)) {
+        rooms.remove(room);
     }
 }
 
 #[cfg(test)]
 pub(super) mod tests {
-    use std::sync::Arc;
-
     use super::*;
     use crate::change::Lsn;
     use crate::hub::{Frames, Outbox, OutboxClosed};
@@ -263,7 +262,7 @@ pub(super) mod tests {
             assert!(rooms.join(SocketId(socket), room.clone(), asked(1)));
         }
         rooms.remove_socket(SocketId(1));
-        assert_eq!(rooms.in_room(&room).map(IndexSet::len), Some(1));
+        assert_eq!(rooms.in_room(&room).map(Occupants::len), Some(1));
         rooms.remove_socket(SocketId(2));
         assert_eq!(rooms.occupied().count(), 0);
         assert!(!rooms.join(SocketId(2), room, asked(1)), "a socket that is gone joined");

@@ -33,7 +33,7 @@ impl SessionId {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Session {
     pub id: SessionId,
-    pub user: ByteString,
+    pub user: Arc<str>,
     /// Who brings an older offset was told to fetch when the session began, and may not have heard it.
     pub began: Offset,
     /// The rooms that it asked for, by which prefix, and after which offset everything of the room was for it.
@@ -77,7 +77,7 @@ impl Sessions {
 
     /// Hands out a session that its socket left, to its user only, and once.
     pub fn take(&mut self, id: &SessionId, user: &str) -> Option<Session> {
-        self.left.get(id).filter(|(_, session)| session.user == user)?;
+        self.left.get(id).filter(|(_, session)| &*session.user == user)?;
         self.left.remove(id).map(|(_, session)| session)
     }
 

@@ -1,4 +1,4 @@
-use bytestring::ByteString;
+use std::sync::Arc;
 
 use super::{Link, queue::Queue};
 use crate::hub::{Frames, Outbox, OutboxClosed};
@@ -16,7 +16,7 @@ impl Outbox for Link {
         self.turn_away(reason);
     }
 
-    fn socket_name(&self) -> Option<ByteString> {
+    fn socket_name(&self) -> Option<Arc<str>> {
         self.sid().map(|sid| sid.as_str().into())
     }
 }
