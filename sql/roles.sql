@@ -18,12 +18,13 @@ SELECT format('CREATE ROLE walcast LOGIN REPLICATION NOINHERIT PASSWORD %L IN RO
 
 SELECT format('GRANT CONNECT ON DATABASE %I TO walcast', current_database()) \gexec
 GRANT USAGE ON SCHEMA walcast TO walcast;
--- The last two: to see that the database is this version's.
-GRANT SELECT ON walcast.rules, walcast.schema_history, walcast.applied_sql TO walcast;
+-- The history and what was applied: to see that the database is this version's. The view is for whoever looks.
+GRANT SELECT ON walcast.rules, walcast.schema_history, walcast.applied_sql, walcast.status TO walcast;
 GRANT SELECT, INSERT, UPDATE, DELETE ON walcast.slots, walcast.slot_rules, walcast.sessions, walcast.mutations
     TO walcast;
 GRANT EXECUTE ON FUNCTION
     walcast.set_actor(text, text),
+    walcast.broadcast(text, text, jsonb),
     walcast.nested_create(text, text, jsonb, text, text),
     walcast.nested_update(text, text, text, jsonb, text, bigint, text),
     walcast.nested_delete(text, text, text, text, bigint, text),
@@ -36,4 +37,4 @@ GRANT EXECUTE ON FUNCTION
 
 -- Your application names its users in its own transactions; publishing is a DBA's job:
 --   GRANT USAGE ON SCHEMA walcast TO app;
---   GRANT EXECUTE ON FUNCTION walcast.set_actor(text, text) TO app;
+--   GRANT EXECUTE ON FUNCTION walcast.set_actor(text, text), walcast.broadcast(text, text, jsonb) TO app;

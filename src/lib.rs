@@ -19,6 +19,7 @@
 //! | 2 | [`replication`] | the only place that touches the WAL: connection, slot, stream, what is confirmed |
 //! | 2 | [`hub`] | rooms, the one dispatcher, one queue a socket |
 //! | 3 | [`gateway`] | Socket.IO in and out |
+//! | 3 | [`doctor`] | what is wrong with a database, why it matters, what mends it |
 //! | 3 | [`http`] | TLS, health, rows for who polls, and the way to the sockets |
 //! | 4 | [`app`], [`cli`], [`config`] | the composition root, the command line, the settings |
 
@@ -28,6 +29,7 @@ pub mod change;
 pub mod cli;
 pub mod config;
 pub mod decode;
+pub mod doctor;
 pub mod events;
 pub mod gateway;
 pub mod http;

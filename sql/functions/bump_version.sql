@@ -14,8 +14,11 @@ BEGIN
     -- written once more.
     IF TG_ARGV[0] = 'version' AND (TG_NARGS = 1 OR TG_ARGV[1] = 'updated_at') THEN
         NEW.version := coalesce(OLD.version, 0) + 1;
-        IF TG_NARGS > 1 AND NEW.updated_at IS NOT DISTINCT FROM OLD.updated_at THEN
-            NEW.updated_at := now();
+        -- By itself: Postgres looks for the columns of an expression, whichever part of it is needed.
+        IF TG_NARGS > 1 THEN
+            IF NEW.updated_at IS NOT DISTINCT FROM OLD.updated_at THEN
+                NEW.updated_at := now();
+            END IF;
         END IF;
         RETURN NEW;
     END IF;

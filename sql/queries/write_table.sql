@@ -1,11 +1,16 @@
--- What a write under prefix $1 has to know: the rule, as the mark says it stands now, and the columns of its table.
+-- What a write under prefix $1 has to know: the rule, as the mark says it stands now, and the columns of its table, with
+-- which of them publication $2 shows.
 SELECT to_jsonb(r) AS rule,
        r.xmin::text || r.ctid::text AS mark,
        (SELECT jsonb_agg(jsonb_build_object(
                    'name', a.attname,
                    'oid', a.atttypid::bigint,
                    'type', format('%I.%I', tn.nspname, ty.typname),
-                   'is_text', ty.typcategory = 'S') ORDER BY a.attnum)
+                   'is_text', ty.typcategory = 'S',
+                   -- As reads have it: read_table.sql.
+                   'told', (a.attgenerated = '' OR current_setting('server_version_num')::int >= 180000)
+                           AND t.published IS NOT NULL
+                           AND coalesce(t.published -> 'attnames' ? a.attname, a.attgenerated = '')) ORDER BY a.attnum)
           FROM pg_catalog.pg_attribute a
           JOIN pg_catalog.pg_type ty ON ty.oid = a.atttypid
           JOIN pg_catalog.pg_namespace tn ON tn.oid = ty.typnamespace
@@ -18,4 +23,7 @@ SELECT to_jsonb(r) AS rule,
   FROM walcast.rules r
   LEFT JOIN (pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace)
          ON n.nspname = r.schema_name AND c.relname = r.table_name
+  LEFT JOIN (SELECT p.schemaname, p.tablename, to_jsonb(p) AS published
+               FROM pg_catalog.pg_publication_tables p WHERE p.pubname = $2::text::name) t
+         ON t.schemaname = r.schema_name AND t.tablename = r.table_name
  WHERE r.prefix = $1

@@ -21,7 +21,7 @@ use crate::{
     hub::{self, Dispatcher},
     postgres::{Dsn, advised},
     replication::{self, Progress, ReplicationError},
-    store::{self, Reads, Store, StoreError, Writes},
+    store::{self, Broadcasts, Reads, Store, StoreError, Writes},
     telemetry,
 };
 
@@ -70,9 +70,10 @@ pub async fn serve(args: ServeArgs, stop: CancellationToken) -> Result<(), Serve
         .await
         .map_err(|source| ServeError::Listen { address, source })?;
     let address = listener.address().unwrap_or(address);
-    if let Some(tls) = tls {
-        signal::reload_on_hangup(tls, stop.clone());
-    }
+    // Of the stream, its pipeline and what stands beside them; they end a moment after `stop`, since what they hold is handed over first.
+    let ending = CancellationToken::new();
+    signal::reload_on_hangup(tls, verifier.clone(), ending.clone());
+    signal::follow_keys(verifier.clone(), ending.clone());
     // Migrating may wait for another server, so it must not keep us from stopping.
     let store = tokio::select! {
         () = stop.cancelled() => return Ok(()),
@@ -81,8 +82,6 @@ pub async fn serve(args: ServeArgs, stop: CancellationToken) -> Result<(), Serve
 
     let progress = Arc::new(Progress::default());
     let (feed, mut batches) = mpsc::channel(FEED);
-    // Of the stream and its pipeline; they end a moment after `stop`, since what they hold is handed over first.
-    let ending = CancellationToken::new();
     let mut streaming = tokio::spawn(replication::run(settings.clone(), progress.clone(), feed, ending.clone()));
     let first = tokio::select! {
         () = stop.cancelled() => {
@@ -96,7 +95,7 @@ pub async fn serve(args: ServeArgs, stop: CancellationToken) -> Result<(), Serve
 
     let (hub, dispatcher) = Dispatcher::new(args.hub(), reports(&progress));
     let health = Health::default();
-    let writes = Writes::new(&dsn, args.writes.settings())?;
+    let writes = Writes::new(&dsn, &settings.publication, args.writes.settings())?;
     tokio::spawn(writes.clone().prune(ending.clone()));
     let (routes, sockets) = gateway::build(gateway::Settings {
         hub: hub.clone(),
@@ -106,14 +105,15 @@ pub async fn serve(args: ServeArgs, stop: CancellationToken) -> Result<(), Serve
         max_payload: args.gateway.max_payload,
         max_depth: args.limits.max_depth as usize,
         rate: args.limits.rate(),
-        heartbeat: (args.gateway.ping_interval, args.gateway.ping_timeout),
+        heartbeat: gateway::Beat { every: args.gateway.ping_interval, patience: args.gateway.ping_timeout },
         outbox_bytes: args.gateway.outbox_bytes,
         stall_timeout: args.gateway.stall_timeout,
         compress: args.gateway.compress_above,
         token_grace: args.gateway.token_grace,
     });
     let reads = Reads::new(&dsn, &settings.publication)?;
-    let api = http::Api { reads, hub: hub.clone(), verifier, health: health.clone() };
+    let broadcasts = Broadcasts::new(&dsn)?;
+    let api = http::Api { reads, broadcasts, hub: hub.clone(), verifier, health: health.clone() };
     let router = http::router(health.clone(), telemetry::install()?, routes, api, origins);
     let dispatching = CancellationToken::new();
     let mut dispatcher = spawn_on_one_thread(dispatcher.run(dispatching.clone()));

@@ -1,42 +1,14 @@
-use std::path::PathBuf;
-
-use jsonwebtoken::{
-    Algorithm, AlgorithmFamily, DecodingKey, Validation,
-    errors::ErrorKind,
-    jwk::{JwkSet, KeyAlgorithm},
+use std::{
+    sync::{Arc, Mutex, PoisonError, RwLock},
+    time::Duration,
 };
-use serde::{Deserialize, Deserializer};
 
-use super::Claims;
+use jsonwebtoken::{Algorithm, Validation, errors::ErrorKind};
 
-/// Where the keys come from that tokens are checked with.
-#[derive(Clone)]
-pub enum KeySource {
-    /// A shared secret: HS256, HS384, HS512.
-    Secret(String),
-    /// A PEM file with a public key: RS and PS, ES256 and ES384, EdDSA, as the key's kind has it.
-    PublicKey(PathBuf),
-    /// A JSON Web Key Set (RFC 7517) in a file.
-    JwksFile(PathBuf),
-}
-
-/// A key that cannot be used, told with its setting.
-#[derive(Debug, thiserror::Error)]
-pub enum KeyError {
-    #[error(
-        "JWT_SECRET has {0} bytes, and with fewer than {SHORTEST_SECRET} tokens can be forged by guessing: make one with \
-         openssl rand -base64 48"
-    )]
-    ShortSecret(usize),
-    #[error("{setting} names {path}, which cannot be read: {source}")]
-    Unreadable { setting: &'static str, path: PathBuf, source: std::io::Error },
-    #[error("JWT_PUBLIC_KEY names {0}, which holds no PEM public key of kind RSA, EC (P-256, P-384) or Ed25519")]
-    NotAPublicKey(PathBuf),
-    #[error("JWT_JWKS_FILE names {path}, which is no JSON Web Key Set: {source}")]
-    NotAKeySet { path: PathBuf, source: serde_json::Error },
-    #[error("JWT_JWKS_FILE names {0}, which holds no key that signatures can be checked with")]
-    NoUsableKey(PathBuf),
-}
+use super::{
+    ClaimNames, Claims, KeyError, KeySource,
+    keys::{self, Key, Mark},
+};
 
 /// Why a token was refused. For logs: what the client hears is the wire contract's one sentence.
 #[derive(Debug, thiserror::Error)]
@@ -45,6 +17,8 @@ pub enum TokenError {
     Refused(#[from] jsonwebtoken::errors::Error),
     #[error("the token is signed with {0:?}, for which there is no key")]
     NoKey(Algorithm),
+    #[error("the token does not say whose it is: {0}")]
+    Claims(String),
 }
 
 impl TokenError {
@@ -54,38 +28,59 @@ impl TokenError {
     }
 }
 
-/// The fewest bytes that a shared secret may have: those of the shortest signature (RFC 7518, section 3.2).
-pub const SHORTEST_SECRET: usize = 32;
+/// By how much clocks may differ unless it is said otherwise.
+pub const LEEWAY: Duration = Duration::from_secs(5);
 
-/// Seconds by which the clocks of signer and verifier may differ.
-const LEEWAY: u64 = 5;
-
-struct Key {
-    id: Option<String>,
-    algorithms: Vec<Algorithm>,
-    key: DecodingKey,
+/// What a token must say besides being signed and in time, and how it says who its bearer is.
+#[derive(Clone, Debug)]
+pub struct Expected {
+    /// Of these audiences a token must name one; none: whatever it names is ignored.
+    pub audience: Vec<String>,
+    /// By one of these it must be issued; none: by anybody who has the key.
+    pub issuer: Vec<String>,
+    /// By how much the clocks of signer and verifier may differ; whole seconds count.
+    pub leeway: Duration,
+    pub names: ClaimNames,
 }
 
-/// Checks tokens. A key is tried only with its own algorithms, so a public key never serves as a shared secret.
+impl Default for Expected {
+    fn default() -> Self {
+        Expected { audience: Vec::new(), issuer: Vec::new(), leeway: LEEWAY, names: ClaimNames::default() }
+    }
+}
+
+/// Checks tokens, with keys that may be replaced while it does.
 pub struct Verifier {
-    keys: Vec<Key>,
+    sources: Vec<KeySource>,
+    expected: Expected,
+    keys: RwLock<Arc<[Key]>>,
+    /// The files as they were when they were read last, or could not be.
+    seen: Mutex<Vec<Mark>>,
 }
 
 impl Verifier {
     /// Reads the keys. Where several sources are given, a token may be signed by any of them.
-    pub fn new(sources: &[KeySource]) -> Result<Self, KeyError> {
-        let mut keys = Vec::new();
-        for source in sources {
-            match source {
-                KeySource::Secret(secret) => keys.push(secret_key(secret)?),
-                KeySource::PublicKey(path) => keys.push(public_key(path)?),
-                KeySource::JwksFile(path) => keys.extend(key_set(path)?),
-            }
-        }
-        Ok(Verifier { keys })
+    pub fn new(sources: Vec<KeySource>, expected: Expected) -> Result<Self, KeyError> {
+        // Looked at before they are read: a change in between is then seen as one.
+        let seen = Mutex::new(keys::marks(&sources));
+        let keys = RwLock::new(keys::read(&sources)?.into());
+        Ok(Verifier { sources, expected, keys, seen })
     }
 
-    /// The claims of a token whose signature holds and which is neither expired nor early.
+    /// Reads the keys anew, for the tokens to come. After an error all is as it was.
+    pub fn reload(&self) -> Result<(), KeyError> {
+        *self.seen.lock().unwrap_or_else(PoisonError::into_inner) = keys::marks(&self.sources);
+        let keys = keys::read(&self.sources)?.into();
+        *self.keys.write().unwrap_or_else(PoisonError::into_inner) = keys;
+        Ok(())
+    }
+
+    /// Whether a file of keys is another than when it was looked at last, by [`reload`](Self::reload).
+    pub fn has_news(&self) -> bool {
+        keys::marks(&self.sources) != *self.seen.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The claims of a token whose signature holds and which is neither expired nor early, nor of others than expected.
     pub fn verify(&self, token: &str) -> Result<Claims, TokenError> {
         self.verify_whole(token).map(|(claims, _)| claims)
     }
@@ -94,95 +89,48 @@ impl Verifier {
     pub fn verify_whole(&self, token: &str) -> Result<(Claims, String), TokenError> {
         let header = jsonwebtoken::decode_header(token)?;
         let mut refusal = TokenError::NoKey(header.alg);
-        for key in self.keys.iter().filter(|key| key.algorithms.contains(&header.alg)) {
+        let keys = Arc::clone(&self.keys.read().unwrap_or_else(PoisonError::into_inner));
+        for key in keys.iter().filter(|key| key.algorithms.contains(&header.alg)) {
             if let (Some(wanted), Some(id)) = (&header.kid, &key.id)
                 && wanted != id
             {
                 continue;
             }
-            match jsonwebtoken::decode::<Whole>(token, &key.key, &validation(header.alg)) {
-                Ok(token) => return Ok((token.claims.known, token.claims.json)),
+            match jsonwebtoken::decode::<serde_json::Value>(token, &key.key, &self.validation(header.alg)) {
+                Ok(token) => {
+                    let claims = self.expected.names.read(&token.claims).map_err(TokenError::Claims)?;
+                    return Ok((claims, token.claims.to_string()));
+                }
                 Err(error) => refusal = error.into(),
             }
         }
         Err(refusal)
     }
-}
 
-struct Whole {
-    known: Claims,
-    json: String,
-}
-
-impl<'de> Deserialize<'de> for Whole {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let all = serde_json::Value::deserialize(deserializer)?;
-        let known = Claims::deserialize(&all).map_err(serde::de::Error::custom)?;
-        Ok(Whole { known, json: all.to_string() })
+    fn validation(&self, algorithm: Algorithm) -> Validation {
+        let Expected { audience, issuer, leeway, .. } = &self.expected;
+        let mut validation = Validation::new(algorithm);
+        validation.leeway = leeway.as_secs();
+        validation.validate_nbf = true;
+        // Tokens without an end are in use with the server that walcast replaces.
+        validation.required_spec_claims.clear();
+        // The library checks what is there; that it is there has to be asked for.
+        validation.validate_aud = !audience.is_empty();
+        if !audience.is_empty() {
+            validation.set_audience(audience);
+            validation.required_spec_claims.insert("aud".to_owned());
+        }
+        if !issuer.is_empty() {
+            validation.set_issuer(issuer);
+            validation.required_spec_claims.insert("iss".to_owned());
+        }
+        validation
     }
 }
 
-fn validation(algorithm: Algorithm) -> Validation {
-    let mut validation = Validation::new(algorithm);
-    validation.leeway = LEEWAY;
-    validation.validate_nbf = true;
-    validation.validate_aud = false;
-    // Tokens without an end are in use with the server that walcast replaces.
-    validation.required_spec_claims.clear();
-    validation
-}
-
-fn secret_key(secret: &str) -> Result<Key, KeyError> {
-    if secret.len() < SHORTEST_SECRET {
-        return Err(KeyError::ShortSecret(secret.len()));
-    }
-    Ok(Key {
-        id: None,
-        algorithms: AlgorithmFamily::Hmac.algorithms().to_vec(),
-        key: DecodingKey::from_secret(secret.as_bytes()),
-    })
-}
-
-fn public_key(path: &PathBuf) -> Result<Key, KeyError> {
-    let pem = std::fs::read(path).map_err(|source| KeyError::Unreadable {
-        setting: "JWT_PUBLIC_KEY",
-        path: path.clone(),
-        source,
-    })?;
-    let key = DecodingKey::from_rsa_pem(&pem)
-        .or_else(|_| DecodingKey::from_ec_pem(&pem))
-        .or_else(|_| DecodingKey::from_ed_pem(&pem))
-        .map_err(|_| KeyError::NotAPublicKey(path.clone()))?;
-    Ok(Key { id: None, algorithms: key.family().algorithms().to_vec(), key })
-}
-
-fn key_set(path: &PathBuf) -> Result<Vec<Key>, KeyError> {
-    let text = std::fs::read(path).map_err(|source| KeyError::Unreadable {
-        setting: "JWT_JWKS_FILE",
-        path: path.clone(),
-        source,
-    })?;
-    let set: JwkSet =
-        serde_json::from_slice(&text).map_err(|source| KeyError::NotAKeySet { path: path.clone(), source })?;
-    let keys: Vec<Key> = set
-        .keys
-        .iter()
-        .filter_map(|jwk| {
-            let key = DecodingKey::from_jwk(jwk).ok()?;
-            let algorithms = match jwk.common.key_algorithm {
-                Some(algorithm) => vec![signature_algorithm(algorithm)?],
-                None => key.family().algorithms().to_vec(),
-            };
-            Some(Key { id: jwk.common.key_id.clone(), algorithms, key })
-        })
-        .collect();
-    if keys.is_empty() { Err(KeyError::NoUsableKey(path.clone())) } else { Ok(keys) }
-}
-
-/// A key set may also hold keys for encryption; those check no signature.
-fn signature_algorithm(algorithm: KeyAlgorithm) -> Option<Algorithm> {
-    algorithm.to_string().parse().ok()
-}
+#[cfg(test)]
+#[path = "verify_tests.rs"]
+mod attacks;
 
 #[cfg(test)]
 mod tests {
@@ -195,7 +143,7 @@ mod tests {
     }
 
     fn verifier() -> Verifier {
-        Verifier::new(&[KeySource::Secret(SECRET.into())]).expect("a secret is a key")
+        Verifier::new(vec![KeySource::Secret(SECRET.into())], Expected::default()).expect("a secret is a key")
     }
 
     #[test]
@@ -237,7 +185,7 @@ mod tests {
         let path = folder.path().join("key.pem");
         let pair = rcgen::KeyPair::generate_for(&rcgen::PKCS_ECDSA_P256_SHA256).expect("a key pair");
         std::fs::write(&path, pair.public_key_pem()).expect("writes");
-        let verifier = Verifier::new(&[KeySource::PublicKey(path)]).expect("a public key");
+        let verifier = Verifier::new(vec![KeySource::PublicKey(path)], Expected::default()).expect("a public key");
 
         let forged = super::super::sign(&claims(None), &pair.public_key_pem()).expect("signs");
         assert!(matches!(verifier.verify(&forged), Err(TokenError::NoKey(Algorithm::HS256))));
@@ -262,7 +210,7 @@ mod tests {
             (KeySource::JwksFile(junk), "JWT_JWKS_FILE"),
             (KeySource::JwksFile(empty), "JWT_JWKS_FILE"),
         ] {
-            let error = Verifier::new(&[source]).err().expect("refused").to_string();
+            let error = Verifier::new(vec![source], Expected::default()).err().expect("refused").to_string();
             assert!(error.contains(word), "{error}");
         }
     }

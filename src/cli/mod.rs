@@ -1,6 +1,7 @@
 //! The command line: arguments in, exit code out. One file a subcommand.
 
 mod dev;
+mod doctor;
 mod logging;
 mod migrate;
 mod serve;
@@ -31,6 +32,8 @@ enum Command {
     Dev(Box<dev::DevArgs>),
     /// Bring the database to this version's schema
     Migrate(DatabaseArgs),
+    /// Say what is wrong with a database, why it matters and what mends it; exit code 1 where something is in error
+    Doctor(doctor::DoctorArgs),
     /// Print changes and the events they become, live, without disturbing the server
     Tail(tail::TailArgs),
     /// Sign a token for trying things out
@@ -46,7 +49,7 @@ pub fn run() -> ExitCode {
         Ok(cli) => cli,
         Err(error) => return usage::end(&error),
     };
-    let level = if matches!(cli.command, Command::Tail(_)) { "warn" } else { "info" };
+    let level = if matches!(cli.command, Command::Tail(_) | Command::Doctor(_)) { "warn" } else { "info" };
     if let Err(error) = logging::start(&cli.log, level) {
         return fail(&*error);
     }
@@ -59,14 +62,16 @@ pub fn run() -> ExitCode {
             Command::Serve(args) => serve::run(*args).await,
             Command::Dev(args) => dev::run(*args).await,
             Command::Migrate(args) => migrate::run(args).await,
+            Command::Doctor(args) => return doctor::run(args).await,
             Command::Tail(args) => tail::run(args).await,
             Command::Token(args) => token::run(&args),
         }
+        .map(|()| ExitCode::SUCCESS)
     });
     // Tasks that outlived their command's deadline must not outlive the process.
     runtime.shutdown_background();
     match outcome {
-        Ok(()) => ExitCode::SUCCESS,
+        Ok(code) => code,
         Err(error) => fail(&*error),
     }
 }

@@ -8,11 +8,11 @@ use std::{net::SocketAddr, path::PathBuf, time::Duration};
 use clap::{ArgAction, Args, ValueEnum, builder::BoolishValueParser};
 
 pub use limits::LimitArgs;
-use values::{file, named, parse_address, parse_bytes, parse_count};
-pub use values::{parse_duration, parse_port};
+use values::{file, named, parse_address, parse_count, parse_leeway, parse_timeout};
+pub use values::{parse_bytes, parse_duration, parse_port};
 
 use crate::{
-    auth::{KeyError, KeySource, Verifier},
+    auth::{ClaimNames, Expected, KeyError, KeySource, Verifier},
     gateway, http, hub,
     postgres::{Dsn, DsnError},
     replication::{self, Plugin},
@@ -68,7 +68,7 @@ pub struct StreamArgs {
     pub publication: String,
 }
 
-#[derive(Args, Clone)]
+#[derive(Args, Clone, Default)]
 pub struct KeyArgs {
     /// The secret that tokens are signed with, at least 32 bytes: HS256, HS384, HS512
     #[arg(long, env = "JWT_SECRET", value_name = "SECRET", hide_env_values = true)]
@@ -79,6 +79,24 @@ pub struct KeyArgs {
     /// A file with a JSON Web Key Set that tokens are checked with
     #[arg(long, env = "JWT_JWKS_FILE", value_parser = file(), value_name = "FILE")]
     pub jwt_jwks_file: Option<PathBuf>,
+    /// The audiences of which a token must name one (aud), separated by commas [default: any, or none]
+    #[arg(long, env = "JWT_AUDIENCE", default_value = "", hide_default_value = true, value_name = "NAMES")]
+    pub jwt_audience: String,
+    /// Who may issue tokens (iss), separated by commas [default: whoever has a key]
+    #[arg(long, env = "JWT_ISSUER", default_value = "", hide_default_value = true, value_name = "NAMES")]
+    pub jwt_issuer: String,
+    /// By how much the clocks of who signs tokens and of this server may differ, at most 10m (ms, s, m, h, d)
+    #[arg(long, env = "JWT_LEEWAY", default_value = "5s", value_parser = parse_leeway, value_name = "TIME")]
+    pub jwt_leeway: Duration,
+    /// The claim with the user's id, or a path to it such as app_metadata.id [default: userId, else sub]
+    #[arg(long, env = "JWT_USER_CLAIM", value_name = "CLAIM")]
+    pub jwt_user_claim: Option<String>,
+    /// The claim with the user's address [default: email]
+    #[arg(long, env = "JWT_EMAIL_CLAIM", value_name = "CLAIM")]
+    pub jwt_email_claim: Option<String>,
+    /// The claim with the user's role [default: role]
+    #[arg(long, env = "JWT_ROLE_CLAIM", value_name = "CLAIM")]
+    pub jwt_role_claim: Option<String>,
 }
 
 impl KeyArgs {
@@ -94,7 +112,26 @@ impl KeyArgs {
         if sources.is_empty() {
             return Err(ConfigError::NoKey);
         }
-        Ok(Verifier::new(&sources)?)
+        Ok(Verifier::new(sources, self.expected())?)
+    }
+
+    fn expected(&self) -> Expected {
+        // A list of nothing but commas is a mistake, and lets nobody in.
+        let list = |text: &str| match text.trim() {
+            "" => Vec::new(),
+            names => names.split(',').map(|name| name.trim().to_owned()).collect(),
+        };
+        let name = |claim: &Option<String>| claim.clone().filter(|name| !name.is_empty());
+        Expected {
+            audience: list(&self.jwt_audience),
+            issuer: list(&self.jwt_issuer),
+            leeway: self.jwt_leeway,
+            names: ClaimNames {
+                user: name(&self.jwt_user_claim),
+                email: name(&self.jwt_email_claim),
+                role: name(&self.jwt_role_claim),
+            },
+        }
     }
 }
 
@@ -124,10 +161,10 @@ pub struct GatewayArgs {
     #[arg(long, env = "WALCAST_STALL_TIMEOUT", default_value = "10s", value_parser = parse_duration, value_name = "TIME")]
     pub stall_timeout: Duration,
     /// How often a client is asked whether it is still there (ms, s, m, h, d)
-    #[arg(long, env = "WALCAST_PING_INTERVAL", default_value = "25s", value_parser = parse_duration, value_name = "TIME")]
+    #[arg(long, env = "WALCAST_PING_INTERVAL", default_value = "25s", value_parser = parse_timeout, value_name = "TIME")]
     pub ping_interval: Duration,
     /// How long a client has to say that it is (ms, s, m, h, d)
-    #[arg(long, env = "WALCAST_PING_TIMEOUT", default_value = "20s", value_parser = parse_duration, value_name = "TIME")]
+    #[arg(long, env = "WALCAST_PING_TIMEOUT", default_value = "20s", value_parser = parse_timeout, value_name = "TIME")]
     pub ping_timeout: Duration,
     /// Messages of this size and more are compressed for clients that can read that (kB, KiB, MB, MiB, GB, GiB)
     #[arg(long, env = "WALCAST_COMPRESS_ABOVE", default_value = "1kB", value_parser = parse_bytes, value_name = "BYTES")]
@@ -185,7 +222,7 @@ pub struct WriteArgs {
     #[arg(long, env = "WALCAST_WRITE_CONNECTIONS", default_value = "8", value_parser = parse_count, value_name = "COUNT")]
     pub write_connections: u32,
     /// How long a statement of a write may take, or a write wait for a connection (ms, s, m, h, d)
-    #[arg(long, env = "WALCAST_WRITE_TIMEOUT", default_value = "5s", value_parser = parse_duration, value_name = "TIME")]
+    #[arg(long, env = "WALCAST_WRITE_TIMEOUT", default_value = "5s", value_parser = parse_timeout, value_name = "TIME")]
     pub write_timeout: Duration,
     /// How many writes of one socket may wait
     #[arg(long, env = "WALCAST_WRITE_QUEUE", default_value = "256", value_parser = parse_count, value_name = "COUNT")]
@@ -261,7 +298,7 @@ impl ServeArgs {
 #[derive(Args, Clone)]
 pub struct LogArgs {
     /// What is logged: error, warn, info, debug or trace, or tracing directives such as `info,walcast::replication=debug`
-    /// [default: info; of tail: warn]
+    /// [default: info; of tail and doctor: warn]
     #[arg(long = "log", env = "WALCAST_LOG", global = true, value_name = "LEVEL")]
     pub filter: Option<String>,
     /// How it is logged, on standard error
@@ -295,6 +332,15 @@ mod tests {
             recovery: true,
         };
         args.origins()
+    }
+
+    #[test]
+    fn a_write_has_some_time() {
+        let parse = |time| {
+            let command = WriteArgs::augment_args(clap::Command::new("walcast"));
+            command.try_get_matches_from(["walcast", "--write-timeout", time])
+        };
+        assert!(parse("1ms").is_ok() && parse("0s").is_err());
     }
 
     #[test]

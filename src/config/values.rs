@@ -50,6 +50,18 @@ pub fn parse_duration(text: &str) -> Result<Duration, String> {
         .ok_or_else(|| "it is too long: give less, as in 7d".to_owned())
 }
 
+/// The same, for what no time at all would undo: Postgres takes a timeout of 0 for none.
+pub fn parse_timeout(text: &str) -> Result<Duration, String> {
+    let timeout = parse_duration(text)?;
+    (!timeout.is_zero()).then_some(timeout).ok_or_else(|| "give a time above 0, as in 5s".to_owned())
+}
+
+/// A duration that clocks may differ by.
+pub fn parse_leeway(text: &str) -> Result<Duration, String> {
+    let leeway = parse_duration(text)?;
+    if leeway > Duration::from_secs(600) { Err("it is too long: give at most 10m".to_owned()) } else { Ok(leeway) }
+}
+
 /// `4096`, `64kB`, `1MiB`, `1GiB`.
 pub fn parse_bytes(text: &str) -> Result<usize, String> {
     let (number, unit) = split_unit(text);
@@ -83,6 +95,8 @@ mod tests {
     fn times_and_sizes_have_units() {
         assert_eq!(parse_duration("250ms"), Ok(Duration::from_millis(250)));
         assert_eq!(parse_duration("2m"), Ok(Duration::from_secs(120)));
+        assert_eq!((parse_duration("0s"), parse_timeout("1ms")), (Ok(Duration::ZERO), Ok(Duration::from_millis(1))));
+        assert!(parse_timeout("0s").is_err(), "no time was taken for a timeout");
         assert_eq!(parse_bytes("1MiB"), Ok(1 << 20));
         assert_eq!(parse_bytes("64 kB"), Ok(64_000));
         for text in ["", "10", "s", "-1s", "1.5s", "99999999999999999999d"] {

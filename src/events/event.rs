@@ -3,7 +3,7 @@ use std::{borrow::Cow, sync::Arc};
 use bytestring::ByteString;
 use smallvec::SmallVec;
 
-use super::{Offset, Room, binding::Binding, nested::NestedChange};
+use super::{Offset, Room, RoomParts, binding::Binding, broadcast::Broadcast, nested::NestedChange};
 use crate::change::{Row, Table, Timestamp};
 
 /// One thing to tell the sockets of some rooms. Cheap to clone.
@@ -63,6 +63,11 @@ pub(super) enum Origin {
         naming: Option<Box<Naming>>,
         reason: Reason,
         actor: Option<Actor>,
+        committed_at: Timestamp,
+    },
+    /// No change of a row: what `walcast.broadcast` was given.
+    Broadcast {
+        broadcast: Broadcast,
         committed_at: Timestamp,
     },
 }
@@ -184,6 +189,7 @@ impl Event {
             Origin::Row { scene, body } => (&scene.binding.naming, body),
             Origin::Wide { naming: Some(naming), .. } => return &naming.resync,
             Origin::Wide { naming: None, .. } => return "component:resync",
+            Origin::Broadcast { broadcast, .. } => return &broadcast.event,
         };
         match body {
             Body::Created => &naming.created,
@@ -196,6 +202,16 @@ impl Event {
         }
     }
 
+    /// The prefix under which those in the room are told to fetch again, where the event is one too many for them.
+    pub fn prefix_in<'a>(&'a self, room: &'a Room) -> &'a str {
+        match (&self.0.origin, room.parts()) {
+            (Origin::Row { scene, .. }, _) => &scene.binding.naming.prefix,
+            (Origin::Wide { naming: Some(naming), .. }, _) => &naming.prefix,
+            (_, RoomParts::Row { prefix, .. }) => prefix,
+            _ => "component",
+        }
+    }
+
     pub fn target(&self) -> &Target {
         &self.0.target
     }
@@ -205,6 +221,7 @@ impl Event {
         match &self.0.origin {
             Origin::Row { scene, .. } => scene.actor.as_ref(),
             Origin::Wide { actor, .. } => actor.as_ref(),
+            Origin::Broadcast { .. } => None,
         }
     }
 
@@ -223,7 +240,7 @@ impl Event {
     pub fn committed_at(&self) -> Timestamp {
         match &self.0.origin {
             Origin::Row { scene, .. } => scene.committed_at,
-            Origin::Wide { committed_at, .. } => *committed_at,
+            Origin::Wide { committed_at, .. } | Origin::Broadcast { committed_at, .. } => *committed_at,
         }
     }
 }

@@ -158,6 +158,16 @@ impl<'a> Object<'a> {
         self.out
     }
 
+    /// Appends members that are JSON already, as they stand between braces.
+    pub fn members(&mut self, members: &str) {
+        if !members.is_empty() {
+            if !std::mem::take(&mut self.is_empty) {
+                self.out.push(',');
+            }
+            self.out.push_str(members);
+        }
+    }
+
     pub fn string(&mut self, name: &str, text: &str) {
         write_string(self.member(name), text);
     }

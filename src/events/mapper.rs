@@ -2,11 +2,13 @@ use std::{collections::HashMap, sync::Arc};
 
 use bytestring::ByteString;
 use serde::Deserialize;
+use smallvec::smallvec;
 
 use super::{
-    Actor, Event, MapError, RuleError, RuleSpec,
+    Actor, Event, MapError, RuleError, RuleSpec, Target,
     binding::{Binding, Unbound},
-    event::{Naming, Reason},
+    broadcast::{self, BROADCAST_PREFIX},
+    event::{Naming, Origin, Reason},
     fault::Fault,
     keys::Keys,
     losses::{Losses, LostRow},
@@ -108,6 +110,17 @@ impl Mapper {
         self.rules.take_changed().then(|| self.rules())
     }
 
+    /// What would keep changes of a table from being told, or from being told in full, as table, key and rules are now: what
+    /// is wrong, and what mends it. For whoever asks before a change comes.
+    pub fn fault(&mut self, table: &Arc<Table>, primary_key: Vec<ByteString>) -> Option<(String, String)> {
+        self.learn(table, primary_key);
+        match self.binding(table)? {
+            Ok(binding) => binding.missing.clone().map(Fault::MissingColumn),
+            Err(fault) => Some(fault),
+        }
+        .map(|fault| fault.explain())
+    }
+
     pub fn counts(&self) -> Counts {
         self.counts
     }
@@ -132,6 +145,9 @@ impl Mapper {
                     losses: Losses::default(),
                 });
                 Ok(())
+            }
+            Entry::Message(message) if message.prefix == BROADCAST_PREFIX => {
+                self.broadcast(&message, out).inspect_err(|_| self.counts.untold += 1)
             }
             Entry::Message(message) => self.take_message(&message),
             Entry::Change(change) if rules::is_rules_table(&change.table) => self.rules.collect(&change),
@@ -193,6 +209,28 @@ impl Mapper {
         })?;
         transaction.actor =
             content.actor.map(|id| Actor { id: id.into(), socket: content.socket.map(ByteString::from) });
+        Ok(())
+    }
+
+    /// Tells the event that the message is, at its place among the changes. Nobody waits for one that cannot be read, so
+    /// nobody is told to fetch again for it.
+    fn broadcast(&mut self, message: &LogicalMessage, out: &mut Vec<Event>) -> Result<(), MapError> {
+        let error = |what: String, remedy: &str| MapError {
+            table: None,
+            lsn: message.lsn,
+            what: format!("the message {BROADCAST_PREFIX} is not told: {what}"),
+            remedy: remedy.to_owned(),
+        };
+        if !message.transactional {
+            // It would be told although its transaction may have rolled back.
+            return Err(error("it is not transactional".to_owned(), BY_FUNCTION));
+        }
+        let Some(transaction) = &mut self.transaction else {
+            return Err(error("it stands outside a transaction".to_owned(), OUTSIDE));
+        };
+        let (room, broadcast) = broadcast::read(&message.content).map_err(|what| error(what, BY_FUNCTION))?;
+        let committed_at = transaction.committed_at;
+        transaction.tell(Target::Rooms(smallvec![room]), Origin::Broadcast { broadcast, committed_at }, out);
         Ok(())
     }
 
@@ -333,6 +371,7 @@ impl Mapper {
     }
 }
 
+const BY_FUNCTION: &str = "write it with walcast.broadcast()";
 const OUTSIDE: &str = "this is a fault of walcast: report it";
 
 fn address(table: &Arc<Table>) -> usize {

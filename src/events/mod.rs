@@ -2,6 +2,7 @@
 
 mod array;
 mod binding;
+mod broadcast;
 mod error;
 mod event;
 mod fault;
@@ -21,6 +22,7 @@ mod telling;
 #[cfg(test)]
 mod tests;
 
+pub use broadcast::BROADCAST_PREFIX;
 pub use error::MapError;
 pub use event::{Actor, Event, Target};
 pub use json::value_to_json;

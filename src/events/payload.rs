@@ -32,6 +32,7 @@ impl Event {
                 }
                 object.string("reason", reason.as_str());
             }
+            Origin::Broadcast { broadcast, .. } => object.members(&broadcast.members),
         }
         object.string("offset", &self.offset().to_wire(epoch));
         object.string("timestamp", &self.committed_at().to_string());

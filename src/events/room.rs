@@ -48,6 +48,15 @@ impl Room {
         is_whole.then(|| Room(name.into()))
     }
 
+    /// A room that the database may address, by its wire name: one that anybody may ask for, or a user's.
+    pub(super) fn addressed(name: &str) -> Option<Self> {
+        match name.strip_prefix("user:") {
+            Some("") => None,
+            Some(id) => Some(Room::user(id)),
+            None => Room::named(name),
+        }
+    }
+
     pub fn as_str(&self) -> &str {
         &self.0
     }

@@ -68,6 +68,9 @@ async fn enter(gateway: Arc<Gateway>, socket: &SocketRef, auth: &Value) -> Resul
     if let Some(failure) = complaint {
         session.complain(failure);
     }
+    for (prefix, room, error) in entered.refused {
+        session.refuse(&prefix, &room, error.into());
+    }
     listen(socket, session);
     Ok(())
 }

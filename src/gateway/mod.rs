@@ -35,7 +35,8 @@ use expiry::Expiries;
 pub use handshake::{INVALID_TOKEN, NO_TOKEN, bearer};
 use library::Library;
 pub use limits::Rate;
-use link::{Beat, Limits};
+pub use link::Beat;
+use link::Limits;
 use requests::Requests;
 use write::Writing;
 
@@ -58,8 +59,7 @@ pub struct Settings {
     pub max_depth: usize,
     /// How often a socket may ask.
     pub rate: Rate,
-    /// How often a client is asked whether it is there, and how long it has for the answer.
-    pub heartbeat: (Duration, Duration),
+    pub heartbeat: Beat,
     /// How many bytes may wait for one socket.
     pub outbox_bytes: usize,
     /// How long a socket may take nothing while something waits for it.
@@ -88,8 +88,6 @@ const LET_IN: usize = 8;
 /// What the library's WebSocket reads at once, and keeps for each socket: what clients send is small.
 const READ_BUFFER: usize = 64;
 
-/// As Engine.IO's reference server has it.
-const BEAT: Beat = Beat { every: Duration::from_secs(25), patience: Duration::from_secs(20) };
 /// How often the library pings a client after the first time, which is at once: the links have a heartbeat of their own.
 const NEVER: Duration = Duration::from_secs(365 * 24 * 60 * 60);
 
@@ -118,24 +116,26 @@ impl Sockets {
 pub fn build(settings: Settings) -> (axum::Router, Sockets) {
     let let_in = settings.max_payload.saturating_mul(LET_IN);
     let (service, io) = SocketIo::builder()
-        .ping_interval(settings.heartbeat.0)
-        .ping_timeout(settings.heartbeat.1)
         .max_payload(let_in as u64)
         .ws_max_message_size(let_in)
         .ws_max_frame_size(let_in)
         .ws_read_buffer_size(READ_BUFFER)
         .ping_interval(NEVER)
-        .ping_timeout(BEAT.patience)
+        .ping_timeout(settings.heartbeat.patience)
         .build_with_inner_svc(axum::Router::new());
-    let limits =
-        Limits { bytes: settings.outbox_bytes, stall: settings.stall_timeout, compress: settings.compress, beat: BEAT };
-    let library = Library::new(io.clone(), service, limits);
     let writing = Arc::new(Writing {
         writes: settings.writes,
         queue: settings.write_queue,
         tracker: TaskTracker::new(),
         stopping: CancellationToken::new(),
     });
+    let limits = Limits {
+        bytes: settings.outbox_bytes,
+        stall: settings.stall_timeout,
+        compress: settings.compress,
+        beat: settings.heartbeat,
+    };
+    let library = Library::new(io.clone(), service, limits);
     let gateway = Arc::new(Gateway {
         hub: settings.hub,
         verifier: settings.verifier,

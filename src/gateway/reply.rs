@@ -75,7 +75,7 @@ impl From<HubError> for Failure {
     }
 }
 
-/// The ids that a failure is told with, where the request carried them.
+/// The ids that a failure is told with, where the request carried them; the key of the row, by the prefix of the event, too.
 const IDS: [&str; 6] = ["componentId", "entityType", "entityId", "rowId", "nestedComponentId", "id"];
 /// A failure does not send back what is too long to be an id.
 const LONGEST_ID: usize = 256;
@@ -95,9 +95,11 @@ impl Responder {
             Value::Number(_) => true,
             _ => false,
         };
+        let row_key = event.rsplit_once(':').map(|(prefix, _)| format!("{prefix}Id"));
         let ids = IDS
-            .iter()
-            .filter_map(|key| Some(((*key).to_owned(), payload.get(*key).filter(|value| is_id(value))?.clone())))
+            .into_iter()
+            .chain(row_key.as_deref())
+            .filter_map(|key| Some((key.to_owned(), payload.get(key).filter(|value| is_id(value))?.clone())))
             .collect();
         let event: String = event.chars().take(LONGEST_ID).collect();
         Responder { link, event, ids, ack }

@@ -19,7 +19,7 @@ use super::{
 use crate::{
     auth::Claims,
     events::Room,
-    hub::{Member, Outbox, SocketId, User},
+    hub::{self, Member, Outbox, SocketId, User},
     telemetry,
 };
 
@@ -96,6 +96,11 @@ impl Session {
     /// The handshake asked for something that cannot be read. The socket begins anew.
     pub fn complain(&self, failure: Failure) {
         Responder::new(self.link.clone(), None, "connect", &Map::new()).fail(failure);
+    }
+
+    /// A room that the handshake names does not take the socket: the same as if it had subscribed.
+    pub fn refuse(&self, prefix: &str, room: &Room, failure: Failure) {
+        Responder::new(self.link.clone(), None, &format!("{prefix}:subscribe"), &hub::ids(room, prefix)).fail(failure);
     }
 
     pub fn receive(self: &Arc<Self>, socket: &SocketRef, inbound: &Inbound) {

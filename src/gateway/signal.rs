@@ -51,6 +51,8 @@ fn read_event(event: &str, payload: &Map<String, Value>) -> Result<Signal, Failu
         keys.iter().filter_map(member).collect::<Map<String, Value>>()
     };
     let (row, entity) = (of(&row_keys), of(&entity_keys));
+    // Whichever of them names the room: all are told to others.
+    row_keys.iter().try_for_each(|key| subscribe::id(&row, key).map(drop))?;
     let mut rooms = SmallVec::new();
     if !entity.is_empty() {
         rooms.push(subscribe::room(prefix, &entity)?);
@@ -132,8 +134,15 @@ mod tests {
             assert_eq!(named.iter().map(Room::as_str).collect::<Vec<_>>(), rooms, "{payload}");
             assert_eq!(Value::from(told), payload);
         }
-        for payload in [json!({}), json!({"entityType": "page"}), json!({"componentId": true}), json!({"position": 1})]
-        {
+        for payload in [
+            json!({}),
+            json!({"entityType": "page"}),
+            json!({"componentId": true}),
+            json!({"position": 1}),
+            // What is told to others is as short as an id is.
+            json!({"componentId": "x", "id": "y".repeat(2000)}),
+            json!({"componentId": "x", "id": {"more": "than an id"}}),
+        ] {
             assert!(read_event("component:cursor", &object(payload.clone())).is_err(), "{payload}");
         }
     }

@@ -60,6 +60,8 @@ pub struct Entered {
     /// By which it can come back; `None` where that is turned off. The one that it came with: it is back in all rooms, and
     /// has missed nothing.
     pub session: Option<SessionId>,
+    /// The rooms that its handshake names and that it may not be in, each by its prefix, and why.
+    pub refused: Vec<(ByteString, Room, HubError)>,
 }
 
 /// A socket is in a room.

@@ -50,13 +50,14 @@ impl Dispatcher {
                     for change in changes {
                         let frame = self.change(&room, &prefix, &change.user, change.is_here);
                         let is_told = |socket: &SocketId| match &change.audience {
-                            Audience::AllBut(others) => !others.contains(socket),
-                            Audience::Only(those) => those.contains(socket),
+                            Audience::AllBut(others) => others.binary_search(socket).is_err(),
+                            Audience::Only(those) => those.binary_search(socket).is_ok(),
                         };
                         self.burst.add_for(frame, sockets.iter().copied().filter(is_told));
                     }
                 } else {
-                    let frame = self.roster_frame(&room, &prefix, &roster);
+                    // In place of what is never left out it is not left out either, nor does it overtake any of that.
+                    let frame = self.roster_frame(&room, &prefix, &roster, Weight::Durable);
                     self.burst.add_for(frame, sockets);
                 }
                 if self.burst.is_full() {
@@ -75,7 +76,9 @@ impl Dispatcher {
         for waiting in self.ephemeral.take() {
             let wire = (self.settings.encode)(&waiting.event, &waiting.payload, None);
             let frame = Frame::new(wire, Weight::Volatile { key: waiting.key });
-            let heard = waiting.rooms.iter().filter_map(|room| self.rooms.in_room(room)).flatten().copied();
+            // Who has left meanwhile would be there again for those who keep a list.
+            let rooms = waiting.rooms.iter().filter(|room| self.presence.has(room, &waiting.user));
+            let heard = rooms.filter_map(|room| self.rooms.in_room(room)).flatten().copied();
             let heard: Vec<SocketId> = heard.filter(|socket| *socket != waiting.from).collect();
             self.burst.add_for(frame, heard);
             if self.burst.is_full() {
@@ -133,7 +136,7 @@ impl Dispatcher {
         rooms: impl Iterator<Item = (&'a ByteString, &'a Room)>,
     ) {
         let frames: Vec<Frame> =
-            rooms.map(|(prefix, room)| self.roster_frame(room, prefix, &self.roster(room))).collect();
+            rooms.map(|(prefix, room)| self.roster_frame(room, prefix, &self.roster(room), volatile(room))).collect();
         self.send(socket, Frames::all(&frames));
     }
 
@@ -143,11 +146,16 @@ impl Dispatcher {
     }
 
     /// `presence:roster {…ids, users, count}`: takes the place of all that was told of a room before.
-    fn roster_frame(&self, room: &Room, prefix: &str, users: &[Present]) -> Frame {
+    fn roster_frame(&self, room: &Room, prefix: &str, users: &[Present], weight: Weight) -> Frame {
         let mut payload = ids(room, prefix);
         payload.insert("count".into(), json!(self.presence.count(room)));
         payload.insert("users".into(), json!(users));
         let wire = (self.settings.encode)("presence:roster", &Value::from(payload).to_string(), None);
-        Frame::new(wire, Weight::Volatile { key: key_of(("presence:roster", room)) })
+        Frame::new(wire, weight)
     }
+}
+
+/// Of a roster for one socket, which may be in a thousand rooms: all of them may be more than waits for a slow client.
+fn volatile(room: &Room) -> Weight {
+    Weight::Volatile { key: key_of(("presence:roster", room)) }
 }

@@ -105,8 +105,12 @@ impl Dispatcher {
             return false;
         }
         let is_first = *count == self.settings.room_cap.saturating_add(1);
+        if is_first {
+            // It is older than what a fetch finds.
+            self.release_before(&[room]);
+        }
         if let (true, Some(position)) = (is_first, &self.position) {
-            let prefix = event.name().rsplit_once(':').map_or("component", |(prefix, _)| prefix);
+            let prefix = event.prefix_in(room);
             let payload = resync_payload(room, prefix, BULK, position, event.committed_at());
             let frame = self.frame(&format!("{prefix}:resync"), &payload, None);
             self.burst.add(frame, &self.rooms, &[room], None);
@@ -207,7 +211,7 @@ fn resync_payload(room: &Room, prefix: &str, reason: &str, at: &Position, when: 
 }
 
 /// What names a room in a payload. Whoever subscribed by the key of a row may call it `componentId` or `id`.
-pub(super) fn ids(room: &Room, prefix: &str) -> Map<String, Value> {
+pub fn ids(room: &Room, prefix: &str) -> Map<String, Value> {
     let pairs: Vec<(String, Value)> = match room.parts() {
         RoomParts::User { id } => vec![("userId".into(), id.into())],
         RoomParts::Row { key, .. } => vec![(format!("{prefix}Id"), key.into()), ("id".into(), key.into())],

@@ -31,8 +31,10 @@ pub struct Waiting {
     pub payload: String,
     /// Everybody in any of them hears it …
     pub rooms: SmallVec<[Room; 2]>,
-    /// … but who said it.
+    /// … but the socket that said it.
     pub from: SocketId,
+    /// Who said it.
+    pub user: Arc<str>,
     /// The same for whatever replaces it.
     pub key: u64,
 }
@@ -49,7 +51,7 @@ impl Ephemeral {
     ) {
         let Some(room) = rooms.first().cloned() else { return };
         let key = Key { event: event.clone(), room, user: user.clone() };
-        let waiting = Waiting { event, payload, rooms, from, key: key_of(&key) };
+        let waiting = Waiting { event, payload, rooms, from, user: user.clone(), key: key_of(&key) };
         self.waiting.insert(key, waiting);
     }
 

@@ -24,6 +24,7 @@ pub use command::{
     Batch, Comeback, Entered, Events, Hub, HubError, Member, Position, Reply, Signal, SocketId, Subscribed,
     Subscription, User,
 };
+pub use delivery::ids;
 pub use dispatcher::{Dispatcher, Limits, Reports, Settings};
 pub use history::Retention;
 pub use outbox::{Encode, Frame, Frames, Outbox, OutboxClosed, Weight};

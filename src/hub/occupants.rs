@@ -36,6 +36,13 @@ impl Occupants {
         }
     }
 
+    pub fn contains(&self, socket: SocketId) -> bool {
+        match self {
+            Occupants::One(one) => *one == socket,
+            Occupants::Many(many) => many.contains(&socket),
+        }
+    }
+
     pub fn len(&self) -> usize {
         match self {
             Occupants::One(_) => 1,

@@ -34,7 +34,7 @@ pub struct Change {
     pub audience: Audience,
 }
 
-/// Who does not know yet.
+/// Who does not know yet. In ascending order.
 #[derive(Debug, PartialEq, Eq)]
 pub enum Audience {
     /// Everybody in the room but those who came after it.
@@ -155,14 +155,14 @@ impl Presence {
         let News { changed, newcomers, .. } = news;
         let change = |Flips { user, before, at }: Flips| {
             let (was_here, is_here) = (before.is_some(), self.has(room, &user.id));
-            let knows = |came: u64| (was_here ^ (at.iter().filter(|flip| **flip < came).count() % 2 == 1)) == is_here;
-            let of =
-                |know: bool| newcomers.iter().filter(move |(_, came)| knows(**came) == know).map(|(socket, _)| *socket);
-            let audience = if was_here == is_here {
-                Audience::Only(of(false).collect())
-            } else {
-                Audience::AllBut(of(true).collect())
+            let knows = |came: u64| (was_here ^ (at.partition_point(|flip| *flip < came) % 2 == 1)) == is_here;
+            let of = |know: bool| {
+                let those = newcomers.iter().filter(|(_, came)| knows(**came) == know);
+                let mut those: Vec<SocketId> = those.map(|(socket, _)| *socket).collect();
+                those.sort_unstable();
+                those
             };
+            let audience = if was_here == is_here { Audience::Only(of(false)) } else { Audience::AllBut(of(true)) };
             (audience != Audience::Only(Vec::new())).then_some(Change { user, is_here, audience })
         };
         changed.into_values().filter_map(change).collect()

@@ -1,4 +1,4 @@
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use bytestring::ByteString;
 use serde_json::json;
@@ -65,20 +65,49 @@ impl Dispatcher {
             None => {
                 let session = self.take_seat(socket, member, None);
                 self.join(socket, &[own], position.offset);
-                reply(Ok(Entered { socket, session }));
+                reply(Ok(Entered { socket, session, refused: Vec::new() }));
             }
             Some(Comeback::Rooms { since, rooms }) => {
+                let (asked_for, refused) = self.admitted(&member.user.id, rooms);
                 let session = self.take_seat(socket, member, None);
-                let asked_for = rooms.into_iter().map(|(prefix, room)| Wanted::new(Some(prefix), room));
-                self.come_back(socket, &position, &since, std::iter::once(own).chain(asked_for).collect());
-                reply(Ok(Entered { socket, session }));
+                let wanted = std::iter::once(own).chain(asked_for).collect();
+                self.come_back(socket, &position, &since, wanted, refused.is_empty());
+                reply(Ok(Entered { socket, session, refused }));
             }
             Some(Comeback::Session { id, since }) => {
                 let session = self.recover(socket, member, &position, own, id.clone(), since);
                 telemetry::came_back(session == Some(id));
-                reply(Ok(Entered { socket, session }));
+                reply(Ok(Entered { socket, session, refused: Vec::new() }));
             }
         }
+    }
+
+    /// Of the rooms that a handshake names those that the user may come into, and the others.
+    fn admitted(&self, user: &str, rooms: Vec<(ByteString, Room)>) -> (Vec<Wanted>, Vec<(ByteString, Room, HubError)>) {
+        let (mut admitted, mut refused, mut named) = (Vec::new(), Vec::new(), HashSet::new());
+        for (prefix, room) in rooms {
+            if !named.insert(room.clone()) {
+                continue;
+            }
+            match self.admit(&room, user, admitted.len()) {
+                Ok(()) => admitted.push(Wanted::new(Some(prefix), room)),
+                Err(why) => refused.push((prefix, room, why)),
+            }
+        }
+        (admitted, refused)
+    }
+
+    /// Whether a user may come into a room by a socket that is in so many others.
+    fn admit(&self, room: &Room, user: &str, others: usize) -> Result<(), HubError> {
+        let limits = self.settings.limits;
+        if limits.rooms_of_a_socket > 0 && others >= limits.rooms_of_a_socket {
+            return Err(HubError::TooManyRooms(limits.rooms_of_a_socket));
+        }
+        let is_full = limits.users_of_a_room > 0 && self.presence.count(room) >= limits.users_of_a_room;
+        if is_full && !self.presence.has(room, user) {
+            return Err(HubError::RoomFull(limits.users_of_a_room));
+        }
+        Ok(())
     }
 
     fn take_seat(&mut self, socket: SocketId, member: Member, session: Option<SessionId>) -> Option<SessionId> {
@@ -112,7 +141,8 @@ impl Dispatcher {
     }
 
     /// Back into the rooms that the handshake names: what was missed, then `walcast:resumed`, then what cannot be had.
-    fn come_back(&mut self, socket: SocketId, position: &Position, brought: &str, wanted: Vec<Wanted>) {
+    /// `is_whole`: these are all the rooms that it names.
+    fn come_back(&mut self, socket: SocketId, position: &Position, brought: &str, wanted: Vec<Wanted>, is_whole: bool) {
         let since = self.since(brought);
         let rooms: Vec<(ByteString, Room)> =
             wanted.iter().filter_map(|wanted| Some((wanted.prefix.clone()?, wanted.room.clone()))).collect();
@@ -132,10 +162,9 @@ impl Dispatcher {
             }
         }
         self.join(socket, &lost, position.offset);
-        lost.retain(|wanted| wanted.prefix.is_some());
         let offset = position.offset.to_wire(&position.epoch);
         let names: Vec<&str> = rooms.iter().map(|(_, room)| room.as_str()).collect();
-        let outcome = json!({ "offset": offset, "rooms": names, "resumed": lost.is_empty() });
+        let outcome = json!({ "offset": offset, "rooms": names, "resumed": lost.is_empty() && is_whole });
         let resumed = self.frame("walcast:resumed", &outcome, lost.is_empty().then_some(&*offset));
         self.send(socket, Frames::all(&[resumed]));
         self.tell_lost(socket, &lost, gap);
@@ -208,8 +237,11 @@ impl Dispatcher {
     }
 
     fn tell_lost(&mut self, socket: SocketId, lost: &[Wanted], gap: Gap) {
-        let resync = |wanted: &Wanted| self.resync(&wanted.room, wanted.prefix.as_deref()?, gap);
-        let frames: Vec<Frame> = lost.iter().filter_map(resync).collect();
+        let asked_for = lost.iter().filter_map(|wanted| Some((&wanted.room, wanted.prefix.as_deref()?)));
+        // Its own room, for which nobody has to ask, comes last.
+        let own = lost.iter().filter(|wanted| wanted.prefix.is_none()).map(|wanted| (&wanted.room, "component"));
+        let resync = |(room, prefix)| self.resync(room, prefix, gap);
+        let frames: Vec<Frame> = asked_for.chain(own).filter_map(resync).collect();
         self.send(socket, Frames::all(&frames));
     }
 
@@ -222,16 +254,9 @@ impl Dispatcher {
         let Subscription { prefix, room, since: brought } = subscription;
         let wanted = Wanted::new(Some(prefix), room);
         let Some(member) = self.rooms.member(socket) else { return reply(Err(HubError::Gone)) };
-        let limits = self.settings.limits;
         let is_back = self.rooms.is_in(socket, &wanted.room);
-        if !is_back && limits.rooms_of_a_socket > 0 && self.rooms.subscribed(socket) >= limits.rooms_of_a_socket {
-            return reply(Err(HubError::TooManyRooms(limits.rooms_of_a_socket)));
-        }
-        if limits.users_of_a_room > 0
-            && self.presence.count(&wanted.room) >= limits.users_of_a_room
-            && !self.presence.has(&wanted.room, &member.user.id)
-        {
-            return reply(Err(HubError::RoomFull(limits.users_of_a_room)));
+        if !is_back && let Err(why) = self.admit(&wanted.room, &member.user.id, self.rooms.subscribed(socket)) {
+            return reply(Err(why));
         }
         let is_first = self.rooms.subscribed(socket) == 0;
         let room = std::slice::from_ref(&wanted);

@@ -1,4 +1,7 @@
-use std::{collections::HashMap, sync::Arc};
+use std::{
+    collections::{HashMap, HashSet},
+    sync::Arc,
+};
 
 use bytestring::ByteString;
 use indexmap::IndexMap;
@@ -163,6 +166,18 @@ impl Rooms {
         } else {
             any(&mut others.clone(), &|socket| some.clone().any(|room| self.is_in(socket, room)))
         }
+    }
+
+    /// Whether any of these sockets is in one of the rooms; all that are in a room of `all_of` are among them.
+    pub fn have_any(&self, rooms: &[Room], all_of: &HashSet<&Room>, sockets: &HashSet<SocketId>) -> bool {
+        rooms.iter().filter_map(|room| Some((room, self.in_room(room)?))).any(|(room, inside)| {
+            all_of.contains(room)
+                || if inside.len() < sockets.len() {
+                    inside.into_iter().any(|socket| sockets.contains(socket))
+                } else {
+                    sockets.iter().any(|socket| inside.contains(*socket))
+                }
+        })
     }
 
     /// The rooms that somebody is in.

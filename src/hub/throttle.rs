@@ -2,7 +2,8 @@
 //! is sent anything later, it is sent what was held back for it, so that the offset that it holds is true.
 
 use std::{
-    collections::HashMap,
+    cmp::Reverse,
+    collections::{HashMap, HashSet},
     time::{Duration, Instant},
 };
 
@@ -21,6 +22,8 @@ pub struct Throttle {
     recent: HashMap<Place, Instant>,
     /// One update for all that came meanwhile.
     held: IndexMap<Place, Event>,
+    /// When to look for what is due: then, or earlier.
+    due: Option<Instant>,
 }
 
 impl Throttle {
@@ -34,12 +37,15 @@ impl Throttle {
             Some(held) => held.merged_with(event),
             None => Some(event.clone()),
         };
-        merged.map(|merged| self.held.insert(rooms.clone(), merged)).is_some()
+        let Some(merged) = merged else { return false };
+        self.held.insert(rooms.clone(), merged);
+        self.due = self.due.into_iter().chain(self.recent.get(rooms).copied()).min();
+        true
     }
 
-    /// When the next is to be told.
+    /// When to look for what is due.
     pub fn due(&self) -> Option<Instant> {
-        self.held.keys().filter_map(|rooms| self.recent.get(rooms)).min().copied()
+        self.due
     }
 
     /// Forgets the rows that are told as they change.
@@ -64,50 +70,55 @@ impl Dispatcher {
     /// Addresses what was held back and is due.
     pub(super) fn release_due(&mut self) {
         let now = Instant::now();
+        if self.throttle.due.is_none_or(|due| due > now) {
+            return;
+        }
         let recent = &self.throttle.recent;
         let due = self.throttle.held.keys().filter(|rooms| recent.get(*rooms).is_none_or(|until| *until <= now));
-        let due: Vec<Place> = due.cloned().collect();
-        self.release(due);
+        self.release(due.cloned().collect());
+        let Throttle { recent, held, due } = &mut self.throttle;
+        *due = held.keys().map(|rooms| recent.get(rooms).copied().unwrap_or(now)).min();
     }
 
     /// Addresses what was held back for anybody in these rooms, before they are sent something else.
     pub(super) fn release_before(&mut self, rooms: &[&Room]) {
-        if !self.throttle.held.is_empty() {
+        let is_anybody = rooms.iter().any(|room| self.rooms.in_room(room).is_some());
+        if is_anybody && !self.throttle.held.is_empty() {
             let met = self.throttle.held.keys().filter(|held| self.rooms.meet(held.iter(), rooms.iter().copied()));
-            let met: Vec<Place> = met.cloned().collect();
-            self.release(met);
+            self.release(met.cloned().collect());
         }
     }
 
     /// The same for one socket, and for those in a room that it comes into.
     pub(super) fn release_for(&mut self, socket: SocketId, room: &Room) {
         let concerns = |held: &&Place| held.iter().any(|held| held == room || self.rooms.is_in(socket, held));
-        let concerned: Vec<Place> = self.throttle.held.keys().filter(concerns).cloned().collect();
-        self.release(concerned);
+        self.release(self.throttle.held.keys().filter(concerns).cloned().collect());
     }
 
     pub(super) fn release_all(&mut self) {
-        let all: Vec<Place> = self.throttle.held.keys().cloned().collect();
-        self.release(all);
+        self.release(self.throttle.held.keys().cloned().collect());
     }
 
     /// Addresses events, and before each whatever is held back for the same sockets and came earlier.
-    fn release(&mut self, mut places: Vec<Place>) {
-        let mut seen = 0;
-        while let Some(place) = places.get(seen).cloned() {
-            seen += 1;
-            let Some(offset) = self.throttle.held.get(&place).map(Event::offset) else { continue };
-            for (other, held) in &self.throttle.held {
-                let is_new = held.offset() < offset && !places.contains(other);
-                if is_new && self.rooms.meet(place.iter(), other.iter()) {
-                    places.push(other.clone());
+    fn release(&mut self, wanted: HashSet<Place>) {
+        if wanted.is_empty() {
+            return;
+        }
+        let mut held: Vec<(&Place, &Event)> = self.throttle.held.iter().collect();
+        // The latest first: who is sent one is sent all that are older.
+        held.sort_unstable_by_key(|(_, event)| Reverse(event.offset()));
+        let (mut sockets, mut rooms, mut places) = (HashSet::new(), HashSet::new(), Vec::new());
+        for (place, _) in held {
+            if wanted.contains(place) || self.rooms.have_any(place, &rooms, &sockets) {
+                for room in place.iter().filter(|room| rooms.insert(*room)) {
+                    sockets.extend(self.rooms.in_room(room).into_iter().flatten());
                 }
+                places.push(place.clone());
             }
         }
         let now = Instant::now();
-        let mut events: Vec<Event> = places.iter().filter_map(|place| self.throttle.take(place, now)).collect();
-        events.sort_by_key(Event::offset);
-        for event in events {
+        for place in places.iter().rev() {
+            let Some(event) = self.throttle.take(place, now) else { continue };
             let Target::Rooms(rooms) = event.target() else { continue };
             let Some(frame) = rooms.first().and_then(|room| self.encode(&event, room, event.name())) else { continue };
             self.burst.add(frame, &self.rooms, &rooms.iter().collect::<Vec<_>>(), self.writer(&event));

@@ -1,5 +1,7 @@
 use std::time::Duration;
 
+use tokio_postgres::error::SqlState;
+
 use crate::postgres::{ConnectError, Dsn, TlsError, advised, remedy};
 
 /// What went wrong on the SQL side: what was being done, what the server said, and what to do.
@@ -18,6 +20,10 @@ pub enum StoreError {
          waits for a standby (synchronous_standby_names), see to that one"
     )]
     NotVisible { xid: u32, table: String },
+    #[error("cannot {doing}: what the catalog says cannot be read ({error}); report it with the server's version")]
+    Unread { doing: String, error: serde_json::Error },
+    #[error("cannot {doing}: the catalog says nothing; report it with the server's version")]
+    Nothing { doing: String },
     #[error("cannot migrate: {0}")]
     Migration(String),
     #[error(
@@ -37,6 +43,13 @@ impl StoreError {
     pub(super) fn sql(doing: impl Into<String>) -> impl FnOnce(tokio_postgres::Error) -> StoreError {
         let doing = doing.into();
         move |source| StoreError::Sql { doing, source }
+    }
+
+    /// Whether what was asked for is not there, or the role has no privilege for it.
+    pub(super) fn is_refusal(&self) -> bool {
+        let StoreError::Sql { source, .. } = self else { return false };
+        let refusals = [SqlState::UNDEFINED_TABLE, SqlState::INVALID_SCHEMA_NAME, SqlState::INSUFFICIENT_PRIVILEGE];
+        source.code().is_some_and(|code| refusals.contains(code))
     }
 
     /// For an error of connecting to a database that was given so long.

@@ -12,8 +12,9 @@ mod embedded {
 
 /// SQL that is applied anew whenever its text changes, in this order: it is kept whole in one file each instead of being
 /// recopied by every migration that touches it.
-const REPEATABLE: [(&str, &str); 10] = [
+const REPEATABLE: [(&str, &str); 12] = [
     ("functions/set_actor", include_str!("../../sql/functions/set_actor.sql")),
+    ("functions/broadcast", include_str!("../../sql/functions/broadcast.sql")),
     ("functions/broadcast_table", include_str!("../../sql/functions/broadcast_table.sql")),
     ("functions/unbroadcast_table", include_str!("../../sql/functions/unbroadcast_table.sql")),
     ("functions/bump_version", include_str!("../../sql/functions/bump_version.sql")),
@@ -23,6 +24,7 @@ const REPEATABLE: [(&str, &str); 10] = [
     ("functions/nested_create", include_str!("../../sql/functions/nested_create.sql")),
     ("functions/nested_update", include_str!("../../sql/functions/nested_update.sql")),
     ("functions/nested_delete", include_str!("../../sql/functions/nested_delete.sql")),
+    ("views/status", include_str!("../../sql/views/status.sql")),
 ];
 
 /// Any fixed number serves: it names the lock that migrating servers of one database queue up for.
@@ -64,6 +66,11 @@ impl Store {
             None => Err(StoreError::NotMigrated { found: 0, known }),
         }
     }
+}
+
+/// Whether `walcast migrate` would do nothing; a newer database is an error. Only reads.
+pub(super) async fn is_up_to_date(store: &Store) -> Result<bool, StoreError> {
+    is_current(&*store.client().await?).await
 }
 
 fn known_version() -> i32 {

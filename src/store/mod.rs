@@ -1,5 +1,6 @@
 //! Floor 1: the SQL side of Postgres. Every statement that is not replication lives here or in `sql/`.
 
+mod broadcasts;
 mod error;
 mod migrations;
 mod pool;
@@ -8,9 +9,11 @@ mod reads;
 mod seed;
 mod sessions;
 mod slots;
+pub mod survey;
 mod tables;
 mod writes;
 
+pub use broadcasts::{BroadcastError, Broadcasts};
 pub use error::StoreError;
 pub use migrations::{Migrated, migrate};
 pub use pool::Store;

@@ -17,6 +17,15 @@ impl Store {
     /// The rules as they are committed now. One that cannot be followed is logged and left out: its table goes by its own
     /// name, and the others are served.
     pub async fn rules(&self) -> Result<Vec<RuleSpec>, StoreError> {
+        let (rules, refused) = self.rules_and_refused().await?;
+        for error in refused {
+            tracing::error!("{error}");
+        }
+        Ok(rules)
+    }
+
+    /// The same, with what is wrong with each that is left out.
+    pub(super) async fn rules_and_refused(&self) -> Result<(Vec<RuleSpec>, Vec<String>), StoreError> {
         let rows = self
             .client()
             .await?
@@ -24,15 +33,15 @@ impl Store {
             .await
             .map_err(StoreError::sql("read walcast.rules"))?;
         let mut prefixes = HashMap::new();
-        let mut rules = Vec::new();
+        let (mut rules, mut refused) = (Vec::new(), Vec::new());
         for row in &rows {
             let row: Value = row.get(0);
             match read_rule(&row, &mut prefixes) {
                 Ok(rule) => rules.push(rule),
-                Err(error) => tracing::error!("{error}"),
+                Err(error) => refused.push(error.to_string()),
             }
         }
-        Ok(rules)
+        Ok((rules, refused))
     }
 
     /// The columns of a table's primary key, in its order, empty where it has none, as the transaction `xid` or a later one

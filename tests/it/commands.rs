@@ -137,6 +137,9 @@ async fn dev_serves_from_its_own_postgres_and_finds_its_data_again() {
             line.split_whitespace().nth(1).expect("a value").to_owned()
         };
         let (dsn, component) = (field("database"), field("component"));
+        let doctor = ["doctor", "--slot", "walcast_dev_pgoutput", "--database-url", &dsn];
+        let doctor = walcast().args(doctor).output().await.expect("runs");
+        assert_eq!(String::from_utf8_lossy(&doctor.stdout), "all is well\n", "{doctor:?}");
         let (client, connection) = tokio_postgres::connect(&dsn, tokio_postgres::NoTls).await.expect("connects");
         tokio::spawn(connection);
         let name: String = client

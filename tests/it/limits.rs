@@ -46,6 +46,25 @@ async fn a_socket_may_be_in_so_many_rooms() {
 }
 
 #[tokio::test]
+async fn a_handshake_takes_nobody_further_than_a_subscription() {
+    let (_database, server, sockets) = scene(&["--max-rooms", "2", "--max-room-users", "1"]).await;
+    let bob = sockets.connect(&server, "bob", "websocket").await;
+    let since = bob.subscribe(json!({ "componentId": "full" })).await["offset"].clone();
+    let rooms = ["component:x", "component:x", "component:full", "order:7", "component:z"];
+    let auth = json!({ "token": token("ann"), "since": since, "rooms": rooms });
+    let mut ann =
+        sockets.try_connect(&server, json!({ "transports": ["websocket"], "auth": auth })).await.expect("connects");
+    let resumed = ann.until("walcast:resumed").await.remove(0);
+    assert_eq!((&resumed["rooms"], &resumed["resumed"]), (&json!(["component:x", "order:7"]), &json!(false)));
+    for (id, code) in [("full", "room_full"), ("z", "forbidden")] {
+        let error = ann.expect("component:error").await;
+        assert_eq!((&error["event"], &error["componentId"]), (&json!("component:subscribe"), &json!(id)));
+        assert_eq!(error["code"], code);
+    }
+    assert_eq!(code(&ann, "component:subscribe", json!({ "componentId": "z" })).await, "forbidden");
+}
+
+#[tokio::test]
 async fn a_user_may_have_so_many_sockets() {
     let (_database, server, sockets) = scene(&["--max-user-sockets", "2"]).await;
     let mut first = sockets.connect(&server, "ann", "websocket").await;

@@ -99,7 +99,7 @@ async fn in_the_room_of_an_entity_it_is_told_by_the_ids_of_the_entity() {
 
 #[tokio::test]
 async fn who_dies_is_noticed_by_the_heartbeat() {
-    let scene = Scene::new(&["--ping-interval", "300ms", "--ping-timeout", "300ms"]).await;
+    let scene = Scene::new(&["--ping-interval", "500ms", "--ping-timeout", "4s"]).await;
     let mut ann = scene.enters("ann").await;
     let network = Network::start(Some(scene.server.address)).await;
     let options = json!({ "transports": ["websocket"], "auth": { "token": token("bob") } });
@@ -134,6 +134,19 @@ async fn a_state_is_told_to_the_others_and_to_those_who_come_later() {
     assert_eq!(company(&mut ann).await, told("component:user-left", "bob"));
     let ack = bob.subscribe(room()).await;
     assert!(ack["users"].as_array().expect("users").iter().all(|user| user["state"].is_null()), "{ack}");
+}
+
+#[tokio::test]
+async fn what_a_user_said_in_leaving_is_not_told_when_they_have_left() {
+    let scene = Scene::new(&["--ephemeral-tick", "500ms"]).await;
+    let (mut ann, bob) = (scene.enters("ann").await, scene.enters("bob").await);
+    assert_eq!(company(&mut ann).await, told("component:user-joined", "bob"));
+    bob.emit("presence:update", json!({ "componentId": "x", "state": { "color": "red" } })).await;
+    bob.request("component:unsubscribe", room()).await;
+    assert_eq!(company(&mut ann).await, told("component:user-left", "bob"));
+    let carol = scene.comes("carol").await;
+    carol.subscribe(room()).await;
+    assert_eq!(company(&mut ann).await, told("component:user-joined", "carol"), "nothing was told of who has left");
 }
 
 #[tokio::test]

@@ -174,6 +174,7 @@ async fn who_was_away_for_longer_than_the_window_is_told_to_fetch_each_of_its_ro
     let mut resyncs = [scene.client.expect("component:resync").await, scene.client.expect("component:resync").await];
     resyncs.sort_by_key(|resync| resync["entityId"].is_null());
     assert_eq!((&resyncs[0]["entityId"], &resyncs[1]["componentId"]), (&json!("1"), &json!(scene.id)));
+    assert_eq!(scene.client.expect("component:resync").await["userId"], "ann", "what was for the user is gone too");
     // It is in them all the same.
     scene.rename("live").await;
     scene.hears("live").await;

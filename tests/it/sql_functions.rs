@@ -1,10 +1,9 @@
 //! What a DBA writes in SQL: rules that work are taken, and what would not work is refused with what to do instead.
 
 use serde_json::{Value, json};
-use tokio::process::Command;
 use walcast::events::{Mapper, RuleSpec};
 
-use crate::support::{Cluster, Database, PATIENCE, Server, Sockets, walcast};
+use crate::support::{self, Cluster, Database, PATIENCE, Server, Sockets, script, walcast};
 
 /// The error and the hint that statements end with.
 async fn refusal(database: &Database, statements: &str) -> String {
@@ -252,19 +251,13 @@ async fn a_components_table_of_the_application_stays_its_own() {
     assert_eq!(cluster.value(published).await.as_deref(), Some("rules"));
 
     cluster.sql("DROP PUBLICATION walcast").await;
-    psql(&cluster, "postgres", &["-f", concat!(env!("CARGO_MANIFEST_DIR"), "/sql/publication.sql")]).await;
+    psql(&cluster, "postgres", &["-f", &script("publication")]).await;
     assert_eq!(cluster.value(published).await.as_deref(), Some("rules"));
 }
 
-/// Runs psql as the superuser of a cluster's database.
+/// Runs psql as the superuser of a cluster's database; what it says.
 async fn psql(cluster: &Cluster, database: &str, arguments: &[&str]) -> String {
-    let psql = std::env::var_os("PG_BIN").map(|bin| std::path::Path::new(&bin).join("psql"));
-    let output = Command::new(psql.unwrap_or_else(|| "psql".into()))
-        .args(["-X", "-q", "-d", &cluster.dsn_text(&format!("dbname={database}"))])
-        .args(arguments)
-        .output()
-        .await
-        .expect("psql runs");
+    let output = support::psql(&cluster.dsn_text(&format!("dbname={database}")), arguments).await;
     let said = String::from_utf8_lossy(&output.stderr).into_owned();
     assert!(output.status.success(), "{arguments:?}: {said}");
     said
@@ -274,7 +267,6 @@ async fn psql(cluster: &Cluster, database: &str, arguments: &[&str]) -> String {
 async fn the_role_of_sql_roles_migrates_nothing_and_serves_in_each_database_of_a_cluster() {
     let cluster = Cluster::start(&[]).await;
     cluster.sql("CREATE DATABASE second").await;
-    let script = |name| format!("{}/sql/{name}.sql", env!("CARGO_MANIFEST_DIR"));
     for database in ["postgres", "second"] {
         let owner = cluster.dsn_text(&format!("dbname={database}"));
         let output = walcast().args(["migrate", "--database-url", &owner]).output().await.expect("runs");

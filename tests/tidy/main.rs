@@ -7,7 +7,7 @@ use std::{collections::BTreeSet, path::Path};
 use source::{Source, files};
 
 /// Each part's floor. A part may import its own floor and those below. The same table stands in src/lib.rs.
-const FLOORS: [(&str, u8); 14] = [
+const FLOORS: [(&str, u8); 15] = [
     ("change", 0),
     ("telemetry", 0),
     ("decode", 1),
@@ -19,6 +19,7 @@ const FLOORS: [(&str, u8); 14] = [
     ("hub", 2),
     ("gateway", 3),
     ("http", 3),
+    ("doctor", 3),
     ("app", 4),
     ("cli", 4),
     ("config", 4),

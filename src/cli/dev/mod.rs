@@ -18,6 +18,7 @@ use self::cluster::Cluster;
 use super::{Failure, token::token};
 use crate::{
     app::{self, ServeError},
+    auth::LEEWAY,
     config::{DatabaseArgs, GatewayArgs, KeyArgs, LimitArgs, ReplayArgs, ServeArgs, StreamArgs, WriteArgs, parse_port},
     postgres::Dsn,
     replication::Plugin,
@@ -82,7 +83,7 @@ async fn serve(args: &DevArgs, address: SocketAddr, cluster: &Cluster, stop: Can
             database: DatabaseArgs { database_url: Some(cluster.url.clone()) },
             stream: args.stream.clone(),
             slot: slot(args.stream.plugin),
-            keys: KeyArgs { jwt_secret: Some(secret.clone()), jwt_public_key: None, jwt_jwks_file: None },
+            keys: KeyArgs { jwt_secret: Some(secret.clone()), jwt_leeway: LEEWAY, ..KeyArgs::default() },
             gateway,
             writes: args.writes.clone(),
             replay: args.replay.clone(),

@@ -1,6 +1,7 @@
 //! The stream as the log would give it, and what a client makes of its events.
 
 mod actors;
+mod broadcasts;
 mod child_rows;
 mod documents;
 mod identity;

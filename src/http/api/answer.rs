@@ -7,7 +7,7 @@ use serde_json::json;
 
 use crate::{
     hub::Position,
-    store::{Page, ReadError},
+    store::{BroadcastError, Page, ReadError},
 };
 
 /// Up to where the stream is contained in an answer. In a header, since it moves on while the body stays what it is.
@@ -89,7 +89,19 @@ impl ApiError {
     }
 
     pub fn method() -> Self {
-        ApiError::new(StatusCode::METHOD_NOT_ALLOWED, "method_not_allowed", "only GET and HEAD are answered here")
+        ApiError::new(
+            StatusCode::METHOD_NOT_ALLOWED,
+            "method_not_allowed",
+            "see the header Allow for what is answered here",
+        )
+    }
+
+    pub fn forbidden(message: &str) -> Self {
+        ApiError::new(StatusCode::FORBIDDEN, "forbidden", message)
+    }
+
+    pub fn too_large(message: &str) -> Self {
+        ApiError::new(StatusCode::PAYLOAD_TOO_LARGE, "payload_too_large", message)
     }
 }
 
@@ -105,6 +117,26 @@ impl From<ReadError> for ApiError {
                 // What it is made of is for who runs the server.
                 tracing::error!("a read failed: {message}");
                 ApiError::new(StatusCode::INTERNAL_SERVER_ERROR, "internal", "the read failed: see the server's log")
+            }
+        }
+    }
+}
+
+impl From<BroadcastError> for ApiError {
+    fn from(error: BroadcastError) -> Self {
+        let message = error.to_string();
+        match error {
+            BroadcastError::Invalid(_) => ApiError::invalid(&message),
+            BroadcastError::TooLarge(_) => ApiError::too_large(&message),
+            BroadcastError::Unavailable | BroadcastError::Unknown => ApiError::unavailable(&message),
+            BroadcastError::Forbidden | BroadcastError::Internal(_) => {
+                // What it is made of is for who runs the server.
+                tracing::error!("a broadcast failed: {message}");
+                ApiError::new(
+                    StatusCode::INTERNAL_SERVER_ERROR,
+                    "internal",
+                    "the broadcast failed: see the server's log",
+                )
             }
         }
     }
@@ -126,7 +158,7 @@ impl IntoResponse for ApiError {
     }
 }
 
-fn respond(status: StatusCode, body: String) -> Response {
+pub fn respond(status: StatusCode, body: String) -> Response {
     let fixed = [
         (header::CACHE_CONTROL, HeaderValue::from_static("private, no-cache")),
         (header::VARY, HeaderValue::from_static("Authorization, Accept-Encoding, Origin")),

@@ -1,6 +1,7 @@
-//! Rows over HTTP, for whoever polls: see docs/polling.md.
+//! Rows over HTTP, for whoever polls: see docs/polling.md. And events from services: see docs/sql.md.
 
 mod answer;
+mod broadcast;
 mod etag;
 mod query;
 
@@ -12,7 +13,7 @@ use axum::{
     http::{HeaderMap, Uri},
     middleware::{self, Next},
     response::Response,
-    routing::get,
+    routing::{get, post},
 };
 
 use super::Health;
@@ -20,16 +21,17 @@ use crate::{
     auth::Verifier,
     gateway::{INVALID_TOKEN, NO_TOKEN, bearer},
     hub::Hub,
-    store::{Read, Reads, Selection},
+    store::{Broadcasts, Read, Reads, Selection},
     telemetry,
 };
 pub use answer::OFFSET;
 use answer::{Answer, ApiError};
 pub use etag::mark_compressed;
 
-/// What reads over HTTP are answered from.
+/// What requests over HTTP are answered from.
 pub struct Api {
     pub reads: Reads,
+    pub broadcasts: Broadcasts,
     pub hub: Hub,
     pub verifier: Arc<Verifier>,
     pub health: Health,
@@ -45,6 +47,7 @@ pub fn routes(api: Api) -> Router {
     Router::new()
         .route("/components", get(components))
         .route("/components/{id}", get(component))
+        .route("/broadcast", post(broadcast::broadcast))
         .route("/rows/{prefix}", get(rows))
         .route("/rows/{prefix}/{id}", get(row))
         .method_not_allowed_fallback(async || ApiError::method())

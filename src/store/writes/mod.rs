@@ -113,15 +113,16 @@ pub struct Writes(Arc<Inner>);
 struct Inner {
     pool: Pool,
     settings: WriteSettings,
+    publication: String,
     /// As they were when last read, by prefix. A write notices where that has changed.
     tables: Mutex<HashMap<String, Arc<WriteTable>>>,
 }
 
 impl Writes {
     /// Connects when the first write comes.
-    pub fn new(dsn: &Dsn, settings: WriteSettings) -> Result<Self, StoreError> {
+    pub fn new(dsn: &Dsn, publication: &str, settings: WriteSettings) -> Result<Self, StoreError> {
         let pool = pool::build(dsn, settings.connections, settings.timeout, settings.timeout)?;
-        Ok(Writes(Arc::new(Inner { pool, settings, tables: Mutex::default() })))
+        Ok(Writes(Arc::new(Inner { pool, settings, publication: publication.to_owned(), tables: Mutex::default() })))
     }
 
     /// Carries a write out. When it returns, the write is committed, or, but for [`WriteError::Unavailable`] with
@@ -195,7 +196,7 @@ impl Writes {
             return Ok(table);
         }
         self.forget(&write.prefix);
-        let table = Arc::new(WriteTable::read(client, &write.prefix).await?);
+        let table = Arc::new(WriteTable::read(client, &write.prefix, &self.0.publication).await?);
         table.check(&write.action)?;
         self.tables().insert(write.prefix.clone(), Arc::clone(&table));
         Ok(table)

@@ -165,7 +165,8 @@ impl<'a> Row<'a> {
             }
             _ => Vec::new(),
         };
-        let columns = self.document().map_or_else(|| named.clone(), |column| vec![column]);
+        let mut columns = self.document().map_or_else(|| named.clone(), |column| vec![column]);
+        columns.retain(|name| self.table.column(name).is_some_and(|column| column.told));
         let row = transaction.query_typed_opt(&self.table.read_columns(&columns), &[self.key()]).await?;
         let values: Vec<Option<String>> = row.map(|row| row.get(0)).unwrap_or_default();
         for (name, value) in columns.iter().zip(values) {

@@ -50,9 +50,9 @@ impl WriteTable {
         column.map_or_else(|| "NULL::bigint".to_owned(), |column| format!("t.{}::bigint", identifier(column)))
     }
 
-    /// The columns by which it is seen what a write has changed: all but `document`, in which it edits a nested component.
+    /// The columns by which it is seen what a write has changed: those that are told, but `document`, in which it edits a nested component.
     fn watched<'a>(&'a self, document: Option<&'a str>) -> impl Iterator<Item = &'a Column> {
-        self.columns.iter().filter(move |column| Some(column.name.as_str()) != document)
+        self.columns.iter().filter(move |column| column.told && Some(column.name.as_str()) != document)
     }
 
     /// Locks the row: its version, and a fingerprint of each column but `document`.
@@ -68,17 +68,20 @@ impl WriteTable {
 
     /// The version, and the names and values of the columns whose fingerprints are not those of `$2` any more.
     pub fn changes(&self, document: Option<&str>) -> String {
-        let values = self
-            .watched(document)
-            .zip(1..)
-            .map(|(column, nth)| format!("({nth}, {}, {})", literal(&column.name), told(&column.name)));
+        let value =
+            |(column, nth): (&Column, u32)| format!("({nth}, {}, {})", literal(&column.name), told(&column.name));
+        let mut values: Vec<String> = self.watched(document).zip(1..).map(value).collect();
+        if values.is_empty() {
+            // None of them is told; and a list of no values cannot be written.
+            values.push("(0, NULL, NULL)".to_owned());
+        }
         format!(
             "SELECT {}, u.name, u.value FROM {} AS t \
              LEFT JOIN LATERAL (VALUES {}) AS u (nth, name, value) ON md5(u.value) IS DISTINCT FROM ($2::text[])[u.nth] \
              WHERE {}",
             self.version(),
             self.name(),
-            values.collect::<Vec<_>>().join(", "),
+            values.join(", "),
             self.is_row(false)
         )
     }

@@ -26,12 +26,15 @@ pub struct Column {
     pub type_name: String,
     /// A text of some kind. Postgres would take anything for one.
     pub is_text: bool,
+    /// Whether it is published. What is not is told to nobody, who writes included.
+    pub told: bool,
 }
 
 impl WriteTable {
-    pub async fn read(client: &Object, prefix: &str) -> Result<Self, Setback> {
+    pub async fn read(client: &Object, prefix: &str, publication: &str) -> Result<Self, Setback> {
         let query = include_str!("../../../sql/queries/write_table.sql");
-        let Some(row) = client.query_typed_opt(query, &[(&prefix, Type::TEXT)]).await? else {
+        let Some(row) = client.query_typed_opt(query, &[(&prefix, Type::TEXT), (&publication, Type::TEXT)]).await?
+        else {
             return Err(forbidden(prefix, None).into());
         };
         let rule: RuleSpec = serde_json::from_value(row.get("rule"))

@@ -68,7 +68,7 @@ async fn a_handshake_of_another_history_is_told_to_fetch_every_room() {
     // Whether they come before `walcast:resumed` or after it is not fixed.
     let mut resyncs = Vec::new();
     let mut resumed = Value::Null;
-    while resyncs.len() < 2 || resumed.is_null() {
+    while resyncs.len() < 3 || resumed.is_null() {
         match client.next().await {
             (event, payload) if event == "component:resync" => resyncs.push(payload),
             (event, payload) if event == "walcast:resumed" => resumed = payload,
@@ -78,6 +78,7 @@ async fn a_handshake_of_another_history_is_told_to_fetch_every_room() {
     assert_eq!(resumed["resumed"], false);
     assert!(resyncs.iter().any(|resync| resync["componentId"] == away.id), "{resyncs:?}");
     assert!(resyncs.iter().any(|resync| resync["entityId"] == "1"), "{resyncs:?}");
+    assert!(resyncs.iter().any(|resync| resync["userId"] == "ann"), "{resyncs:?}");
     away.rename("live").await;
     assert_eq!(names(&[client.next().await]), ["live"]);
 }

@@ -145,7 +145,7 @@ async fn a_stale_version_writes_nothing_and_says_what_is_there() {
 
 #[tokio::test]
 async fn a_rule_without_writable_is_refused_with_the_sql_that_allows_it_and_obeyed_at_once() {
-    let desk = Desk::new().await;
+    let mut desk = Desk::new().await;
     desk.database
         .sql(
             "CREATE TABLE kinds (name text PRIMARY KEY); INSERT INTO kinds VALUES ('a'); \
@@ -199,7 +199,37 @@ async fn a_rule_without_writable_is_refused_with_the_sql_that_allows_it_and_obey
     );
     desk.database.sql("SELECT walcast.broadcast_table('orders', prefix => 'order')").await;
     error(&desk.writer.request("order:update", json!({ "orderId": 1, "updates": { "amount": 4 } })).await, "forbidden");
+    desk.writer.emit("order:update", json!({ "orderId": 1, "updates": { "amount": 4 } })).await;
+    let told = desk.writer.expect("component:error").await;
+    assert_eq!(
+        (&told["event"], &told["orderId"]),
+        (&json!("order:update"), &json!(1)),
+        "without an ack, for which row"
+    );
     assert_eq!(desk.database.value::<i64>("SELECT sum(amount) FROM orders").await, 3);
+}
+
+#[tokio::test]
+async fn a_column_that_is_not_published_is_not_told_to_who_writes_either() {
+    let desk = Desk::new().await;
+    desk.database
+        .sql(
+            "CREATE TABLE orders (id int PRIMARY KEY, note text, seen text, hidden text, version bigint DEFAULT 1); \
+             INSERT INTO orders VALUES (1, 'a', 'b', 'secret'); \
+             CREATE FUNCTION mark() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN \
+               NEW.seen := 'seen ' || NEW.note; NEW.hidden := 'hidden ' || NEW.note; RETURN NEW; END $$; \
+             CREATE TRIGGER mark BEFORE UPDATE ON orders FOR EACH ROW EXECUTE FUNCTION mark(); \
+             SELECT walcast.keep_version('orders'); \
+             DROP PUBLICATION walcast; \
+             CREATE PUBLICATION walcast FOR TABLE walcast.rules, components, orders (id, note, seen, version); \
+             SELECT walcast.broadcast_table('orders', prefix => 'order', version => 'version', writable => ARRAY['note', 'hidden'])",
+        )
+        .await;
+    let update = |version| json!({ "orderId": 1, "updates": { "note": "x", "hidden": "mine" }, "version": version });
+    let ack = desk.write("order:update", update(1)).await;
+    assert_eq!(ack, json!({ "ok": true, "version": 2, "updates": { "seen": "seen x", "version": 2 } }));
+    let refused = error(&desk.writer.request("order:update", update(1)).await, "conflict");
+    assert_eq!(refused["current"], json!({ "version": 2, "note": "x" }));
 }
 
 #[tokio::test]
