@@ -17,6 +17,8 @@ mod presence;
 mod resume;
 mod rooms;
 mod sessions;
+#[cfg(test)]
+mod tests;
 mod throttle;
 mod window;
 

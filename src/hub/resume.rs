@@ -203,8 +203,9 @@ impl Dispatcher {
         match self.missed_since(socket, &wanted, began, &brought) {
             Ok((since, frames)) => {
                 let session = self.take_seat(socket, member, Some(id));
-                self.replay(socket, &frames);
+                // First: should the connection be lost again, the session must not be left without its rooms.
                 self.join(socket, &wanted, since);
+                self.replay(socket, &frames);
                 self.tell_company(socket, &wanted);
                 session
             }

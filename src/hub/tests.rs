@@ -1,0 +1,77 @@
+use std::{sync::Arc, time::Duration};
+
+use tokio::sync::oneshot;
+use tokio_util::sync::CancellationToken;
+
+use super::{
+    Batch, Comeback, Dispatcher, Entered, Frames, Hub, HubError, Limits, Member, Outbox, OutboxClosed, Position, Reply,
+    Reports, Retention, Settings, Subscription, User,
+};
+use crate::{
+    change::Lsn,
+    events::{Epoch, Offset, Room},
+};
+
+/// A connection, which may be lost.
+struct Line {
+    is_lost: bool,
+}
+
+impl Outbox for Line {
+    fn send(&self, _: Frames<'_>) -> Result<(), OutboxClosed> {
+        if self.is_lost { Err(OutboxClosed) } else { Ok(()) }
+    }
+    fn replay(&self, frames: Frames<'_>) -> Result<(), OutboxClosed> {
+        self.send(frames)
+    }
+    fn close(&self, _: &'static str) {}
+}
+
+async fn hub() -> Hub {
+    let settings = Settings {
+        retention: Retention { window: Duration::from_secs(60), bytes: 1 << 20 },
+        room_cap: 10,
+        replay_bytes: 1 << 20,
+        recovery: true,
+        tick: Duration::from_millis(1),
+        roster: 1,
+        limits: Limits::default(),
+        encode: |_, _, _| bytes::Bytes::new(),
+    };
+    let reports = Reports { begun: Box::new(|| {}), handed_on: Box::new(|_| {}), keep_from: Box::new(|_| {}) };
+    let (hub, dispatcher) = Dispatcher::new(settings, reports);
+    tokio::spawn(dispatcher.run(CancellationToken::new()));
+    let begin = Position { epoch: Epoch::new("e"), offset: Offset::before(Lsn(1)) };
+    hub.dispatch(Batch::Begin(begin)).await.expect("the dispatcher lives");
+    hub
+}
+
+async fn answer<T: Send + 'static>(ask: impl FnOnce(Reply<T>)) -> Result<T, HubError> {
+    let (sender, answer) = oneshot::channel();
+    ask(Box::new(move |reply| drop(sender.send(reply))));
+    answer.await.expect("an answer")
+}
+
+async fn connect(hub: &Hub, is_lost: bool, comeback: Option<Comeback>) -> Entered {
+    let user = User { id: "ann".into(), email: None };
+    let member = Member { user, recovers: true, outbox: Arc::new(Line { is_lost }) };
+    answer(|reply| hub.connect(member, Room::user("ann"), comeback, reply)).await.expect("it is taken in")
+}
+
+#[tokio::test]
+async fn who_is_cut_off_while_it_comes_back_comes_back_into_its_rooms() {
+    let hub = hub().await;
+    let room = Room::row("component", "x");
+    let Entered { socket, session, .. } = connect(&hub, false, None).await;
+    let subscription = Subscription { prefix: "component".into(), room: room.clone(), since: None };
+    let subscribed = answer(|reply| hub.subscribe(socket, subscription, reply)).await.expect("it is in");
+    let since = subscribed.position.offset.to_wire(&subscribed.position.epoch);
+    hub.disconnect(socket);
+    let back = || Comeback::Session { id: session.clone().expect("a session"), since: Some(since.clone()) };
+    let lost = connect(&hub, true, Some(back())).await;
+    hub.disconnect(lost.socket);
+    assert_eq!(connect(&hub, false, Some(back())).await.session, session, "it is back in all its rooms");
+    let (_, sessions) = answer(|reply| hub.farewell(reply)).await.expect("the sessions");
+    let rooms: Vec<&Room> = sessions.iter().flat_map(|session| &session.rooms).map(|(_, room, _)| room).collect();
+    assert_eq!(rooms, [&room]);
+}
