@@ -1,4 +1,4 @@
-use std::{collections::HashMap, time::Instant};
+use std::{collections::HashMap, sync::Arc, time::Instant};
 
 use bytestring::ByteString;
 use indexmap::IndexMap;
@@ -175,11 +175,14 @@ impl Dispatcher {
         }
     }
 
-    /// Sends the same to each. All are looked up before any is sent to: the kernel's work for a socket drives the next one's
-    /// memory out of the cache, and what is asked for together is waited for together.
+    /// Sends the same to each. All are looked up and touched before any is sent to: the kernel's work for one socket drives
+    /// the memory of the next out of the caches, and what is asked for together is waited for together.
     fn send_to_all(&mut self, sockets: &[SocketId], frames: Frames<'_>) {
         let outboxes: SmallVec<[_; SENDS_A_TURN]> =
             sockets.iter().filter_map(|socket| Some((*socket, &self.rooms.member(*socket)?.outbox))).collect();
+        for (_, outbox) in &outboxes {
+            std::hint::black_box(Arc::strong_count(outbox));
+        }
         let closed = outboxes.into_iter().filter(|(_, outbox)| outbox.send(frames).is_err());
         let closed: Vec<SocketId> = closed.map(|(socket, _)| socket).collect();
         closed.into_iter().for_each(|socket| self.remove(socket));
