@@ -79,8 +79,14 @@ async fn nothing_overtakes_what_is_held_back_also_for_who_is_cut_off() {
         let table = ["hot_rows", "hot_rows", "cold_rows"][random.random_range(0..3)];
         let (column, id) = (["a", "b"][random.random_range(0..2)], random.random_range(1..=3));
         database.sql(&format!("UPDATE {table} SET {column} = {step} WHERE id = {id}")).await;
-        if step % 40 == 0 {
-            network.cut();
+        match step % 60 {
+            0 => network.cut(),
+            // Back by now, so that they hear something live before the next cut.
+            30 if step > 60 => {
+                let back = f64::from(2 * (step / 60));
+                server.until_metric("walcast_recoveries_total{recovered=\"yes\"}", |count| count >= back).await;
+            }
+            _ => {}
         }
     }
     database.sql("UPDATE hot_rows SET a = -1, b = -1; UPDATE cold_rows SET a = -1, b = -1").await;
