@@ -91,9 +91,11 @@ impl From<tokio_postgres::Error> for BroadcastError {
     fn from(error: tokio_postgres::Error) -> Self {
         let Some(db) = error.as_db_error() else {
             tracing::debug!(%error, "a broadcast failed");
-            let is_lost = error.is_closed()
-                || std::error::Error::source(&error).is_some_and(|source| source.is::<std::io::Error>());
-            return if is_lost { BroadcastError::Unavailable } else { BroadcastError::Internal(error.to_string()) };
+            return if pool::is_lost(&error) {
+                BroadcastError::Unavailable
+            } else {
+                BroadcastError::Internal(error.to_string())
+            };
         };
         let said = db.hint().map_or_else(|| db.message().to_owned(), |hint| format!("{}: {hint}", db.message()));
         match db.code().code() {

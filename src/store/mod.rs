@@ -6,6 +6,7 @@ mod migrations;
 mod pool;
 mod publication;
 mod reads;
+mod rule_table;
 mod seed;
 mod sessions;
 mod slots;

@@ -39,6 +39,11 @@ impl Store {
     }
 }
 
+/// Whether it was the connection that failed, and no statement.
+pub(super) fn is_lost(error: &tokio_postgres::Error) -> bool {
+    error.is_closed() || std::error::Error::source(error).is_some_and(|source| source.is::<std::io::Error>())
+}
+
 /// A pool that connects when it is asked to: how long that may take, and how long to wait where all are busy.
 pub(super) fn build(dsn: &Dsn, size: usize, connect: Duration, wait: Duration) -> Result<Pool, StoreError> {
     let mut config = dsn.config().clone();

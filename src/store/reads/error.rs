@@ -1,5 +1,7 @@
 use deadpool_postgres::PoolError;
 
+use crate::store::pool::is_lost;
+
 /// Why a read failed.
 #[derive(Debug, thiserror::Error)]
 pub enum ReadError {
@@ -39,9 +41,7 @@ impl From<tokio_postgres::Error> for ReadError {
     fn from(error: tokio_postgres::Error) -> Self {
         let Some(db) = error.as_db_error() else {
             tracing::debug!(%error, "a read failed");
-            let is_lost = error.is_closed()
-                || std::error::Error::source(&error).is_some_and(|source| source.is::<std::io::Error>());
-            return match is_lost {
+            return match is_lost(&error) {
                 true => ReadError::Unavailable("the database cannot be reached: try again".to_owned()),
                 false => ReadError::Internal(error.to_string()),
             };

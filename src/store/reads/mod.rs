@@ -11,7 +11,7 @@ use std::time::Duration;
 use deadpool_postgres::{Object, Pool};
 use tokio_postgres::{IsolationLevel, Statement, Transaction};
 
-use super::{StoreError, pool};
+use super::{StoreError, pool, rule_table::DESCRIBES};
 use crate::postgres::Dsn;
 
 pub use error::ReadError;
@@ -104,7 +104,7 @@ impl Reads {
     ) -> Result<Found, ReadError> {
         // To plan them takes longer than to carry them out; each connection does it once.
         let begins = client.prepare_cached(include_str!("../../../sql/queries/begin_read.sql")).await?;
-        let describes = client.prepare_cached(table::DESCRIBES).await?;
+        let describes = client.prepare_cached(DESCRIBES).await?;
         // One snapshot for the mark and the rows.
         let transaction =
             client.build_transaction().isolation_level(IsolationLevel::RepeatableRead).read_only(true).start().await?;

@@ -6,14 +6,12 @@ use tokio_postgres::{
     types::{ToSql, Type},
 };
 
-use super::{
-    Page, ReadError, Selection,
-    table::{Column, ReadTable},
-};
+use super::{Page, ReadError, Selection, table::ReadTable};
 use crate::{
     change::{Cell, Row},
     events::{join_key, row_to_json, split_key, value_to_json},
     postgres::quote::identifier,
+    store::rule_table::Column,
 };
 
 /// The statements of one read.

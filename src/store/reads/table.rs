@@ -1,5 +1,3 @@
-use serde::Deserialize;
-use serde_json::Value;
 use sha2::{Digest, Sha256};
 use tokio_postgres::{Statement, Transaction};
 
@@ -7,6 +5,7 @@ use super::ReadError;
 use crate::{
     change::{self, Table},
     events::{Mapper, RuleSpec},
+    store::rule_table::{Column, RuleTable, key},
 };
 
 /// A table as reads know it: what its publication shows, and its rule.
@@ -24,20 +23,6 @@ pub struct ReadTable {
     pub told: Table,
 }
 
-#[derive(Clone, Debug, Deserialize)]
-pub struct Column {
-    pub name: String,
-    pub oid: u32,
-    /// Its type, quoted, with its schema.
-    #[serde(rename = "type")]
-    pub type_name: String,
-    /// Whether it is published.
-    pub told: bool,
-}
-
-/// Its parameters are a prefix and a publication.
-pub const DESCRIBES: &str = include_str!("../../../sql/queries/read_table.sql");
-
 impl ReadTable {
     /// `None`: no published table has a rule with this prefix.
     pub async fn read(
@@ -47,34 +32,24 @@ impl ReadTable {
         publication: &str,
     ) -> Result<Option<Self>, ReadError> {
         let Some(row) = transaction.query_opt(describes, &[&prefix, &publication]).await? else { return Ok(None) };
-        let Ok(rule) = serde_json::from_value::<RuleSpec>(row.try_get("rule")?) else { return Ok(None) };
+        let RuleTable { rule, oid, is_partitioned, filter, columns, primary_key, .. } = RuleTable::from_row(&row)?;
         // A rule that cannot be followed is not in force: its table goes by its own name.
-        if Mapper::new(vec![rule.clone()]).is_err() {
-            return Ok(None);
-        }
-        let read = |column| -> Result<Option<Value>, tokio_postgres::Error> { row.try_get(column) };
-        let columns: Vec<Column> =
-            read("columns")?.and_then(|columns| serde_json::from_value(columns).ok()).unwrap_or_default();
-        let key: Option<Vec<String>> = match &rule.id_column {
-            Some(id) => Some(vec![id.clone()]),
-            None => read("key")?.and_then(|key| serde_json::from_value(key).ok()),
-        };
+        let Some(rule) = rule.ok().filter(|rule| Mapper::new(vec![rule.clone()]).is_ok()) else { return Ok(None) };
         // What is not published serves nobody for asking either.
         let find = |name: &String| columns.iter().find(|column| column.told && column.name == *name).cloned();
-        let key: Option<Vec<Column>> = key.and_then(|key| key.iter().map(find).collect());
+        let key: Option<Vec<Column>> = key(&rule, primary_key).and_then(|key| key.iter().map(find).collect());
         let Some(key) = key.filter(|key| !key.is_empty()) else { return Ok(None) };
         let entity = rule.entity_type_column.as_ref().and_then(find).zip(rule.entity_id_column.as_ref().and_then(find));
         let told = columns.iter().filter(|column| column.told);
         let told = Table {
             schema: rule.schema_name.as_str().into(),
             name: rule.table_name.as_str().into(),
-            oid: Some(row.try_get("oid")?),
+            oid,
             columns: told
                 .map(|column| change::Column { name: column.name.as_str().into(), type_oid: column.oid })
                 .collect(),
             key: None,
         };
-        let (is_partitioned, filter) = (row.try_get("is_partitioned")?, row.try_get("filter")?);
         Ok(Some(ReadTable { rule, is_partitioned, filter, key, entity, told }))
     }
 

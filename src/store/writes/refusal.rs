@@ -1,6 +1,8 @@
 use deadpool_postgres::{PoolError, TimeoutType};
 use tokio_postgres::error::DbError;
 
+use crate::store::pool::is_lost;
+
 /// Why a write was not carried out.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum WriteError {
@@ -90,9 +92,7 @@ pub enum Verdict {
 /// Decides by the error's SQLSTATE. See <https://www.postgresql.org/docs/current/errcodes-appendix.html>.
 pub fn verdict(error: &tokio_postgres::Error) -> Verdict {
     let Some(db) = error.as_db_error() else {
-        let is_lost =
-            error.is_closed() || std::error::Error::source(error).is_some_and(|source| source.is::<std::io::Error>());
-        return match is_lost {
+        return match is_lost(error) {
             true => Verdict::Reconnect(WriteError::unavailable("the connection to the database was lost")),
             false => Verdict::Refuse(WriteError::Internal(error.to_string())),
         };

@@ -6,11 +6,8 @@
 //! | `$2` | the values to be written, as the text of a JSON object |
 //! | `$3` | who writes |
 
-use super::{
-    Values,
-    table::{Column, WriteTable},
-};
-use crate::{events::NestedSpec, postgres::quote};
+use super::{Values, table::WriteTable};
+use crate::{events::NestedSpec, postgres::quote, store::rule_table::Column};
 
 use quote::{identifier, literal};
 

@@ -1,10 +1,11 @@
 use deadpool_postgres::Object;
-use serde::Deserialize;
-use serde_json::Value;
 use tokio_postgres::types::Type;
 
 use super::{Action, Values, WriteError, refusal::Setback};
-use crate::events::{NestedSpec, RuleSpec};
+use crate::{
+    events::{NestedSpec, RuleSpec},
+    store::rule_table::{Column, DESCRIBES, RuleTable, key},
+};
 
 /// A table as writes know it: its rule, and its columns.
 #[derive(Debug)]
@@ -17,36 +18,19 @@ pub struct WriteTable {
     pub key: Vec<String>,
 }
 
-#[derive(Debug, Deserialize)]
-pub struct Column {
-    pub name: String,
-    pub oid: u32,
-    /// Its type, quoted, with its schema.
-    #[serde(rename = "type")]
-    pub type_name: String,
-    /// A text of some kind. Postgres would take anything for one.
-    pub is_text: bool,
-    /// Whether it is published. What is not is told to nobody, who writes included.
-    pub told: bool,
-}
-
 impl WriteTable {
     pub async fn read(client: &Object, prefix: &str, publication: &str) -> Result<Self, Setback> {
-        let query = include_str!("../../../sql/queries/write_table.sql");
-        let Some(row) = client.query_typed_opt(query, &[(&prefix, Type::TEXT), (&publication, Type::TEXT)]).await?
-        else {
+        let parameters = [(&prefix as _, Type::TEXT), (&publication as _, Type::TEXT)];
+        let Some(row) = client.query_typed_opt(DESCRIBES, &parameters).await? else {
             return Err(forbidden(prefix, None).into());
         };
-        let rule: RuleSpec = serde_json::from_value(row.get("rule"))
-            .map_err(|error| WriteError::Internal(format!("the rule of `{prefix}` cannot be read: {error}")))?;
-        let columns: Option<Vec<Column>> =
-            row.get::<_, Option<Value>>("columns").and_then(|value| serde_json::from_value(value).ok());
-        let primary_key = || row.get::<_, Option<Value>>("key").and_then(|key| serde_json::from_value(key).ok());
-        let key = rule.id_column.clone().map(|id| vec![id]).or_else(primary_key);
-        let (Some(columns), Some(key)) = (columns, key) else {
-            return Err(WriteError::Internal(format!("the table of `{prefix}` is gone, or has no key")).into());
-        };
-        Ok(WriteTable { rule, mark: row.get("mark"), columns, key })
+        let RuleTable { rule, mark, columns, primary_key, .. } = RuleTable::from_row(&row)?;
+        let rule =
+            rule.map_err(|error| WriteError::Internal(format!("the rule of `{prefix}` cannot be read: {error}")))?;
+        match key(&rule, primary_key) {
+            Some(key) if !columns.is_empty() => Ok(WriteTable { rule, mark, columns, key }),
+            _ => Err(WriteError::Internal(format!("the table of `{prefix}` is gone, or has no key")).into()),
+        }
     }
 
     pub fn column(&self, name: &str) -> Option<&Column> {

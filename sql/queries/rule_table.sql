@@ -1,6 +1,7 @@
--- What a read under prefix $1 has to know: its rule, and what publication $2 shows of the rule's table. No row: there is no
--- such rule, or the table is not published.
+-- What reads and writes under prefix $1 have to know: the rule, as the mark says it stands now, its table, and what publication
+-- $2 shows of it.
 SELECT to_jsonb(r) AS rule,
+       r.xmin::text || r.ctid::text AS mark,
        c.oid AS oid,
        c.relkind = 'p' AS is_partitioned,
        -- Row filters came with Postgres 15.
@@ -9,8 +10,10 @@ SELECT to_jsonb(r) AS rule,
                    'name', a.attname,
                    'oid', a.atttypid::bigint,
                    'type', format('%I.%I', tn.nspname, ty.typname),
+                   'is_text', ty.typcategory = 'S',
                    -- So did lists of columns. Up to 17, generated columns stand among them, which the log does not tell.
                    'told', (a.attgenerated = '' OR current_setting('server_version_num')::int >= 180000)
+                           AND t.published IS NOT NULL
                            AND coalesce(t.published -> 'attnames' ? a.attname, a.attgenerated = '')) ORDER BY a.attnum)
           FROM pg_catalog.pg_attribute a
           JOIN pg_catalog.pg_type ty ON ty.oid = a.atttypid
@@ -22,9 +25,9 @@ SELECT to_jsonb(r) AS rule,
           JOIN pg_catalog.pg_attribute a ON a.attrelid = i.indrelid AND a.attnum = k.attnum
          WHERE i.indrelid = c.oid AND i.indisprimary) AS key
   FROM walcast.rules r
-  JOIN pg_catalog.pg_namespace n ON n.nspname = r.schema_name
-  JOIN pg_catalog.pg_class c ON c.relnamespace = n.oid AND c.relname = r.table_name
-  JOIN (SELECT p.schemaname, p.tablename, to_jsonb(p) AS published
-          FROM pg_catalog.pg_publication_tables p WHERE p.pubname = $2::name) t
-    ON t.schemaname = n.nspname AND t.tablename = c.relname
+  LEFT JOIN (pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace)
+         ON n.nspname = r.schema_name AND c.relname = r.table_name
+  LEFT JOIN (SELECT p.schemaname, p.tablename, to_jsonb(p) AS published
+               FROM pg_catalog.pg_publication_tables p WHERE p.pubname = $2::text::name) t
+         ON t.schemaname = r.schema_name AND t.tablename = r.table_name
  WHERE r.prefix = $1
