@@ -70,7 +70,8 @@ pub async fn serve(args: ServeArgs, stop: CancellationToken) -> Result<(), Serve
         .await
         .map_err(|source| ServeError::Listen { address, source })?;
     let address = listener.address().unwrap_or(address);
-    // Of the stream, its pipeline and what stands beside them; they end a moment after `stop`, since what they hold is handed over first.
+    // Of the stream, its pipeline and what stands beside them; they end a moment after `stop`, since what they hold is
+    // handed over first.
     let ending = CancellationToken::new();
     signal::reload_on_hangup(tls, verifier.clone(), ending.clone());
     signal::follow_keys(verifier.clone(), ending.clone());

@@ -105,6 +105,14 @@ impl Responder {
         Responder { link, event, ids, ack }
     }
 
+    /// Succeeds or fails.
+    pub fn answer(self, outcome: Result<Map<String, Value>, Failure>) {
+        match outcome {
+            Ok(answer) => self.succeed(answer),
+            Err(failure) => self.fail(failure),
+        }
+    }
+
     /// `{ok: true, …}`; nothing where no ack was asked for.
     pub fn succeed(self, mut answer: Map<String, Value>) {
         answer.insert("ok".into(), true.into());

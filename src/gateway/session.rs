@@ -131,10 +131,7 @@ impl Session {
             Some(("presence", "update")) => signal::state(hub, self.id, &message.payload, responder),
             Some((prefix, "subscribe")) => subscribe::subscribe(hub, self.id, prefix, &message.payload, responder),
             Some((prefix, "unsubscribe")) => subscribe::unsubscribe(hub, self.id, prefix, &message.payload, responder),
-            Some(("auth", "refresh")) => match self.refresh(message) {
-                Ok(answer) => responder.succeed(answer),
-                Err(failure) => responder.fail(failure),
-            },
+            Some(("auth", "refresh")) => responder.answer(self.refresh(message)),
             Some((_, "typing" | "cursor")) => {
                 signal::event(hub, self.id, &message.event, &message.payload, responder);
             }

@@ -34,10 +34,7 @@ fn tell(hub: &Hub, socket: SocketId, signal: Signal, responder: Responder) {
     hub.signal(
         socket,
         signal,
-        Box::new(move |outcome| match outcome {
-            Ok(()) => responder.succeed(Map::new()),
-            Err(error) => responder.fail(error.into()),
-        }),
+        Box::new(move |outcome| responder.answer(outcome.map(|()| Map::new()).map_err(Failure::from))),
     );
 }
 

@@ -19,9 +19,8 @@ pub fn subscribe(hub: &Hub, socket: SocketId, prefix: &str, payload: &Map<String
     hub.subscribe(
         socket,
         subscription,
-        Box::new(move |outcome| match outcome {
-            Ok(subscribed) => responder.succeed(answer(&room, &subscribed)),
-            Err(error) => responder.fail(error.into()),
+        Box::new(move |outcome| {
+            responder.answer(outcome.map(|subscribed| answer(&room, &subscribed)).map_err(Failure::from));
         }),
     );
 }
@@ -35,10 +34,7 @@ pub fn unsubscribe(hub: &Hub, socket: SocketId, prefix: &str, payload: &Map<Stri
     hub.unsubscribe(
         socket,
         room,
-        Box::new(move |outcome| match outcome {
-            Ok(()) => responder.succeed(Map::new()),
-            Err(error) => responder.fail(error.into()),
-        }),
+        Box::new(move |outcome| responder.answer(outcome.map(|()| Map::new()).map_err(Failure::from))),
     );
 }
 

@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use bytestring::ByteString;
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 
 use super::{
     Dispatcher, Frame, Frames, HubError, Reply, Signal, SocketId, User, Weight,
@@ -42,8 +42,8 @@ impl Dispatcher {
         for (room, news) in self.presence.take_untold(Instant::now()) {
             let audience = self.rooms.by_prefix(&room);
             let sockets: usize = audience.iter().map(|(_, sockets)| sockets.len()).sum();
-            let roster = self.roster(&room);
-            let (each, all) = (news.len() * CHANGE_BYTES, (roster.len() + 1) * CHANGE_BYTES);
+            let named = self.presence.count(&room).min(self.settings.roster);
+            let (each, all) = (news.len() * CHANGE_BYTES, (named + 1) * CHANGE_BYTES);
             let changes = (each <= all).then(|| self.presence.changes(&room, news));
             for (prefix, sockets) in audience {
                 if let Some(changes) = &changes {
@@ -57,7 +57,7 @@ impl Dispatcher {
                     }
                 } else {
                     // In place of what is never left out it is not left out either, nor does it overtake any of that.
-                    let frame = self.roster_frame(&room, &prefix, &roster, Weight::Durable);
+                    let frame = self.roster_frame(&room, &prefix, Weight::Durable);
                     self.burst.add_for(frame, sockets);
                 }
                 if self.burst.is_full() {
@@ -102,8 +102,7 @@ impl Dispatcher {
         };
         rooms.retain(|room| self.rooms.is_in(socket, room));
         let Some(room) = rooms.first() else { return reply(Err(HubError::NotInRoom)) };
-        payload.insert("userId".into(), (*user.id).into());
-        payload.insert("userEmail".into(), user.email.as_deref().into());
+        name(&mut payload, &user);
         if let Some(state) = state {
             self.presence.set_state(room, &user.id, state.clone());
             payload.insert("state".into(), state);
@@ -117,8 +116,7 @@ impl Dispatcher {
     fn change(&self, room: &Room, prefix: &str, user: &User, is_here: bool) -> Frame {
         let event = if is_here { "user-joined" } else { "user-left" };
         let mut payload = ids(room, prefix);
-        payload.insert("userId".into(), (*user.id).into());
-        payload.insert("userEmail".into(), user.email.as_deref().into());
+        name(&mut payload, user);
         self.frame(&format!("{prefix}:{event}"), &payload, None)
     }
 
@@ -135,24 +133,29 @@ impl Dispatcher {
         socket: SocketId,
         rooms: impl Iterator<Item = (&'a ByteString, &'a Room)>,
     ) {
-        let frames: Vec<Frame> =
-            rooms.map(|(prefix, room)| self.roster_frame(room, prefix, &self.roster(room), volatile(room))).collect();
+        let frames: Vec<Frame> = rooms.map(|(prefix, room)| self.roster_frame(room, prefix, volatile(room))).collect();
         self.send(socket, Frames::all(&frames));
     }
 
     /// The users in a room, as many as are named.
-    pub(super) fn roster(&self, room: &Room) -> Vec<Present> {
-        self.presence.users(room).take(self.settings.roster).cloned().collect()
+    pub(super) fn roster(&self, room: &Room) -> impl Iterator<Item = &Present> {
+        self.presence.users(room).take(self.settings.roster)
     }
 
     /// `presence:roster {…ids, users, count}`: takes the place of all that was told of a room before.
-    fn roster_frame(&self, room: &Room, prefix: &str, users: &[Present], weight: Weight) -> Frame {
+    fn roster_frame(&self, room: &Room, prefix: &str, weight: Weight) -> Frame {
         let mut payload = ids(room, prefix);
         payload.insert("count".into(), json!(self.presence.count(room)));
-        payload.insert("users".into(), json!(users));
+        payload.insert("users".into(), json!(self.roster(room).collect::<Vec<_>>()));
         let wire = (self.settings.encode)("presence:roster", &Value::from(payload).to_string(), None);
         Frame::new(wire, weight)
     }
+}
+
+/// Says of whom a payload is.
+fn name(payload: &mut Map<String, Value>, user: &User) {
+    payload.insert("userId".into(), (*user.id).into());
+    payload.insert("userEmail".into(), user.email.as_deref().into());
 }
 
 /// Of a roster for one socket, which may be in a thousand rooms: all of them may be more than waits for a slow client.

@@ -133,6 +133,13 @@ impl Dispatcher {
         self.quicken();
     }
 
+    /// Into rooms, with what was missed in them. First the rooms: should the connection be lost again, its session must not be
+    /// left without them.
+    fn bring_back(&mut self, socket: SocketId, wanted: &[Wanted], since: Offset, missed: &[Frame]) {
+        self.join(socket, wanted, since);
+        self.replay(socket, missed);
+    }
+
     fn tell_company(&mut self, socket: SocketId, wanted: &[Wanted]) {
         self.tell_rosters(
             socket,
@@ -150,10 +157,7 @@ impl Dispatcher {
             wanted.into_iter().partition(|wanted| since.is_ok_and(|since| self.covers(wanted, since)));
         let mut gap = HISTORY_GAP;
         match since.and_then(|since| Ok((since, self.missed(socket, &covered, since)?))) {
-            Ok((since, frames)) => {
-                self.replay(socket, &frames);
-                self.join(socket, &covered, since);
-            }
+            Ok((since, frames)) => self.bring_back(socket, &covered, since, &frames),
             Err(why) => {
                 self.refused(socket, brought, why);
                 gap = why;
@@ -203,9 +207,7 @@ impl Dispatcher {
         match self.missed_since(socket, &wanted, began, &brought) {
             Ok((since, frames)) => {
                 let session = self.take_seat(socket, member, Some(id));
-                // First: should the connection be lost again, the session must not be left without its rooms.
-                self.join(socket, &wanted, since);
-                self.replay(socket, &frames);
+                self.bring_back(socket, &wanted, since, &frames);
                 self.tell_company(socket, &wanted);
                 session
             }
@@ -279,7 +281,7 @@ impl Dispatcher {
             return reply(Err(HubError::Gone));
         }
         self.join(socket, std::slice::from_ref(&wanted), since);
-        let (users, count) = (self.roster(&wanted.room), self.presence.count(&wanted.room));
+        let (users, count) = (self.roster(&wanted.room).cloned().collect(), self.presence.count(&wanted.room));
         reply(Ok(Subscribed { position, resumed, users, count }));
         if let (false, Some(prefix)) = (is_back, &wanted.prefix) {
             self.welcome(socket, &wanted.room, prefix);

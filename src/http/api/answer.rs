@@ -84,6 +84,13 @@ impl ApiError {
         ApiError::new(StatusCode::SERVICE_UNAVAILABLE, "unavailable", message)
     }
 
+    /// What it is made of is for who runs the server.
+    fn internal(what: &str, message: &str) -> Self {
+        tracing::error!("a {what} failed: {message}");
+        let told = format!("the {what} failed: see the server's log");
+        ApiError::new(StatusCode::INTERNAL_SERVER_ERROR, "internal", &told)
+    }
+
     pub fn path() -> Self {
         ApiError::new(StatusCode::NOT_FOUND, "not_found", "there is nothing under this path")
     }
@@ -113,11 +120,7 @@ impl From<ReadError> for ApiError {
             ReadError::NotFound(_) => ApiError::new(StatusCode::NOT_FOUND, "not_found", &message),
             ReadError::Forbidden(_) => ApiError::new(StatusCode::FORBIDDEN, "forbidden", &message),
             ReadError::Unavailable(_) => ApiError::unavailable(&message),
-            ReadError::Internal(_) => {
-                // What it is made of is for who runs the server.
-                tracing::error!("a read failed: {message}");
-                ApiError::new(StatusCode::INTERNAL_SERVER_ERROR, "internal", "the read failed: see the server's log")
-            }
+            ReadError::Internal(_) => ApiError::internal("read", &message),
         }
     }
 }
@@ -129,15 +132,7 @@ impl From<BroadcastError> for ApiError {
             BroadcastError::Invalid(_) => ApiError::invalid(&message),
             BroadcastError::TooLarge(_) => ApiError::too_large(&message),
             BroadcastError::Unavailable | BroadcastError::Unknown => ApiError::unavailable(&message),
-            BroadcastError::Forbidden | BroadcastError::Internal(_) => {
-                // What it is made of is for who runs the server.
-                tracing::error!("a broadcast failed: {message}");
-                ApiError::new(
-                    StatusCode::INTERNAL_SERVER_ERROR,
-                    "internal",
-                    "the broadcast failed: see the server's log",
-                )
-            }
+            BroadcastError::Forbidden | BroadcastError::Internal(_) => ApiError::internal("broadcast", &message),
         }
     }
 }
