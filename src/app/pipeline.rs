@@ -3,7 +3,7 @@ use std::time::Duration;
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
-use super::{Mapping, MappingError, sessions};
+use super::{Mapping, MappingError, lag::Newest, sessions};
 use crate::{
     change::{Entry, Lsn},
     events::{Epoch, Offset},
@@ -11,6 +11,7 @@ use crate::{
     hub::{Batch, Events, Hub, Position},
     replication::{self, Connected, Feed},
     store::{Store, StoreError},
+    telemetry,
 };
 
 /// How long to wait before the database is asked again.
@@ -21,6 +22,7 @@ pub struct Pipeline {
     store: Store,
     hub: Hub,
     health: Health,
+    newest: Newest,
     slot: String,
     mapping: Option<Mapping>,
     /// No other server has had the slot since it was ours.
@@ -33,8 +35,8 @@ pub struct Pipeline {
 }
 
 impl Pipeline {
-    pub fn new(store: Store, hub: Hub, health: Health, slot: String, stop: CancellationToken) -> Self {
-        Pipeline { store, hub, health, slot, mapping: None, leads: false, is_open: false, catch_up: None, stop }
+    pub fn new(store: Store, hub: Hub, health: Health, newest: Newest, slot: String, stop: CancellationToken) -> Self {
+        Pipeline { store, hub, health, newest, slot, mapping: None, leads: false, is_open: false, catch_up: None, stop }
     }
 
     /// Runs until the stream ends. `first` is what the feed brought already.
@@ -94,6 +96,9 @@ impl Pipeline {
     /// `None`: the server is stopping.
     async fn hand_on(&mut self, batch: replication::Batch) -> Option<()> {
         let mapping = self.mapping.as_mut()?;
+        let mut way = batch.way;
+        way.map();
+        let (mut transactions, mut changes) = (0, 0);
         let mut mapped = Events { wal_end: batch.wal_end, is_open: self.is_open, ..Events::default() };
         for entry in batch.entries {
             while let Err(error) = mapping.prepare(&entry).await {
@@ -102,13 +107,17 @@ impl Pipeline {
             match &entry {
                 Entry::Begin(begin) => {
                     self.hub.note_commit(begin.xid, begin.commit_lsn);
+                    self.newest.set(begin.committed_at);
+                    way.transaction(begin.xid, begin.commit_lsn);
                     mapped.is_open = true;
                 }
                 Entry::Commit(commit) => {
                     mapped.is_open = false;
                     mapped.handed_on = Some(commit.end_lsn);
+                    transactions += 1;
                 }
-                Entry::Change(_) | Entry::Message(_) | Entry::Unreadable(_) => {}
+                Entry::Change(_) => changes += 1,
+                Entry::Message(_) | Entry::Unreadable(_) => {}
             }
             mapping.map(entry, &mut mapped.events);
             if let (Some(rules), Some(end)) = (mapping.take_rules_change(), mapped.handed_on) {
@@ -119,6 +128,10 @@ impl Pipeline {
             }
         }
         self.is_open = mapped.is_open;
+        telemetry::streamed(transactions, changes);
+        way.brought(transactions, changes);
+        way.wait();
+        mapped.way = way;
         self.hub.dispatch(Batch::Events(mapped)).await.ok()?;
         self.catch_up_to(batch.wal_end).await;
         Some(())

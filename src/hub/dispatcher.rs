@@ -79,6 +79,7 @@ pub struct Dispatcher {
     pub(super) stands_by: bool,
     /// The sessions were handed over to the next server.
     pub(super) stopping: bool,
+    pub(super) counts: telemetry::Dispatched,
     window: Window,
     told_position: Instant,
 }
@@ -111,6 +112,7 @@ impl Dispatcher {
             pulse: None,
             stands_by: false,
             stopping: false,
+            counts: telemetry::Dispatched::default(),
             window: Window::new(settings.retention.window),
             told_position: Instant::now(),
         };
@@ -218,7 +220,8 @@ impl Dispatcher {
         }
     }
 
-    async fn take_events(&mut self, batch: Events) {
+    async fn take_events(&mut self, mut batch: Events) {
+        batch.way.dispatch();
         for event in &batch.events {
             self.dispatch(event);
             if self.burst.is_full() {
@@ -229,7 +232,8 @@ impl Dispatcher {
             self.crowd = Crowd::default();
         }
         self.flush().await;
-        telemetry::events(batch.events.len() as u64);
+        self.counts.events(batch.events.len());
+        batch.way.told(batch.events.len());
         if let Some(position) = &mut self.position {
             position.offset = position.offset.max(Offset::before(batch.wal_end));
         }

@@ -20,4 +20,5 @@ pub use migrations::{Migrated, migrate};
 pub use pool::Store;
 pub use reads::{Found, Page, Read, ReadError, Reads, Selection, Snapshot};
 pub use sessions::SavedSession;
+pub use slots::Standing;
 pub use writes::{Action, Identity, Values, Write, WriteError, WriteSettings, Writes, Written};
