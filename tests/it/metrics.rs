@@ -1,4 +1,4 @@
-//! What is counted: `/metrics`, and docs/metrics.md, which lists it.
+//! What is counted, and what speaks of it: `/metrics`, docs/metrics.md, the dashboard and the alerts.
 
 mod books;
 mod counted;
@@ -9,7 +9,7 @@ use std::{
     process::{Command, Output, Stdio},
 };
 
-use walcast::telemetry::ALL;
+use walcast::telemetry::{ALL, Kind};
 
 fn read(name: &str) -> String {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(name);
@@ -19,6 +19,21 @@ fn read(name: &str) -> String {
 /// The names of all metrics.
 fn known() -> BTreeSet<&'static str> {
     ALL.iter().map(|metric| metric.name).collect()
+}
+
+/// The metrics that a text speaks of. Those of a histogram by the names of their series, which others do not have.
+fn spoken_of(text: &str) -> BTreeSet<String> {
+    let is_word = |c: char| c.is_ascii_alphanumeric() || c == '_';
+    let words = text.split(|c| !is_word(c)).filter(|word| {
+        ["walcast_", "process_"].iter().any(|prefix| word.starts_with(prefix)) && !word.ends_with("_client")
+    });
+    let histograms = ALL.iter().filter(|metric| matches!(metric.kind, Kind::Histogram(_)));
+    let histograms: BTreeSet<&str> = histograms.map(|metric| metric.name).collect();
+    let metric = |word: &str| {
+        let base = ["_bucket", "_sum", "_count"].iter().find_map(|series| word.strip_suffix(series));
+        base.filter(|base| histograms.contains(base)).unwrap_or(word).to_owned()
+    };
+    words.map(metric).collect()
 }
 
 /// Runs Prometheus's own tool in `deploy/`.
