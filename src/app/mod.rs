@@ -1,5 +1,6 @@
 //! The composition root: builds the stages, spawns them, and drains them with a deadline.
 
+mod authority;
 mod lag;
 mod mapping;
 mod pipeline;
@@ -25,7 +26,7 @@ use crate::{
     hub::{self, Dispatcher},
     postgres::{Dsn, advised},
     replication::{self, Progress, ReplicationError},
-    store::{self, Broadcasts, Reads, Store, StoreError, Writes},
+    store::{self, Broadcasts, Reads, RowSecurity, Store, StoreError, Writes},
     telemetry,
 };
 
@@ -100,9 +101,10 @@ pub async fn serve(args: ServeArgs, stop: CancellationToken) -> Result<(), Serve
     // Nothing came: it cannot stream, or is to stop.
     let Some(first) = first else { return Ok(streaming.await??) };
 
-    let (hub, dispatcher) = Dispatcher::new(args.hub(), reports(&progress));
+    let security = RowSecurity::new(&dsn, &settings.publication, &args.stream.client_role)?;
+    let (hub, dispatcher) = Dispatcher::new(args.hub(), reports(&progress), Arc::new(security.clone()));
     let health = Health::default();
-    let writes = Writes::new(&dsn, &settings.publication, args.writes.settings())?;
+    let writes = Writes::new(&dsn, &settings.publication, &args.stream.client_role, args.writes.settings())?;
     tokio::spawn(writes.clone().prune(ending.clone()));
     let (routes, sockets) = gateway::build(gateway::Settings {
         hub: hub.clone(),
@@ -118,7 +120,7 @@ pub async fn serve(args: ServeArgs, stop: CancellationToken) -> Result<(), Serve
         compress: args.gateway.compress_above,
         token_grace: args.gateway.token_grace,
     });
-    let reads = Reads::new(&dsn, &settings.publication)?;
+    let reads = Reads::new(&dsn, &settings.publication, &args.stream.client_role)?;
     let broadcasts = Broadcasts::new(&dsn)?;
     let api = http::Api { reads, broadcasts, hub: hub.clone(), verifier, health: health.clone() };
     let router = http::router(health.clone(), exposition.clone(), routes, api, origins);
@@ -134,8 +136,15 @@ pub async fn serve(args: ServeArgs, stop: CancellationToken) -> Result<(), Serve
         exposition,
     };
     tokio::spawn(watch.run(ending.clone()));
-    let pipeline =
-        Pipeline::new(store.clone(), hub.clone(), health.clone(), newest, settings.slot.clone(), ending.clone());
+    let pipeline = Pipeline::new(
+        store.clone(),
+        security,
+        hub.clone(),
+        health.clone(),
+        newest,
+        settings.slot.clone(),
+        ending.clone(),
+    );
     let mut pipeline = tokio::spawn(pipeline.run(first, batches));
     let closing = CancellationToken::new();
     let mut serving = tokio::spawn(serve_http(listener, router, closing.clone()));

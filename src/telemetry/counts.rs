@@ -207,16 +207,16 @@ pub enum Answer {
 
 /// Row-level security is to say whether users may see rows: one question for each pair. Count it for each pair that needs an
 /// answer, wherever that will come from, and its answer by [`row_security_answered`].
-pub fn row_security_asked(questions: u64) {
-    add(&names::ROW_SECURITY_QUESTIONS, questions);
+pub fn row_security_asked(questions: usize) {
+    add(&names::ROW_SECURITY_QUESTIONS, questions as u64);
 }
 
 /// It has said so, yes or no. A question without an answer (the database failed, or took too long) counts as none: that is
 /// what the alert looks for.
-pub fn row_security_answered(from: Answer, answers: u64) {
+pub fn row_security_answered(from: Answer, answers: usize) {
     let from = match from {
         Answer::Cache => "cache",
         Answer::Database => "database",
     };
-    add_of(&names::ROW_SECURITY_ANSWERS, from, answers);
+    add_of(&names::ROW_SECURITY_ANSWERS, from, answers as u64);
 }
