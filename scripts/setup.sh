@@ -32,6 +32,7 @@ if [[ $goal == test ]]; then
     have nginx || missing "nginx" nginx
     have chromium || missing "Chromium" chromium
     have haproxy || missing "HAProxy" haproxy
+    have promtool || missing "promtool" prometheus
 fi
 
 if ((${#packages[@]} > 0)); then

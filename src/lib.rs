@@ -10,7 +10,7 @@
 //! | floor | module | its job |
 //! |---|---|---|
 //! | 0 | [`change`] | what the WAL says, as plain data: position, table, cell, change |
-//! | 0 | [`telemetry`] | every metric, named once |
+//! | 0 | [`telemetry`] | every metric, named once; traces |
 //! | 1 | [`decode`] | the bytes of `pgoutput` and `wal2json` into changes; no IO |
 //! | 1 | [`events`] | rules turn changes into events: name, payload, rooms, offset; no IO |
 //! | 1 | [`auth`] | who a socket is: tokens signed and verified |

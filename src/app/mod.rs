@@ -1,19 +1,23 @@
 //! The composition root: builds the stages, spawns them, and drains them with a deadline.
 
 mod authority;
+mod lag;
 mod mapping;
 mod pipeline;
 mod sessions;
 mod signal;
+mod watch;
 
 use std::{net::SocketAddr, sync::Arc, time::Duration};
 
 use tokio::{sync::mpsc, task::JoinHandle};
 use tokio_util::sync::CancellationToken;
 
+use lag::Newest;
 pub use mapping::{Mapping, MappingError};
 use pipeline::Pipeline;
 pub use signal::stop_on_signal;
+use watch::Watch;
 
 use crate::{
     config::{ConfigError, ServeArgs},
@@ -40,7 +44,7 @@ pub enum ServeError {
     #[error("cannot listen on {address} (WALCAST_LISTEN): {source}; stop what uses the port, or choose another")]
     Listen { address: SocketAddr, source: std::io::Error },
     #[error("metrics cannot be counted: {0}; report it")]
-    Metrics(#[from] metrics_exporter_prometheus::BuildError),
+    Metrics(#[from] telemetry::InstallError),
     #[error("the HTTP server failed: {0}")]
     Http(std::io::Error),
     #[error("a part of the server ended unasked; report it with the log")]
@@ -60,6 +64,8 @@ const FEED: usize = 2;
 
 /// Serves until cancelled. What is wrong with the settings or the database is told before anything is served.
 pub async fn serve(args: ServeArgs, stop: CancellationToken) -> Result<(), ServeError> {
+    // First of all: what is counted earlier is lost.
+    let exposition = telemetry::install()?;
     let dsn = args.database.dsn()?;
     let verifier = Arc::new(args.keys.verifier()?);
     let origins = args.gateway.origins()?;
@@ -117,11 +123,28 @@ pub async fn serve(args: ServeArgs, stop: CancellationToken) -> Result<(), Serve
     let reads = Reads::new(&dsn, &settings.publication, &args.stream.client_role)?;
     let broadcasts = Broadcasts::new(&dsn)?;
     let api = http::Api { reads, broadcasts, hub: hub.clone(), verifier, health: health.clone() };
-    let router = http::router(health.clone(), telemetry::install()?, routes, api, origins);
+    let router = http::router(health.clone(), exposition.clone(), routes, api, origins);
     let dispatching = CancellationToken::new();
     let mut dispatcher = spawn_on_one_thread(dispatcher.run(dispatching.clone()));
-    let pipeline =
-        Pipeline::new(store.clone(), security, hub.clone(), health.clone(), settings.slot.clone(), ending.clone());
+    let newest = Newest::default();
+    let watch = Watch {
+        store: store.clone(),
+        slot: settings.slot.clone(),
+        progress: progress.clone(),
+        newest: newest.clone(),
+        health: health.clone(),
+        exposition,
+    };
+    tokio::spawn(watch.run(ending.clone()));
+    let pipeline = Pipeline::new(
+        store.clone(),
+        security,
+        hub.clone(),
+        health.clone(),
+        newest,
+        settings.slot.clone(),
+        ending.clone(),
+    );
     let mut pipeline = tokio::spawn(pipeline.run(first, batches));
     let closing = CancellationToken::new();
     let mut serving = tokio::spawn(serve_http(listener, router, closing.clone()));

@@ -3,7 +3,7 @@ use std::{sync::Arc, time::Duration};
 use tokio::{sync::mpsc, time::MissedTickBehavior};
 use tokio_util::sync::CancellationToken;
 
-use super::{Mapping, MappingError, sessions};
+use super::{Mapping, MappingError, lag::Newest, sessions};
 use crate::{
     change::{Entry, Lsn, Table, TableName},
     events::{Epoch, Offset},
@@ -11,6 +11,7 @@ use crate::{
     hub::{Batch, Events, Hub, Position},
     replication::{self, Connected, Feed},
     store::{RowSecurity, Store, StoreError},
+    telemetry,
 };
 
 /// How long to wait before the database is asked again.
@@ -24,6 +25,7 @@ pub struct Pipeline {
     store: Store,
     hub: Hub,
     health: Health,
+    newest: Newest,
     slot: String,
     mapping: Option<Mapping>,
     /// No other server has had the slot since it was ours.
@@ -46,6 +48,7 @@ impl Pipeline {
         security: RowSecurity,
         hub: Hub,
         health: Health,
+        newest: Newest,
         slot: String,
         stop: CancellationToken,
     ) -> Self {
@@ -53,6 +56,7 @@ impl Pipeline {
             store,
             hub,
             health,
+            newest,
             slot,
             mapping: None,
             leads: false,
@@ -177,6 +181,9 @@ impl Pipeline {
 
     /// `None`: the server is stopping.
     async fn hand_on(&mut self, batch: replication::Batch) -> Option<()> {
+        let mut way = batch.way;
+        way.map();
+        let (mut transactions, mut changes) = (0, 0);
         let mut have_rules_changed = false;
         let mut mapped = Events { is_open: self.is_open, ..Events::default() };
         for entry in batch.entries {
@@ -196,14 +203,18 @@ impl Pipeline {
             match &entry {
                 Entry::Begin(begin) => {
                     self.hub.note_commit(begin.xid, begin.commit_lsn);
+                    self.newest.set(begin.committed_at);
+                    way.transaction(begin.xid, begin.commit_lsn);
                     mapped.transactions.push(begin.xid);
                     mapped.is_open = true;
                 }
                 Entry::Commit(commit) => {
                     mapped.is_open = false;
                     mapped.handed_on = Some(commit.end_lsn);
+                    transactions += 1;
                 }
-                Entry::Change(_) | Entry::Message(_) | Entry::Unreadable(_) => {}
+                Entry::Change(_) => changes += 1,
+                Entry::Message(_) | Entry::Unreadable(_) => {}
             }
             mapped.touches.extend(mapping.touch(&entry));
             mapping.map(entry, &mut mapped.events);
@@ -218,6 +229,10 @@ impl Pipeline {
         mapped.wal_end = batch.wal_end;
         self.reached = batch.wal_end;
         self.is_open = mapped.is_open;
+        telemetry::streamed(transactions, changes);
+        way.brought(transactions, changes);
+        way.wait();
+        mapped.way = way;
         self.hub.dispatch(Batch::Events(mapped)).await.ok()?;
         if have_rules_changed {
             // By what a row is named its rule says.

@@ -1,4 +1,4 @@
-use std::{fmt, str::FromStr};
+use std::{fmt, str::FromStr, time::Duration};
 
 /// A commit time in Postgres's own count: microseconds since 2000-01-01 00:00:00 UTC.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -11,6 +11,11 @@ impl Timestamp {
     /// Now, by this machine's clock.
     pub fn now() -> Self {
         Timestamp(jiff::Timestamp::now().as_microsecond() - POSTGRES_EPOCH)
+    }
+
+    /// How long ago it was, by this machine's clock; 0 where that is behind the database's.
+    pub fn elapsed(self) -> Duration {
+        Duration::from_micros(u64::try_from(Timestamp::now().0.saturating_sub(self.0)).unwrap_or_default())
     }
 }
 

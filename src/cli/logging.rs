@@ -1,30 +1,51 @@
 use std::io::{self, IsTerminal};
 
+use axum::http::Uri;
+use tokio::runtime::Handle;
 use tracing::level_filters::LevelFilter;
-use tracing_subscriber::{EnvFilter, filter::Targets, layer::SubscriberExt, util::SubscriberInitExt};
+use tracing_subscriber::{
+    EnvFilter, Layer,
+    filter::{FilterExt, Targets},
+    layer::SubscriberExt,
+    util::SubscriberInitExt,
+};
 
 use super::Failure;
-use crate::config::{LogArgs, LogFormat};
+use crate::{
+    config::{LogArgs, LogFormat},
+    telemetry::{self, Export},
+};
 
 /// Libraries that tell of their own affairs, some of them whole messages with the tokens in them.
 const CHATTY: [&str; 5] = ["deadpool", "deadpool_postgres", "refinery", "refinery_core", "tokio_postgres"];
 
-/// Logs to standard error from here on; `level` is what is logged where nothing else is said.
-pub fn start(args: &LogArgs, level: &str) -> Result<(), Failure> {
+/// Logs to standard error from here on; `level` is what is logged where nothing else is said. Traces go to the collector, if
+/// one is named; what is returned sends the last of them.
+pub fn start(
+    args: &LogArgs,
+    level: &str,
+    collector: Option<&Uri>,
+    runtime: &Handle,
+) -> Result<Option<Export>, Failure> {
     let directives = args.filter.as_deref().filter(|text| !text.trim().is_empty()).unwrap_or(level);
     let filter = EnvFilter::builder()
         .parse(directives)
         .map_err(|error| format!("WALCAST_LOG holds `{directives}`, which is no level or directive: {error}"))?;
     let has_colours = io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty());
-    let builder = tracing_subscriber::fmt().with_env_filter(filter).with_ansi(has_colours).with_writer(io::stderr);
-    match args.log_format {
-        LogFormat::Json => builder.json().flatten_event(true).finish().with(caps(directives)).init(),
-        LogFormat::Pretty => builder.with_target(false).finish().with(caps(directives)).init(),
-    }
-    Ok(())
+    let lines = tracing_subscriber::fmt::layer().with_ansi(has_colours).with_writer(io::stderr);
+    let lines = match args.log_format {
+        LogFormat::Json => lines.json().flatten_event(true).boxed(),
+        LogFormat::Pretty => lines.with_target(false).boxed(),
+    };
+    let (spans, export) = collector.map(|endpoint| telemetry::export(endpoint, runtime.clone())).transpose()?.unzip();
+    tracing_subscriber::registry()
+        .with(lines.with_filter(filter.and(caps(directives))))
+        .with(spans.map(|spans| spans.with_filter(Targets::new().with_target(telemetry::TARGET, LevelFilter::TRACE))))
+        .init();
+    Ok(export)
 }
 
-/// Chatty libraries are heard from warnings upward, whatever the level, unless a directive names them.
+/// Chatty libraries are heard from warnings upward, whatever the level, unless a directive names them; traces never are.
 fn caps(directives: &str) -> Targets {
     let is_named = |library: &str| {
         directives.split(',').any(|directive| {
@@ -33,7 +54,10 @@ fn caps(directives: &str) -> Targets {
         })
     };
     let capped = CHATTY.into_iter().filter(|library| !is_named(library));
-    Targets::new().with_default(LevelFilter::TRACE).with_targets(capped.map(|library| (library, LevelFilter::WARN)))
+    Targets::new()
+        .with_default(LevelFilter::TRACE)
+        .with_targets(capped.map(|library| (library, LevelFilter::WARN)))
+        .with_target(telemetry::TARGET, LevelFilter::OFF)
 }
 
 #[cfg(test)]

@@ -50,12 +50,18 @@ pub fn run() -> ExitCode {
         Err(error) => return usage::end(&error),
     };
     let level = if matches!(cli.command, Command::Tail(_) | Command::Doctor(_)) { "warn" } else { "info" };
-    if let Err(error) = logging::start(&cli.log, level) {
-        return fail(&*error);
-    }
     let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
         Ok(runtime) => runtime,
         Err(error) => return fail(&error),
+    };
+    let collector = match &cli.command {
+        Command::Serve(args) => args.traces.otlp_endpoint.0.clone(),
+        Command::Dev(args) => args.traces.otlp_endpoint.0.clone(),
+        _ => None,
+    };
+    let export = match logging::start(&cli.log, level, collector.as_ref(), runtime.handle()) {
+        Ok(export) => export,
+        Err(error) => return fail(&*error),
     };
     let outcome = runtime.block_on(async {
         match cli.command {
@@ -68,6 +74,9 @@ pub fn run() -> ExitCode {
         }
         .map(|()| ExitCode::SUCCESS)
     });
+    if let Some(export) = export {
+        export.end();
+    }
     // Tasks that outlived their command's deadline must not outlive the process.
     runtime.shutdown_background();
     match outcome {

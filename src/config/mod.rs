@@ -8,8 +8,8 @@ use std::{net::SocketAddr, path::PathBuf, time::Duration};
 use clap::{ArgAction, Args, ValueEnum, builder::BoolishValueParser};
 
 pub use limits::LimitArgs;
-use values::{file, named, parse_address, parse_count, parse_leeway, parse_timeout};
-pub use values::{parse_bytes, parse_duration, parse_port};
+pub use values::{Collector, parse_bytes, parse_duration, parse_port};
+use values::{file, named, parse_address, parse_collector, parse_count, parse_leeway, parse_timeout};
 
 use crate::{
     auth::{ClaimNames, Expected, KeyError, KeySource, Verifier},
@@ -265,6 +265,8 @@ pub struct ServeArgs {
     pub replay: ReplayArgs,
     #[command(flatten)]
     pub limits: LimitArgs,
+    #[command(flatten)]
+    pub traces: TraceArgs,
     /// Apply the migrations before serving; in the environment true, yes, on, 1 or false, no, off, 0
     #[arg(long, env = "WALCAST_MIGRATE", value_parser = BoolishValueParser::new())]
     pub migrate: bool,
@@ -295,6 +297,15 @@ impl ServeArgs {
             replay_bytes: self.replay.replay_bytes as u64,
         }
     }
+}
+
+/// Where traces go.
+#[derive(Args, Clone, Default)]
+pub struct TraceArgs {
+    /// The collector that traces are exported to, by OTLP over HTTP, as in http://localhost:4318 [default: none]
+    #[arg(long, env = "WALCAST_OTLP_ENDPOINT", default_value = "", hide_default_value = true, value_parser = parse_collector,
+          value_name = "URL")]
+    pub otlp_endpoint: Collector,
 }
 
 /// How much is logged, and in which form.

@@ -4,6 +4,7 @@ use std::{
     time::Duration,
 };
 
+use axum::http::Uri;
 use clap::builder::{OsStringValueParser, TypedValueParser};
 
 // What these say comes after clap's "invalid value '…' for '--…'".
@@ -16,6 +17,23 @@ pub fn file() -> impl TypedValueParser<Value = PathBuf> {
 /// The path of a setting that names one.
 pub fn named(path: &Option<PathBuf>) -> Option<&Path> {
     path.as_deref().filter(|path| !path.as_os_str().is_empty())
+}
+
+/// Where traces go; `None`: nowhere.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Collector(pub Option<Uri>);
+
+/// A URL without a query; nothing at all is none.
+pub fn parse_collector(text: &str) -> Result<Collector, String> {
+    let text = text.trim();
+    if text.is_empty() {
+        return Ok(Collector(None));
+    }
+    let uri: Option<Uri> = text.parse().ok();
+    let is_collector =
+        |uri: &Uri| matches!(uri.scheme_str(), Some("http" | "https")) && uri.host().is_some() && uri.query().is_none();
+    let uri = uri.filter(is_collector).ok_or("give a URL, as in http://localhost:4318; /v1/traces is added to it")?;
+    Ok(Collector(Some(uri)))
 }
 
 pub fn parse_address(text: &str) -> Result<SocketAddr, String> {
@@ -90,6 +108,17 @@ fn split_unit(text: &str) -> (&str, &str) {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_collector_is_a_url_or_nothing() {
+        assert_eq!(parse_collector(" "), Ok(Collector(None)));
+        for text in ["http://localhost:4318", "https://otel.example.com/base/"] {
+            assert_eq!(parse_collector(text), Ok(Collector(text.parse().ok())));
+        }
+        for text in ["localhost:4318", "grpc://localhost:4317", "http://", "/v1/traces", "http://a/?b"] {
+            assert!(parse_collector(text).is_err(), "{text:?} was taken");
+        }
+    }
 
     #[test]
     fn times_and_sizes_have_units() {

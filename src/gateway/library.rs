@@ -17,6 +17,7 @@ use super::{
     link::{Heartbeats, Limits, Link, Stream},
     packet,
 };
+use crate::telemetry;
 
 /// The library that keeps the protocol, and which link belongs to which of its sessions. Cheap to clone.
 #[derive(Clone)]
@@ -123,7 +124,15 @@ async fn watch(library: Weak<Inner>) {
         let Some(library) = library.upgrade() else { return };
         let mut watched = std::mem::take(&mut *lock(&library.watched));
         let now = Instant::now();
-        watched.retain(|link| link.upgrade().is_some_and(|link| link.inspect(now)));
+        let mut outboxes = telemetry::Outboxes::default();
+        watched.retain(|link| match link.upgrade().and_then(|link| link.inspect(now)) {
+            Some(bytes) => {
+                outboxes.add(bytes);
+                true
+            }
+            None => false,
+        });
+        outboxes.report(library.limits.bytes);
         lock(&library.watched).append(&mut watched);
         beat(&library, now);
     }

@@ -4,6 +4,8 @@ use axum::{Json, http::StatusCode, response::IntoResponse};
 use serde_json::json;
 use tokio::sync::watch;
 
+use crate::telemetry;
+
 /// What the server is doing, for probes and for the gate before the sockets. Cheap to clone.
 #[derive(Clone)]
 pub struct Health {
@@ -53,6 +55,7 @@ impl Health {
             let changes = *state != to && may(state);
             if changes {
                 tracing::info!(from = ?state, ?to, "state");
+                telemetry::ready(to == State::Ready);
                 *state = to;
             }
             changes

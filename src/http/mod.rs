@@ -5,6 +5,7 @@ mod health;
 mod listener;
 mod router;
 mod tls;
+mod traced;
 
 pub use api::Api;
 pub use health::{Health, State};

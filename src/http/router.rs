@@ -5,7 +5,6 @@ use axum::{
     response::{IntoResponse, Response},
     routing::get,
 };
-use metrics_exporter_prometheus::PrometheusHandle;
 use tower_http::{
     compression::{CompressionLayer, predicate::SizeAbove},
     cors::{AllowOrigin, CorsLayer},
@@ -14,7 +13,9 @@ use tower_http::{
 use super::{
     api::{self, Api},
     health::{self, Health},
+    traced::traced,
 };
+use crate::telemetry;
 
 pub use axum::Router;
 
@@ -24,7 +25,7 @@ const WORTH_COMPRESSING: u64 = 1_000;
 /// The routes of the server. `sockets` is Socket.IO under `/socket.io`; it is let in once [`Health`] says so.
 pub fn router(
     health: Health,
-    metrics: PrometheusHandle,
+    metrics: telemetry::Exposition,
     sockets: Router,
     api: Api,
     origins: Vec<HeaderValue>,
@@ -37,16 +38,21 @@ pub fn router(
         .expose_headers([header::ETAG, api::OFFSET, header::RETRY_AFTER])
         .allow_credentials(true);
     let readiness = health.clone();
-    Router::new()
-        .route("/healthz", get(health::healthz))
-        .route("/metrics", get(async move || metrics.render()))
-        .route("/readyz", get(move || health::readyz(readiness.clone())))
+    let mut router = Router::new()
         .nest("/api", api::routes(api).layer(compression.clone()).layer(middleware::from_fn(api::mark_compressed)))
         .merge(
             sockets
                 .layer(compression)
                 .layer(middleware::from_fn(move |request: Request, next: Next| gate(health.clone(), request, next))),
-        )
+        );
+    if telemetry::is_traced() {
+        router = router.layer(middleware::from_fn(traced));
+    }
+    // Whoever asks for these asks all the time.
+    router
+        .route("/healthz", get(health::healthz))
+        .route("/metrics", get(async move || metrics.render()))
+        .route("/readyz", get(move || health::readyz(readiness.clone())))
         .layer(cors)
 }
 

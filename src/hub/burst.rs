@@ -2,7 +2,7 @@ use indexmap::{IndexMap, IndexSet};
 use smallvec::SmallVec;
 
 use super::{Frame, SocketId, rooms::Rooms};
-use crate::events::Room;
+use crate::{change::Timestamp, events::Room};
 
 /// What is to go out: frames, each with its audience. A socket's share leaves in one piece, in order.
 #[derive(Default)]
@@ -12,6 +12,8 @@ pub struct Burst {
     audiences: Vec<Audience>,
     /// At most so many.
     deliveries: usize,
+    /// When the first change was committed of which something is in it.
+    oldest: Option<Timestamp>,
 }
 
 #[derive(PartialEq)]
@@ -61,6 +63,18 @@ impl Burst {
         }
     }
 
+    /// A change that was committed then has been added, if anybody hears of it. Changes come in the order of their commits.
+    pub fn note(&mut self, committed_at: Timestamp) {
+        if self.deliveries > 0 {
+            self.oldest.get_or_insert(committed_at);
+        }
+    }
+
+    /// When the first change in it was committed.
+    pub fn oldest(&self) -> Option<Timestamp> {
+        self.oldest
+    }
+
     /// Who is sent what. Mostly all frames are for the same rooms; then no socket needs a list of its own.
     pub fn shares(&self, rooms: &Rooms) -> Shares {
         let Some((first, others)) = self.audiences.split_first() else { return Shares::Same(Vec::new()) };
@@ -85,6 +99,7 @@ impl Burst {
         self.frames.clear();
         self.audiences.clear();
         self.deliveries = 0;
+        self.oldest = None;
     }
 }
 

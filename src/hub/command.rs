@@ -13,6 +13,7 @@ use super::{Guarded, Outbox, Present, Session, SessionId, commits::Commits};
 use crate::{
     change::Lsn,
     events::{Epoch, Event, Offset, Room, Touch},
+    telemetry::Way,
 };
 
 /// Names a socket within this process.
@@ -163,6 +164,7 @@ pub struct Events {
     pub is_open: bool,
     /// All that commits before here is in this batch and those before it.
     pub wal_end: Lsn,
+    pub way: Way,
 }
 
 /// Requests of sockets that may wait for the dispatcher.

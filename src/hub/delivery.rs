@@ -14,7 +14,6 @@ use super::{
 use crate::{
     change::{Lsn, Timestamp},
     events::{Event, Room, RoomParts, Target},
-    telemetry,
 };
 
 /// Sends after which other tasks get their turn.
@@ -90,6 +89,7 @@ impl Dispatcher {
                 Content::Wide(event.clone())
             }
         };
+        self.burst.note(event.committed_at());
         self.history.push(offset, content, Instant::now());
     }
 
@@ -148,7 +148,7 @@ impl Dispatcher {
                 }
             }
         }
-        telemetry::deliveries(deliveries as u64);
+        self.counts.flushed(deliveries, burst.oldest().map(|commit| commit.elapsed()));
         burst.clear();
         self.burst = burst;
     }

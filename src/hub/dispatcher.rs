@@ -55,6 +55,7 @@ pub struct Dispatcher {
     pub(super) stands_by: bool,
     /// The sessions were handed over to the next server.
     pub(super) stopping: bool,
+    pub(super) counts: telemetry::Dispatched,
     window: Window,
     told_position: Instant,
 }
@@ -95,6 +96,7 @@ impl Dispatcher {
             pulse: None,
             stands_by: false,
             stopping: false,
+            counts: telemetry::Dispatched::default(),
             window: Window::new(settings.retention.window),
             told_position: Instant::now(),
         };
@@ -223,7 +225,8 @@ impl Dispatcher {
         }
     }
 
-    async fn take_events(&mut self, batch: Events) {
+    async fn take_events(&mut self, mut batch: Events) {
+        batch.way.dispatch();
         self.look_ahead(&batch).await;
         for event in &batch.events {
             self.dispatch(event);
@@ -237,7 +240,8 @@ impl Dispatcher {
             self.crowd = Crowd::default();
         }
         self.flush().await;
-        telemetry::events(batch.events.len() as u64);
+        self.counts.events(batch.events.len());
+        batch.way.told(batch.events.len());
         if let Some(position) = &mut self.position {
             position.offset = position.offset.max(Offset::before(batch.wal_end));
         }

@@ -158,8 +158,9 @@ impl Dispatcher {
             return;
         }
         let questions = self.sight.questions(&asking);
-        telemetry::asked(questions.len() as u64);
+        telemetry::row_security_asked(questions.len());
         let answers = self.authority.ask(&questions, &self.unseen).await;
+        telemetry::row_security_answered(telemetry::Answer::Database, answers.iter().flatten().count());
         if answers.iter().any(Option::is_some) {
             self.unseen.clear();
         }

@@ -106,7 +106,11 @@ impl Dispatcher {
                 }
             }
         }
-        telemetry::seen(known.len() as u64);
+        telemetry::row_security_asked(known.len());
+        telemetry::row_security_answered(
+            telemetry::Answer::Cache,
+            known.values().filter(|(_, now)| now.is_some()).count(),
+        );
         let Some(room) = rooms.first() else { return };
         let writer = self.writer(event);
         if event.is_silent() {

@@ -11,6 +11,7 @@ use super::{
 use crate::{
     change::{Begin, Entry, Lsn},
     decode::Decoder,
+    telemetry::Way,
 };
 
 /// A batch is full at this many entries or bytes of log. Several may be on their way to the sockets, and what is made of them
@@ -81,7 +82,9 @@ impl<'a> Inbox<'a> {
         }
         (self.bytes, self.complete) = (0, false);
         let wal_end = self.batch.wal_end;
-        Some(Feed::Batch(std::mem::replace(&mut self.batch, Batch { entries: Vec::new(), wal_end })))
+        let mut batch = std::mem::replace(&mut self.batch, Batch { wal_end, ..Batch::default() });
+        batch.way.wait();
+        Some(Feed::Batch(batch))
     }
 
     pub(super) fn take(&mut self, frame: Frame, writer: &mut Writer) -> Result<(), ReplicationError> {
@@ -105,6 +108,9 @@ impl<'a> Inbox<'a> {
     }
 
     fn data(&mut self, start: Lsn, payload: bytes::Bytes) -> Result<(), ReplicationError> {
+        if self.bytes == 0 {
+            self.batch.way = Way::begin();
+        }
         self.bytes = self.bytes.saturating_add(payload.len());
         let before = self.batch.entries.len();
         if let Err(error) = self.decoder.decode(start, payload, &mut self.batch.entries) {

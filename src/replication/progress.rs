@@ -104,6 +104,11 @@ impl Progress {
         self.0.borrow().received
     }
 
+    /// All that commits before here has been handed on, as far as this connection tells.
+    pub fn done(&self) -> Lsn {
+        self.0.borrow().done()
+    }
+
     /// Sets the bound of what is kept, in bytes of log.
     pub(super) fn bound(&self, replay_bytes: u64) {
         self.update(|state| state.replay_bytes = replay_bytes);
@@ -196,10 +201,14 @@ impl State {
         if self.history.is_certain() { self.confirmed } else { self.slot }
     }
 
-    fn confirmable(&self) -> Lsn {
+    fn done(&self) -> Lsn {
         let quiet = self.quiet.filter(|quiet| self.handed_on >= quiet.after).map_or(Lsn::ZERO, |quiet| quiet.end);
         // What was handed on over an earlier connection counts again when this one has come as far.
-        let done = self.handed_on.max(quiet).min(self.received);
+        self.handed_on.max(quiet).min(self.received)
+    }
+
+    fn confirmable(&self) -> Lsn {
+        let done = self.done();
         let bound = Lsn(self.wal_end.0.saturating_sub(self.replay_bytes));
         done.min(self.keep_from.unwrap_or(done).max(bound))
     }

@@ -11,6 +11,7 @@ use super::{Action, Fresh, Plugin, Progress, ReplicationError, backoff::Backoff,
 use crate::{
     change::{Entry, Lsn},
     postgres::Dsn,
+    telemetry::{self, Way},
 };
 
 /// Where to read the log, and how.
@@ -62,6 +63,7 @@ pub struct Batch {
     pub entries: Vec<Entry>,
     /// All that commits before here is in this batch and those before it.
     pub wal_end: Lsn,
+    pub way: Way,
 }
 
 /// While another server holds the slot, ask for it this often.
@@ -165,7 +167,10 @@ impl Supervisor {
         self.take_up(&mut session.connected);
         self.started = true;
         self.streamed = true;
-        stream(session, &self.settings.dsn, &self.progress, &self.feed, &self.cancel).await
+        telemetry::leads(true);
+        let ended = stream(session, &self.settings.dsn, &self.progress, &self.feed, &self.cancel).await;
+        telemetry::leads(false);
+        ended
     }
 
     /// Finds out whether what now comes continues what came before.
@@ -179,6 +184,9 @@ impl Supervisor {
         );
         let before = self.system.replace(connected.system_identifier.clone());
         let known = before.is_some();
+        if known {
+            telemetry::reconnected();
+        }
         let other = before.filter(|before| *before != connected.system_identifier);
         let anew = self.fresh.is_some() || other.is_some();
         let went_back = self.progress.connected(connected.confirmed, connected.wal_end, anew);

@@ -22,4 +22,5 @@ pub use pool::Store;
 pub use reads::{Found, Page, Read, ReadError, Reads, Selection, Snapshot};
 pub use row_security::RowSecurity;
 pub use sessions::SavedSession;
+pub use slots::Standing;
 pub use writes::{Action, Identity, Values, Write, WriteError, WriteSettings, Writes, Written};

@@ -1,9 +1,59 @@
 use rand::RngExt;
 
 use super::{Store, StoreError};
-use crate::{change::Lsn, events::RuleSpec};
+use crate::{change::Lsn, events::RuleSpec, telemetry};
+
+/// How a slot stands.
+#[derive(Debug)]
+pub struct Standing {
+    /// Up to where the log is written, and so sent to who reads it.
+    pub log_end: Lsn,
+    lag_bytes: u64,
+    held_bytes: u64,
+    safe_bytes: Option<u64>,
+    wal_status: Option<String>,
+}
+
+impl Standing {
+    /// Tells who looks at metrics.
+    pub fn report(&self) {
+        telemetry::Slot {
+            lag_bytes: self.lag_bytes,
+            held_bytes: self.held_bytes,
+            safe_bytes: self.safe_bytes,
+            wal_status: self.wal_status.as_deref(),
+        }
+        .report();
+    }
+}
 
 impl Store {
+    /// How a slot stands now; where it is missing, or lost, it lags by nothing and holds nothing.
+    pub async fn standing(&self, slot: &str) -> Result<Standing, StoreError> {
+        let row = self
+            .client()
+            .await?
+            .query_one(
+                "SELECT log.ends::text, pg_catalog.pg_wal_lsn_diff(log.ends, s.confirmed_flush_lsn)::bigint, \
+                   pg_catalog.pg_wal_lsn_diff(log.ends, s.restart_lsn)::bigint, s.safe_wal_size, s.wal_status \
+                 FROM (SELECT CASE WHEN pg_catalog.pg_is_in_recovery() THEN pg_catalog.pg_last_wal_replay_lsn() \
+                                   ELSE pg_catalog.pg_current_wal_flush_lsn() END AS ends) log \
+                 LEFT JOIN pg_catalog.pg_replication_slots s ON s.slot_name = $1::text::name",
+                &[&slot],
+            )
+            .await
+            .map_err(StoreError::sql("read pg_replication_slots"))?;
+        let bytes =
+            |column: usize| row.get::<_, Option<i64>>(column).map(|bytes| u64::try_from(bytes).unwrap_or_default());
+        Ok(Standing {
+            log_end: row.get::<_, Option<String>>(0).and_then(|text| text.parse().ok()).unwrap_or_default(),
+            lag_bytes: bytes(1).unwrap_or_default(),
+            held_bytes: bytes(2).unwrap_or_default(),
+            safe_bytes: bytes(3),
+            wal_status: row.get(4),
+        })
+    }
+
     /// Forgets the history of a slot that is not there (any more). Called before the slot is created, so that not even a
     /// crash in between leaves the new slot under the old epoch.
     pub async fn forget_missing_slot(&self, slot: &str) -> Result<(), StoreError> {

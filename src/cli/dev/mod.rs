@@ -19,7 +19,10 @@ use super::{Failure, token::token};
 use crate::{
     app::{self, ServeError},
     auth::LEEWAY,
-    config::{DatabaseArgs, GatewayArgs, KeyArgs, LimitArgs, ReplayArgs, ServeArgs, StreamArgs, WriteArgs, parse_port},
+    config::{
+        DatabaseArgs, GatewayArgs, KeyArgs, LimitArgs, ReplayArgs, ServeArgs, StreamArgs, TraceArgs, WriteArgs,
+        parse_port,
+    },
     postgres::Dsn,
     replication::Plugin,
     store::{self, Store},
@@ -44,6 +47,8 @@ pub struct DevArgs {
     limits: LimitArgs,
     #[command(flatten)]
     writes: WriteArgs,
+    #[command(flatten)]
+    pub(super) traces: TraceArgs,
 }
 
 const TOKEN_TTL: Duration = Duration::from_secs(30 * 24 * 3600);
@@ -88,6 +93,7 @@ async fn serve(args: &DevArgs, address: SocketAddr, cluster: &Cluster, stop: Can
             writes: args.writes.clone(),
             replay: args.replay.clone(),
             limits: args.limits.clone(),
+            traces: args.traces.clone(),
             migrate: false,
         },
         stop,

@@ -207,22 +207,22 @@ impl Link {
     }
 
     fn is_over(&self, out: &Out) -> bool {
-        out.wire.cost() + out.held.cost() > self.library.limits().bytes
-            || out.wire.counted() + out.held.counted() > MOST_FRAMES
+        out.cost() > self.library.limits().bytes || out.counted() > MOST_FRAMES
     }
 
-    /// Ends the connection if its client takes nothing. `false`: there is nothing to watch any more.
-    pub fn inspect(&self, now: Instant) -> bool {
+    /// Ends the connection if its client takes nothing; how much waits for it, in bytes. `None`: there is nothing to watch any
+    /// more.
+    pub fn inspect(&self, now: Instant) -> Option<usize> {
         let mut out = self.out();
         let since = out.wire.since().into_iter().chain(out.held.since()).min();
         let Some(since) = since.filter(|_| out.stage != Stage::Ended) else {
             out.watched = false;
-            return false;
+            return None;
         };
         if now.duration_since(since) > self.library.limits().stall {
             self.end(&mut out, SLOW_CONSUMER, None);
         }
-        true
+        Some(out.cost())
     }
 
     /// Breaks the connection off, whatever state it is in. Stock clients come back from that, and from nothing else.
@@ -240,7 +240,10 @@ impl Link {
         let reason = if timed_out { SLOW_CONSUMER } else { reason };
         telemetry::connection_ended(reason);
         let sid = self.sid.get().map(Sid::as_str);
-        let (bytes, frames) = (out.wire.cost() + out.held.cost(), out.wire.counted() + out.held.counted());
+        let (bytes, frames) = (out.cost(), out.counted());
+        if reason == SLOW_CONSUMER {
+            telemetry::dropped(SLOW_CONSUMER, frames);
+        }
         match error {
             // The client went; that is its own affair.
             Some(error) if !timed_out => {

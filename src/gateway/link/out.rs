@@ -84,6 +84,16 @@ impl Out {
         self.flusher.take()
     }
 
+    /// How much waits, in bytes.
+    pub fn cost(&self) -> usize {
+        self.wire.cost() + self.held.cost()
+    }
+
+    /// How many frames wait.
+    pub fn counted(&self) -> usize {
+        self.wire.counted() + self.held.counted()
+    }
+
     /// Whether events go over the WebSocket now.
     pub fn flows(&self) -> bool {
         self.stage == Stage::Open && self.carrier == Carrier::WebSocket

@@ -8,7 +8,7 @@ use bytes::Bytes;
 use smallvec::SmallVec;
 use tokio::net::TcpStream;
 
-use crate::hub::Weight;
+use crate::{hub::Weight, telemetry};
 
 /// What waits to be sent over one connection, in order. Most are empty, always, and take a pointer.
 #[derive(Default)]
@@ -69,6 +69,7 @@ impl Queue {
             if let Some(stale) = stale.and_then(|at| line.waiting.get_mut(at + 1)) {
                 line.cost = line.cost - stale.cost() + new.cost();
                 *stale = new;
+                telemetry::dropped("replaced", 1);
                 return;
             }
         }
@@ -79,11 +80,14 @@ impl Queue {
     pub fn shed(&mut self) {
         let Some(line) = &mut self.0 else { return };
         (line.cost, line.counted) = (0, 0);
-        for (nth, waiting) in std::mem::take(&mut line.waiting).into_iter().enumerate() {
+        let before = std::mem::take(&mut line.waiting);
+        let waited = before.len();
+        for (nth, waiting) in before.into_iter().enumerate() {
             if nth == 0 || waiting.weight == Weight::Durable {
                 line.push(waiting);
             }
         }
+        telemetry::dropped("shed", waited - line.waiting.len());
     }
 
     /// The pieces to send next, and their length.
@@ -214,6 +218,24 @@ mod tests {
         queue.shed();
         assert_eq!(rest(&queue), "first|change");
         assert_eq!(queue.cost(), 5 + 6 + 2 * PLACE);
+    }
+
+    #[test]
+    fn what_is_replaced_or_dropped_is_counted() {
+        let recorder = metrics_exporter_prometheus::PrometheusBuilder::new().build_recorder();
+        metrics::with_local_recorder(&recorder, || {
+            let mut queue = queue(&["first", "change"]);
+            for (text, key) in [("at 1", 1), ("at 2", 1), ("at 3", 1), ("typing", 2)] {
+                queue.push(Bytes::from(text), Weight::Volatile { key }, Instant::now());
+            }
+            queue.shed();
+            queue.shed();
+        });
+        let told = recorder.handle().render();
+        for (reason, count) in [("replaced", 2), ("shed", 2)] {
+            let line = format!("walcast_drops_total{{reason=\"{reason}\"}} {count}");
+            assert!(told.lines().any(|told| told == line), "{told}");
+        }
     }
 
     #[test]

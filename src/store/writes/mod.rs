@@ -11,7 +11,7 @@ mod transaction;
 use std::{
     collections::{BTreeMap, HashMap},
     sync::{Arc, Mutex, PoisonError},
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use deadpool_postgres::{Object, Pool};
@@ -73,6 +73,18 @@ pub enum Action {
 }
 
 impl Action {
+    /// As traces call it.
+    fn name(&self) -> &'static str {
+        match self {
+            Action::Create { .. } => "create",
+            Action::Update { .. } => "update",
+            Action::Delete { .. } => "delete",
+            Action::NestedCreate { .. } => "nested_create",
+            Action::NestedUpdate { .. } => "nested_update",
+            Action::NestedDelete { .. } => "nested_delete",
+        }
+    }
+
     fn version(&self) -> Option<i64> {
         match self {
             Action::Update { version, .. }
@@ -132,8 +144,11 @@ impl Writes {
     /// Carries a write out. When it returns, the write is committed, or, but for [`WriteError::Unavailable`] with
     /// `is_unknown`, nothing of it is.
     pub async fn carry_out(&self, write: &Write) -> Result<Written, WriteError> {
+        let (began, span) = (Instant::now(), telemetry::write_span(&write.prefix, write.action.name()));
         let outcome = self.try_often(write).await;
-        telemetry::write(outcome.as_ref().map_or_else(WriteError::name, |_| "ok"));
+        let name = outcome.as_ref().map_or_else(WriteError::name, |_| "ok");
+        telemetry::write(name, began.elapsed());
+        span.record("outcome", name);
         outcome
     }
 

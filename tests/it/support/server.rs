@@ -1,4 +1,4 @@
-use std::{net::SocketAddr, process::Stdio, time::Duration};
+use std::{net::SocketAddr, path::Path, process::Stdio, time::Duration};
 
 use serde_json::Value;
 use tokio::{
@@ -51,8 +51,22 @@ impl Server {
 
     /// The same; `Err` is the last that a server said which ended before it listened.
     pub async fn try_spawn_on(dsn: &str, slot: &str, arguments: &[&str]) -> Result<Server, String> {
+        Self::try_spawn(walcast(), dsn, slot, arguments).await
+    }
+
+    /// The same with a variable of the environment, and on a test's database.
+    pub async fn start_in(environment: (&str, &Path), database: &Database, arguments: &[&str]) -> Server {
+        let mut command = walcast();
+        command.env(environment.0, environment.1);
+        let server = Self::try_spawn(command, &database.dsn(), &database.name, arguments).await;
+        let server = server.unwrap_or_else(|said| panic!("walcast ended: {said}"));
+        server.becomes("Ready").await;
+        server
+    }
+
+    async fn try_spawn(mut walcast: Command, dsn: &str, slot: &str, arguments: &[&str]) -> Result<Server, String> {
         let anywhere: &[&str] = if arguments.contains(&"--listen") { &[] } else { &["--listen", "127.0.0.1:0"] };
-        let mut child = walcast()
+        let mut child = walcast
             .args(["serve", "--log-format", "json", "--jwt-secret", SECRET])
             .args(anywhere)
             .args(["--slot", slot, "--database-url", dsn])
