@@ -27,6 +27,7 @@ mod limits;
 mod main_road;
 mod matrix;
 mod namespaces;
+mod npm_audit;
 mod old_clients;
 mod plugins_agree;
 mod poison;
