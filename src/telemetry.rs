@@ -114,3 +114,8 @@ pub fn token(fate: &'static str) {
 pub fn connection_ended(reason: &'static str) {
     counter!(CONNECTIONS_ENDED, "reason" => reason).increment(1);
 }
+
+/// Somebody was refused before it showed a token: for its origin, for what comes from its address, or for how slow it is.
+pub fn http_refused(reason: &'static str) {
+    counter!("walcast_http_refusals_total", "reason" => reason).increment(1);
+}

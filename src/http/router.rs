@@ -1,6 +1,6 @@
 use axum::{
     extract::Request,
-    http::{HeaderName, HeaderValue, Method, StatusCode, header},
+    http::{HeaderName, Method, StatusCode, header},
     middleware::{self, Next},
     response::{IntoResponse, Response},
     routing::get,
@@ -12,9 +12,12 @@ use tower_http::{
 };
 
 use super::{
+    admit::{Room, admit},
     api::{self, Api},
     health::{self, Health},
 };
+
+use crate::admission::{Admission, Origins};
 
 pub use axum::Router;
 
@@ -22,16 +25,19 @@ pub use axum::Router;
 const WORTH_COMPRESSING: u64 = 1_000;
 
 /// The routes of the server. `sockets` is Socket.IO under `/socket.io`; it is let in once [`Health`] says so.
-pub fn router(
-    health: Health,
-    metrics: PrometheusHandle,
-    sockets: Router,
-    api: Api,
-    origins: Vec<HeaderValue>,
-) -> Router {
+pub fn router(health: Health, metrics: PrometheusHandle, sockets: Router, api: Api, admission: Admission) -> Router {
+    let origins = match &admission.origins {
+        // With credentials, a browser takes no `*`.
+        Origins::Any => AllowOrigin::mirror_request(),
+        Origins::Listed(origins) => AllowOrigin::list(origins.clone()),
+    };
+    let door = |room| {
+        let admission = admission.clone();
+        middleware::from_fn(move |request: Request, next: Next| admit(admission.clone(), room, request, next))
+    };
     let compression = CompressionLayer::new().compress_when(SizeAbove::new(WORTH_COMPRESSING));
     let cors = CorsLayer::new()
-        .allow_origin(AllowOrigin::list(origins))
+        .allow_origin(origins)
         .allow_methods([Method::GET, Method::POST])
         .allow_headers([header::AUTHORIZATION, header::CONTENT_TYPE, HeaderName::from_static("if-none-match")])
         .expose_headers([header::ETAG, api::OFFSET, header::RETRY_AFTER])
@@ -41,11 +47,18 @@ pub fn router(
         .route("/healthz", get(health::healthz))
         .route("/metrics", get(async move || metrics.render()))
         .route("/readyz", get(move || health::readyz(readiness.clone())))
-        .nest("/api", api::routes(api).layer(compression.clone()).layer(middleware::from_fn(api::mark_compressed)))
+        .nest(
+            "/api",
+            api::routes(api)
+                .layer(compression.clone())
+                .layer(middleware::from_fn(api::mark_compressed))
+                .layer(door(Room::Api)),
+        )
         .merge(
             sockets
                 .layer(compression)
-                .layer(middleware::from_fn(move |request: Request, next: Next| gate(health.clone(), request, next))),
+                .layer(middleware::from_fn(move |request: Request, next: Next| gate(health.clone(), request, next)))
+                .layer(door(Room::Sockets)),
         )
         .layer(cors)
 }

@@ -6,6 +6,7 @@ mod support;
 mod abandoned_upgrades;
 mod altered_table;
 mod another_cluster;
+mod attacks;
 mod bad_surroundings;
 mod behind_haproxy;
 mod behind_nginx;
