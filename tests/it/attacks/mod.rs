@@ -3,5 +3,6 @@
 
 mod addresses;
 mod bad_handshakes;
+mod logs;
 mod origins;
 mod slow;
