@@ -49,6 +49,7 @@ mod slot_invalidated;
 mod slow_clients;
 mod sql_functions;
 mod sql_jobs;
+mod sql_privileges;
 mod status;
 mod table_recreated;
 mod tls;

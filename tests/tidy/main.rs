@@ -185,6 +185,25 @@ fn sql_functions_are_pinned_closed_and_explained() {
 }
 
 #[test]
+fn sql_functions_are_tested() {
+    let tests = files(&["tests/it"], &["rs"]).into_iter().map(|path| Source::read(&path));
+    // Which looks at all of them alike, and at what none of them does.
+    let tests: Vec<_> = tests.filter(|source| source.name() != "tests/it/sql_privileges.rs").collect();
+    let functions = files(&["sql/functions"], &["sql"]).into_iter();
+    let names = functions.filter_map(|path| Some(path.file_stem()?.to_str()?.to_owned()));
+    let untested = names.filter(|name| !tests.iter().any(|source| source.text().contains(name.as_str())));
+    report(
+        untested
+            .map(|name| {
+                format!(
+                    "sql/functions/{name}.sql: no test in tests/it names it: test what it does, and what it refuses"
+                )
+            })
+            .collect(),
+    );
+}
+
+#[test]
 fn migrations_are_numbered_without_a_gap() {
     let mut numbers = Vec::new();
     let mut broken = Vec::new();

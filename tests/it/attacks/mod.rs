@@ -3,6 +3,9 @@
 
 mod addresses;
 mod bad_handshakes;
+mod guesses;
 mod logs;
 mod origins;
 mod slow;
+mod strings;
+mod tokens;
