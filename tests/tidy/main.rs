@@ -162,6 +162,26 @@ fn docs_show_the_configurations_that_the_tests_use() {
 }
 
 #[test]
+fn the_container_has_no_more_privilege_than_it_needs() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let wanted = [
+        ("Dockerfile", "USER 10001:10001"),
+        ("Dockerfile", "HEALTHCHECK"),
+        ("docker-compose.yml", "read_only: true"),
+        ("docker-compose.yml", "cap_drop: [ALL]"),
+        ("docker-compose.yml", "no-new-privileges:true"),
+    ];
+    let mut broken = Vec::new();
+    for (name, line) in wanted {
+        let text = std::fs::read_to_string(root.join(name)).unwrap_or_else(|error| panic!("{name}: {error}"));
+        if !text.contains(line) {
+            broken.push(format!("{name}: no `{line}`: walcast writes no file and needs no privilege, so it gets none"));
+        }
+    }
+    report(broken);
+}
+
+#[test]
 fn sql_functions_are_pinned_closed_and_explained() {
     let functions = files(&["sql/functions"], &["sql"]);
     assert!(!functions.is_empty(), "no function found in sql/functions");
