@@ -43,6 +43,7 @@ async fn enter(gateway: Arc<Gateway>, socket: &SocketRef, auth: &Value) -> Resul
         return Err(UNAVAILABLE.into());
     }
     let (claims, all) = authenticate(&gateway, socket, auth, &link)?;
+    let all: Arc<str> = all.into();
     let recovers = recovers(socket, auth);
     let visit = link.enter(recovers);
     let (sender, entered) = oneshot::channel();
@@ -51,7 +52,7 @@ async fn enter(gateway: Arc<Gateway>, socket: &SocketRef, auth: &Value) -> Resul
         Err(failure) => (None, Some(failure)),
     };
     gateway.hub.connect(
-        Session::member(&claims, &link, recovers),
+        Session::member(&claims, &all, &link, recovers),
         Session::own_room(&claims),
         comeback,
         Box::new(move |entered| drop(sender.send(entered))),

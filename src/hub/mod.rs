@@ -10,13 +10,18 @@ mod company;
 mod delivery;
 mod dispatcher;
 mod ephemeral;
+mod foresight;
+mod guarded;
 mod history;
+mod missed;
 mod occupants;
 mod outbox;
 mod presence;
 mod resume;
 mod rooms;
 mod sessions;
+mod settings;
+mod sight;
 #[cfg(test)]
 mod tests;
 mod throttle;
@@ -27,8 +32,10 @@ pub use command::{
     Subscription, User,
 };
 pub use delivery::ids;
-pub use dispatcher::{Dispatcher, Limits, Reports, Settings};
+pub use dispatcher::Dispatcher;
 pub use history::Retention;
 pub use outbox::{Encode, Frame, Frames, Outbox, OutboxClosed, Weight};
 pub use presence::Present;
 pub use sessions::{Session, SessionId};
+pub use settings::{Limits, Reports, Settings};
+pub use sight::{Authority, Guarded};
