@@ -68,6 +68,10 @@ pub struct Settings {
     pub compress: usize,
     /// How long a socket whose token has expired may stay.
     pub token_grace: Duration,
+    /// How long a client may be connected without having shown a token.
+    pub handshake: Duration,
+    /// How long the body of a request may take to arrive.
+    pub body: Duration,
 }
 
 /// What every session of this server shares.
@@ -122,6 +126,7 @@ pub fn build(settings: Settings) -> (axum::Router, Sockets) {
         .ws_read_buffer_size(READ_BUFFER)
         .ping_interval(NEVER)
         .ping_timeout(settings.heartbeat.patience)
+        .connect_timeout(settings.handshake)
         .build_with_inner_svc(axum::Router::new());
     let writing = Arc::new(Writing {
         writes: settings.writes,
@@ -147,7 +152,10 @@ pub fn build(settings: Settings) -> (axum::Router, Sockets) {
         rate: settings.rate,
     });
     handshake::install(&io, gateway);
-    (requests::routes(Requests { library: library.clone(), let_in }), Sockets { library, writing, io })
+    (
+        requests::routes(Requests { library: library.clone(), let_in, body: settings.body }),
+        Sockets { library, writing, io },
+    )
 }
 
 /// How the hub's events are written. With `recovery`, they carry what stock clients come back with.

@@ -154,6 +154,8 @@ impl Dispatcher {
     }
 
     pub(super) async fn ask(&mut self, asking: Asking) {
+        telemetry::row_security_asked(asking.known());
+        telemetry::row_security_answered(telemetry::Answer::Cache, asking.known());
         if asking.is_empty() {
             return;
         }

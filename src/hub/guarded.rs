@@ -106,11 +106,6 @@ impl Dispatcher {
                 }
             }
         }
-        telemetry::row_security_asked(known.len());
-        telemetry::row_security_answered(
-            telemetry::Answer::Cache,
-            known.values().filter(|(_, now)| now.is_some()).count(),
-        );
         let Some(room) = rooms.first() else { return };
         let writer = self.writer(event);
         if event.is_silent() {

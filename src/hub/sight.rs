@@ -57,15 +57,24 @@ pub struct Sight {
 
 /// Questions, each once.
 #[derive(Default)]
-pub struct Asking(IndexMap<(u32, Identity, About), Arc<Guard>>);
+pub struct Asking {
+    open: IndexMap<(u32, Identity, About), Arc<Guard>>,
+    /// How many were answered before.
+    known: usize,
+}
 
 impl Asking {
     pub fn is_empty(&self) -> bool {
-        self.0.is_empty()
+        self.open.is_empty()
+    }
+
+    /// How many needed not be asked.
+    pub fn known(&self) -> usize {
+        self.known
     }
 
     fn add(&mut self, guard: &Arc<Guard>, who: Identity, about: About) {
-        self.0.entry((guard.oid, who, about)).or_insert_with(|| Arc::clone(guard));
+        self.open.entry((guard.oid, who, about)).or_insert_with(|| Arc::clone(guard));
     }
 }
 
@@ -155,7 +164,9 @@ impl Sight {
 
     /// Adds the question that has to be answered before [`sees`](Self::sees) can be.
     pub fn wonder(&self, asking: &mut Asking, guard: &Arc<Guard>, who: Identity, image: &Image, key: Option<&str>) {
-        if self.sees(guard, who, image, key).is_none() {
+        if self.sees(guard, who, image, key).is_some() {
+            asking.known += 1;
+        } else {
             match (image, key) {
                 (Image::Values(values), _) => asking.add(guard, who, About::Row(values.clone())),
                 (_, Some(key)) => asking.add(guard, who, About::Key(key.to_owned())),
@@ -183,12 +194,12 @@ impl Sight {
             guard: Arc::clone(guard),
             about: about.clone(),
         };
-        asking.0.iter().map(question).collect()
+        asking.open.iter().map(question).collect()
     }
 
     /// Takes in what was answered.
     pub fn learn(&mut self, asking: Asking, answers: Vec<Option<Answer>>) {
-        for (((oid, who, about), _), answer) in asking.0.into_iter().zip(answers) {
+        for (((oid, who, about), _), answer) in asking.open.into_iter().zip(answers) {
             match (about, answer) {
                 (About::Row(values), Some(Answer::Seen(seen))) => {
                     self.rows.entry(oid).or_default().entry(values).or_default().insert(who, seen);

@@ -133,7 +133,7 @@ impl Office {
     }
 
     async fn questions(&self) -> f64 {
-        self.metric("walcast_row_security_questions_total").await
+        self.metric("walcast_row_security_answers_total{from=\"database\"}").await
     }
 }
 
