@@ -18,6 +18,7 @@ mod connection_churn;
 mod doctor;
 mod ephemeral;
 mod failover;
+mod filters;
 mod gateway;
 mod held_wal;
 mod hot_rows;
