@@ -97,11 +97,13 @@ pub async fn serve(args: ServeArgs, stop: CancellationToken) -> Result<(), Serve
     let (hub, dispatcher) = Dispatcher::new(args.hub(), reports(&progress));
     let health = Health::default();
     let writes = Writes::new(&dsn, &settings.publication, args.writes.settings())?;
+    let reads = Reads::new(&dsn, &settings.publication)?;
     tokio::spawn(writes.clone().prune(ending.clone()));
     let (routes, sockets) = gateway::build(gateway::Settings {
         hub: hub.clone(),
         verifier: verifier.clone(),
         writes,
+        reads: reads.clone(),
         write_queue: args.writes.write_queue as usize,
         max_payload: args.gateway.max_payload,
         max_depth: args.limits.max_depth as usize,
@@ -112,7 +114,6 @@ pub async fn serve(args: ServeArgs, stop: CancellationToken) -> Result<(), Serve
         compress: args.gateway.compress_above,
         token_grace: args.gateway.token_grace,
     });
-    let reads = Reads::new(&dsn, &settings.publication)?;
     let broadcasts = Broadcasts::new(&dsn)?;
     let api = http::Api { reads, broadcasts, hub: hub.clone(), verifier, health: health.clone() };
     let router = http::router(health.clone(), telemetry::install()?, routes, api, origins);

@@ -4,7 +4,7 @@ use bytestring::ByteString;
 use smallvec::SmallVec;
 
 use super::{Offset, Room, RoomParts, binding::Binding, broadcast::Broadcast, nested::NestedChange};
-use crate::change::{Row, Table, Timestamp};
+use crate::change::{Row, Table, TableName, Timestamp};
 
 /// One thing to tell the sockets of some rooms. Cheap to clone.
 ///
@@ -61,6 +61,8 @@ pub(super) enum Origin {
     /// What somebody holds of a table is stale; without `naming`, of anything.
     Wide {
         naming: Option<Box<Naming>>,
+        /// Which table that is.
+        table: Option<TableName>,
         reason: Reason,
         actor: Option<Actor>,
         committed_at: Timestamp,

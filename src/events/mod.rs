@@ -3,6 +3,7 @@
 mod array;
 mod binding;
 mod broadcast;
+mod changed;
 mod error;
 mod event;
 mod fault;
@@ -24,6 +25,7 @@ mod telling;
 mod tests;
 
 pub use broadcast::BROADCAST_PREFIX;
+pub use changed::{RowChange, RowOp, Stale, Told, What};
 pub use error::MapError;
 pub use event::{Actor, Event, Target};
 pub use filter::{BoundFilter, Filter, FilterError, Value, Verdict};

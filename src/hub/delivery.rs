@@ -52,7 +52,9 @@ impl Dispatcher {
         }
         let content = match event.target() {
             Target::Rooms(rooms) => {
-                let Some(frame) = rooms.first().and_then(|room| self.encode(event, room, event.name())) else { return };
+                let Some(frame) = rooms.first().and_then(|room| self.encode(event, room, event.name())) else {
+                    return self.tell_followers(event);
+                };
                 let open: SmallVec<[&Room; 2]> = rooms.iter().filter(|room| !self.is_crowded(event, room)).collect();
                 if open.len() < rooms.len() || !self.is_held(event, rooms) {
                     self.release_before(&open);
@@ -82,6 +84,7 @@ impl Dispatcher {
                 Content::Wide(event.clone())
             }
         };
+        self.tell_followers(event);
         self.history.push(offset, content, Instant::now());
     }
 

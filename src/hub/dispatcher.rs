@@ -3,11 +3,12 @@ use std::time::{Duration, Instant};
 use tokio_util::sync::CancellationToken;
 
 use super::{
-    Batch, Encode, Events, Hub, HubError, Position, Reply, Retention, SocketId,
+    Batch, Encode, Events, Hub, HubError, Position, Reply, Retention, Session, SocketId,
     burst::Burst,
     command::{Command, Inbox},
     delivery::Crowd,
     ephemeral::Ephemeral,
+    follow::Follows,
     history::History,
     presence::Presence,
     rooms::Rooms,
@@ -16,7 +17,7 @@ use super::{
     window::Window,
 };
 use crate::{
-    change::Lsn,
+    change::{Lsn, Timestamp},
     events::{Offset, Room},
     telemetry,
 };
@@ -73,6 +74,7 @@ pub struct Dispatcher {
     pub(super) presence: Presence,
     pub(super) ephemeral: Ephemeral,
     pub(super) throttle: Throttle,
+    pub(super) follows: Follows,
     /// When what is gathered is told.
     pub(super) pulse: Option<Instant>,
     /// Another server streams; nobody is served here.
@@ -108,6 +110,7 @@ impl Dispatcher {
             presence: Presence::default(),
             ephemeral: Ephemeral::default(),
             throttle: Throttle::default(),
+            follows: Follows::default(),
             pulse: None,
             stands_by: false,
             stopping: false,
@@ -152,12 +155,18 @@ impl Dispatcher {
                 self.subscribe(socket, subscription, reply);
             }
             Command::Unsubscribe { socket, room, reply } => self.unsubscribe(socket, &room, reply),
+            Command::Follow { socket, interest, since, reply } => {
+                self.release_ahead_of(&[socket]);
+                self.flush().await;
+                self.follow(socket, interest, since.as_deref(), reply);
+            }
+            Command::Unfollow { socket, name, reply } => self.unfollow(socket, &name, reply),
             Command::Signal { socket, signal, reply } => self.signal(socket, signal, reply),
             Command::Disconnect { socket } => self.remove(socket),
             Command::Position { reply } => reply(self.position.clone().ok_or(HubError::Stopping)),
             Command::Farewell { reply } => {
                 self.stopping = true;
-                let sessions = self.rooms.sessions().chain(self.sessions.left().cloned()).collect();
+                let sessions = self.all_sessions();
                 let epoch = self.position.as_ref().map(|position| position.epoch.clone());
                 reply(epoch.map(|epoch| (epoch, sessions)).ok_or(HubError::Gone));
             }
@@ -167,11 +176,14 @@ impl Dispatcher {
     /// Takes a socket out; it may come back.
     pub(super) fn remove(&mut self, socket: SocketId) {
         let Some(seat) = self.rooms.remove_socket(socket) else { return };
+        let now = Instant::now();
+        let session = seat.session();
+        let tables = self.follows.remove(socket, session.is_some().then_some(now));
         for room in seat.asked_for() {
             self.presence.leave(room, &seat.user().id, socket);
         }
-        if let Some(session) = seat.session() {
-            self.sessions.keep(session, Instant::now());
+        if let Some(session) = session {
+            self.sessions.keep(Session { tables, ..session }, now);
         }
         self.quicken();
     }
@@ -195,10 +207,7 @@ impl Dispatcher {
                 self.begin(position).await;
                 self.report_window();
             }
-            Batch::Sessions(sessions) => {
-                let now = Instant::now();
-                sessions.into_iter().for_each(|session| self.sessions.keep(session, now));
-            }
+            Batch::Sessions(sessions) => self.take_over(sessions),
             Batch::Events(events) => self.take_events(events).await,
             Batch::Standby => {
                 self.stands_by = true;
@@ -260,6 +269,7 @@ impl Dispatcher {
         self.release_all();
         self.flush().await;
         self.history = History::new(self.settings.retention, begun.offset);
+        self.follows.begin(begun.offset);
         self.window.clear();
         self.window.note(Instant::now(), Lsn(begun.offset.lsn.0.saturating_add(1)));
         self.crowd = Crowd::default();
@@ -275,6 +285,7 @@ impl Dispatcher {
                     self.burst.add_for(frame, [socket]);
                 }
             }
+            self.tell_all_stale(None, reason, Timestamp::now());
             self.flush().await;
         }
     }
@@ -284,6 +295,7 @@ impl Dispatcher {
         self.history.age(now);
         self.throttle.age(now);
         self.sessions.age(now, self.settings.retention.window);
+        self.follows.age(now, self.settings.retention.window);
         self.report_window();
         self.report_fill();
         let often = (self.settings.retention.window / 4).min(TELL_POSITION);
@@ -309,7 +321,7 @@ impl Dispatcher {
         self.told_position = Instant::now();
         let Some(frame) = self.position_frame() else { return };
         self.release_all();
-        let sockets: Vec<_> = self.rooms.sockets().filter(|socket| self.rooms.subscribed(*socket) > 0).collect();
+        let sockets: Vec<_> = self.rooms.sockets().filter(|socket| self.asked_for(*socket) > 0).collect();
         self.burst.add_for(frame, sockets);
         self.flush().await;
     }

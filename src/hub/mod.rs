@@ -10,6 +10,7 @@ mod company;
 mod delivery;
 mod dispatcher;
 mod ephemeral;
+mod follow;
 mod history;
 mod occupants;
 mod outbox;
@@ -28,6 +29,7 @@ pub use command::{
 };
 pub use delivery::ids;
 pub use dispatcher::{Dispatcher, Limits, Reports, Settings};
+pub use follow::{Followed, Following, Interest};
 pub use history::Retention;
 pub use outbox::{Encode, Frame, Frames, Outbox, OutboxClosed, Weight};
 pub use presence::Present;

@@ -14,9 +14,9 @@ use crate::{
 };
 
 /// Why a socket cannot go on from where it was.
-type Gap = &'static str;
+pub(super) type Gap = &'static str;
 
-const HISTORY_GAP: Gap = "history gap";
+pub(super) const HISTORY_GAP: Gap = "history gap";
 const SESSION_GONE: Gap = "session gone";
 
 /// A room that a socket wants to be in.
@@ -195,7 +195,7 @@ impl Dispatcher {
             self.remove(before);
         }
         let found = self.sessions.take(&id, &member.user.id);
-        let Some(Session { began, rooms, .. }) = found.filter(|_| self.settings.recovery) else {
+        let Some(Session { began, rooms, tables, .. }) = found.filter(|_| self.settings.recovery) else {
             let session = self.take_seat(socket, member, None);
             self.join(socket, &[own], position.offset);
             self.tell_anew(socket, &[], SESSION_GONE);
@@ -208,6 +208,7 @@ impl Dispatcher {
             Ok((since, frames)) => {
                 let session = self.take_seat(socket, member, Some(id));
                 self.bring_back(socket, &wanted, since, &frames);
+                self.follow_again(socket, tables, Ok(since), position);
                 self.tell_company(socket, &wanted);
                 session
             }
@@ -215,6 +216,7 @@ impl Dispatcher {
                 self.refused(socket, &brought, gap);
                 let session = self.take_seat(socket, member, None);
                 self.join(socket, &wanted, position.offset);
+                self.follow_again(socket, tables, Err(gap), position);
                 self.tell_company(socket, &wanted);
                 // Who has no offset was sent nothing yet, and has nothing to fetch again.
                 if wanted.len() > 1 || !brought.is_empty() {
@@ -258,10 +260,10 @@ impl Dispatcher {
         let wanted = Wanted::new(Some(prefix), room);
         let Some(member) = self.rooms.member(socket) else { return reply(Err(HubError::Gone)) };
         let is_back = self.rooms.is_in(socket, &wanted.room);
-        if !is_back && let Err(why) = self.admit(&wanted.room, &member.user.id, self.rooms.subscribed(socket)) {
+        if !is_back && let Err(why) = self.admit(&wanted.room, &member.user.id, self.asked_for(socket)) {
             return reply(Err(why));
         }
-        let is_first = self.rooms.subscribed(socket) == 0;
+        let is_first = self.asked_for(socket) == 0;
         let room = std::slice::from_ref(&wanted);
         let missed = brought.as_deref().map(|since| self.missed_since(socket, room, Offset::default(), since));
         let resumed = matches!(missed, Some(Ok(_)));
@@ -311,7 +313,7 @@ impl Dispatcher {
     }
 
     /// Reads an offset that a client brought.
-    fn since(&self, text: &str) -> Result<Offset, Gap> {
+    pub(super) fn since(&self, text: &str) -> Result<Offset, Gap> {
         let position = self.position.as_ref().ok_or(HISTORY_GAP)?;
         match Offset::parse_wire(text) {
             Ok((epoch, offset)) if epoch == position.epoch && offset <= position.offset => Ok(offset),

@@ -19,6 +19,11 @@ pub enum Value {
 impl Value {
     pub const TRUE: Value = Value::Integer(1);
     pub const FALSE: Value = Value::Integer(0);
+
+    /// The value that Postgres wrote for a type; `None` where the text is none of it.
+    pub fn read(type_oid: u32, text: &ByteString) -> Option<Value> {
+        Kind::of(type_oid).read(text)
+    }
 }
 
 /// How the values of a type are read and compared.
