@@ -17,6 +17,8 @@ const WRITES: &str = "walcast_writes_total";
 const WRITE_RETRIES: &str = "walcast_write_retries_total";
 const API_REQUESTS: &str = "walcast_api_requests_total";
 const TOKENS: &str = "walcast_tokens_total";
+const QUESTIONS: &str = "walcast_row_security_questions_total";
+const SEEN: &str = "walcast_row_security_answers_total";
 const CONNECTIONS_ENDED: &str = "walcast_connections_ended_total";
 
 /// Starts to count, for the whole process.
@@ -40,6 +42,8 @@ pub fn install() -> Result<PrometheusHandle, BuildError> {
     describe_counter!(API_REQUESTS, "Requests to the polling API, by the status they were answered with.");
     describe_counter!(TOKENS, "Tokens of connected sockets: `expired`, `refreshed`, or expired and so `disconnected`.");
     describe_counter!(CONNECTIONS_ENDED, "Connections that the server ended, by reason; `slow_consumer` is one.");
+    describe_counter!(QUESTIONS, "Questions to Postgres about who may see which rows.");
+    describe_counter!(SEEN, "Answers to whether somebody may see the row of an event, asked now or known before.");
     Ok(handle)
 }
 
@@ -109,6 +113,16 @@ pub fn api_request(status: u16) {
 /// What became of a connected socket's token.
 pub fn token(fate: &'static str) {
     counter!(TOKENS, "fate" => fate).increment(1);
+}
+
+/// Questions to Postgres about who may see what.
+pub fn asked(count: u64) {
+    counter!(QUESTIONS).increment(count);
+}
+
+/// Answers to whether somebody may see the row of an event, asked now or known before.
+pub fn seen(count: u64) {
+    counter!(SEEN).increment(count);
 }
 
 pub fn connection_ended(reason: &'static str) {

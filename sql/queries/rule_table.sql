@@ -1,7 +1,9 @@
--- What reads and writes under prefix $1 have to know: the rule, as the mark says it stands now, its table, and what publication
--- $2 shows of it.
+-- What reads and writes under prefix $1 have to know: the rule and whether its table is guarded, as the mark says they stand
+-- now, the table, and what publication $2 shows of it, to role $3 where it is guarded.
 SELECT to_jsonb(r) AS rule,
-       r.xmin::text || r.ctid::text AS mark,
+       r.xmin::text || r.ctid::text || guarded.yes::text AS mark,
+       guarded.yes AS is_guarded,
+       client.oid IS NOT NULL AS has_client,
        c.oid AS oid,
        c.relkind = 'p' AS is_partitioned,
        -- Row filters came with Postgres 15.
@@ -14,6 +16,7 @@ SELECT to_jsonb(r) AS rule,
                    -- So did lists of columns. Up to 17, generated columns stand among them, which the log does not tell.
                    'told', (a.attgenerated = '' OR current_setting('server_version_num')::int >= 180000)
                            AND t.published IS NOT NULL
+                           AND (NOT guarded.yes OR coalesce(has_column_privilege(client.oid, c.oid, a.attnum, 'SELECT'), false))
                            AND coalesce(t.published -> 'attnames' ? a.attname, a.attgenerated = '')) ORDER BY a.attnum)
           FROM pg_catalog.pg_attribute a
           JOIN pg_catalog.pg_type ty ON ty.oid = a.atttypid
@@ -30,4 +33,8 @@ SELECT to_jsonb(r) AS rule,
   LEFT JOIN (SELECT p.schemaname, p.tablename, to_jsonb(p) AS published
                FROM pg_catalog.pg_publication_tables p WHERE p.pubname = $2::text::name) t
          ON t.schemaname = r.schema_name AND t.tablename = r.table_name
+ LEFT JOIN pg_catalog.pg_roles client ON client.rolname = $3::text::name
+ CROSS JOIN LATERAL (SELECT coalesce(c.relrowsecurity
+                 OR has_table_privilege(client.oid, c.oid, 'SELECT, INSERT, UPDATE, DELETE')
+                 OR has_any_column_privilege(client.oid, c.oid, 'SELECT, INSERT, UPDATE'), false) AS yes) guarded
  WHERE r.prefix = $1

@@ -1,6 +1,9 @@
+use std::sync::Arc;
+
 use crate::{
-    change::Entry,
-    events::{Event, Mapper, RuleError, RuleSpec},
+    change::{Entry, Table},
+    events::{Event, Guards, Mapper, RuleError, RuleSpec, Touch},
+    hub::Guarded,
     store::{Store, StoreError},
     telemetry,
 };
@@ -18,6 +21,7 @@ pub enum MappingError {
 pub struct Mapping {
     store: Store,
     mapper: Mapper,
+    guards: Option<Arc<Guards>>,
     /// The transaction under way.
     xid: u32,
 }
@@ -31,7 +35,41 @@ impl Mapping {
 
     /// Begins with the rules as they stood where the stream begins.
     pub fn new(store: Store, rules: Vec<RuleSpec>) -> Result<Self, MappingError> {
-        Ok(Mapping { store, mapper: Mapper::new(rules)?, xid: 0 })
+        Ok(Mapping { store, mapper: Mapper::new(rules)?, guards: None, xid: 0 })
+    }
+
+    /// From now on events say whom they may be told.
+    pub fn guard(&mut self, guards: Arc<Guards>) {
+        self.mapper.guard(Arc::clone(&guards));
+        self.guards = Some(guards);
+    }
+
+    /// The guarded tables, as the hub knows them.
+    pub fn guarded(&self) -> Vec<Guarded> {
+        let named = self.mapper.guarded().into_iter();
+        named.map(|(prefix, entities, guard)| Guarded { prefix: prefix.into(), entities, guard }).collect()
+    }
+
+    /// The transaction under way.
+    pub fn transaction(&self) -> u32 {
+        self.xid
+    }
+
+    /// The table of the entry, where the log has not described it so before: what its catalog says may be another now.
+    pub fn new_table<'a>(&self, entry: &'a Entry) -> Option<&'a Arc<Table>> {
+        let Entry::Change(change) = entry else { return None };
+        self.mapper.is_new(&change.table).then_some(&change.table)
+    }
+
+    pub fn knows(&self, table: &Table) -> bool {
+        self.guards.as_ref().is_some_and(|guards| guards.knows(table))
+    }
+
+    /// The entry, where it is a change of what policies of other tables may read.
+    pub fn touch(&self, entry: &Entry) -> Option<Touch> {
+        let Entry::Change(change) = entry else { return None };
+        let is_source = self.guards.as_ref().is_some_and(|guards| guards.is_source(&change.table.full_name()));
+        is_source.then(|| Touch::of(change))
     }
 
     /// The rules in force, if the last commit changed them.

@@ -1,5 +1,6 @@
 //! The composition root: builds the stages, spawns them, and drains them with a deadline.
 
+mod authority;
 mod mapping;
 mod pipeline;
 mod sessions;
@@ -21,7 +22,7 @@ use crate::{
     hub::{self, Dispatcher},
     postgres::{Dsn, advised},
     replication::{self, Progress, ReplicationError},
-    store::{self, Broadcasts, Reads, Store, StoreError, Writes},
+    store::{self, Broadcasts, Reads, RowSecurity, Store, StoreError, Writes},
     telemetry,
 };
 
@@ -94,10 +95,11 @@ pub async fn serve(args: ServeArgs, stop: CancellationToken) -> Result<(), Serve
     // Nothing came: it cannot stream, or is to stop.
     let Some(first) = first else { return Ok(streaming.await??) };
 
-    let (hub, dispatcher) = Dispatcher::new(args.hub(), reports(&progress));
+    let security = RowSecurity::new(&dsn, &settings.publication, &args.stream.client_role)?;
+    let (hub, dispatcher) = Dispatcher::new(args.hub(), reports(&progress), Arc::new(security.clone()));
     let health = Health::default();
-    let writes = Writes::new(&dsn, &settings.publication, args.writes.settings())?;
-    let reads = Reads::new(&dsn, &settings.publication)?;
+    let writes = Writes::new(&dsn, &settings.publication, &args.stream.client_role, args.writes.settings())?;
+    let reads = Reads::new(&dsn, &settings.publication, &args.stream.client_role)?;
     tokio::spawn(writes.clone().prune(ending.clone()));
     let (routes, sockets) = gateway::build(gateway::Settings {
         hub: hub.clone(),
@@ -119,7 +121,8 @@ pub async fn serve(args: ServeArgs, stop: CancellationToken) -> Result<(), Serve
     let router = http::router(health.clone(), telemetry::install()?, routes, api, origins);
     let dispatching = CancellationToken::new();
     let mut dispatcher = spawn_on_one_thread(dispatcher.run(dispatching.clone()));
-    let pipeline = Pipeline::new(store.clone(), hub.clone(), health.clone(), settings.slot.clone(), ending.clone());
+    let pipeline =
+        Pipeline::new(store.clone(), security, hub.clone(), health.clone(), settings.slot.clone(), ending.clone());
     let mut pipeline = tokio::spawn(pipeline.run(first, batches));
     let closing = CancellationToken::new();
     let mut serving = tokio::spawn(serve_http(listener, router, closing.clone()));

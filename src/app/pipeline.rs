@@ -1,20 +1,23 @@
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
-use tokio::sync::mpsc;
+use tokio::{sync::mpsc, time::MissedTickBehavior};
 use tokio_util::sync::CancellationToken;
 
 use super::{Mapping, MappingError, sessions};
 use crate::{
-    change::{Entry, Lsn},
+    change::{Entry, Lsn, Table, TableName},
     events::{Epoch, Offset},
     http::Health,
     hub::{Batch, Events, Hub, Position},
     replication::{self, Connected, Feed},
-    store::{Store, StoreError},
+    store::{RowSecurity, Store, StoreError},
 };
 
 /// How long to wait before the database is asked again.
 const ASK_AGAIN: Duration = Duration::from_millis(500);
+
+/// How often it is asked whether policies, grants or roles have changed.
+const LOOK_AGAIN: Duration = Duration::from_millis(500);
 
 /// Turns what the stream brings into events and hands them to the hub.
 pub struct Pipeline {
@@ -29,17 +32,44 @@ pub struct Pipeline {
     is_open: bool,
     /// Until the stream has passed this position, it is catching up.
     catch_up: Option<Lsn>,
+    /// All that commits before here was handed to the hub.
+    reached: Lsn,
+    security: RowSecurity,
+    /// What the guards in force were read by.
+    mark: String,
     stop: CancellationToken,
 }
 
 impl Pipeline {
-    pub fn new(store: Store, hub: Hub, health: Health, slot: String, stop: CancellationToken) -> Self {
-        Pipeline { store, hub, health, slot, mapping: None, leads: false, is_open: false, catch_up: None, stop }
+    pub fn new(
+        store: Store,
+        security: RowSecurity,
+        hub: Hub,
+        health: Health,
+        slot: String,
+        stop: CancellationToken,
+    ) -> Self {
+        Pipeline {
+            store,
+            hub,
+            health,
+            slot,
+            mapping: None,
+            leads: false,
+            is_open: false,
+            catch_up: None,
+            reached: Lsn::ZERO,
+            security,
+            mark: String::new(),
+            stop,
+        }
     }
 
     /// Runs until the stream ends. `first` is what the feed brought already.
     pub async fn run(mut self, first: Feed, mut feed: mpsc::Receiver<Feed>) -> Result<(), MappingError> {
         let mut next = Some(first);
+        let mut look = tokio::time::interval(LOOK_AGAIN);
+        look.set_missed_tick_behavior(MissedTickBehavior::Delay);
         while let Some(news) = next {
             match news {
                 Feed::Connected(connected) => loop {
@@ -68,7 +98,12 @@ impl Pipeline {
                     self.health.lost();
                 }
             }
-            next = feed.recv().await;
+            next = loop {
+                tokio::select! {
+                    news = feed.recv() => break news,
+                    _ = look.tick() => self.look_again().await,
+                }
+            };
         }
         Ok(())
     }
@@ -78,8 +113,10 @@ impl Pipeline {
         // The stream begins in the past: it is told as the rules stood there, so that what it repeats is the same.
         let rules = self.store.rules_at(&self.slot, connected.confirmed, connected.fresh.is_some()).await?;
         self.mapping = Some(Mapping::new(self.store.clone(), rules)?);
+        self.guard(None).await?;
         self.is_open = false;
         self.catch_up = Some(connected.wal_end);
+        self.reached = connected.confirmed;
         let position = Position { epoch: Epoch::new(epoch), offset: Offset::before(connected.confirmed) };
         // An error means that the dispatcher has ended: the server is stopping.
         let _ = self.hub.dispatch(Batch::Begin(position)).await;
@@ -91,17 +128,75 @@ impl Pipeline {
         Ok(())
     }
 
+    /// Reads anew who may see what. `table`: one that the stream has brought.
+    async fn guard(&mut self, table: Option<TableName>) -> Result<(), StoreError> {
+        // First: what changes meanwhile is seen the next time.
+        let mark = self.security.mark().await?;
+        let guards = self.security.guards(table).await?;
+        if let Some(mapping) = &mut self.mapping {
+            mapping.guard(Arc::new(guards));
+        }
+        self.tell_guarded().await;
+        self.mark = mark;
+        Ok(())
+    }
+
+    async fn tell_guarded(&self) {
+        if let Some(mapping) = &self.mapping {
+            // An error means that the dispatcher has ended: the server is stopping.
+            let _ = self.hub.dispatch(Batch::Guards(mapping.guarded())).await;
+        }
+    }
+
+    /// Whether who may see what is as it was: policies, grants and roles are not in the log. What cannot be asked is asked again.
+    async fn look_again(&mut self) {
+        if self.mapping.is_none() {
+            return;
+        }
+        let looked = async {
+            match self.security.mark().await? == self.mark {
+                true => Ok(()),
+                false => self.guard(None).await,
+            }
+        };
+        if let Ok(Err(error)) = tokio::time::timeout(LOOK_AGAIN, looked).await {
+            tracing::debug!(%error, "cannot look whether policies have changed");
+        }
+    }
+
+    /// Before the first change of a table as the log has not described it yet: with it, what its catalog says may have changed.
+    async fn look_at(&mut self, table: &Arc<Table>) -> Result<(), StoreError> {
+        let Some(mapping) = &self.mapping else { return Ok(()) };
+        let is_known = mapping.knows(table);
+        self.security.wait_for(mapping.transaction(), table).await?;
+        if is_known && self.security.mark().await? == self.mark {
+            return Ok(());
+        }
+        self.guard(Some(table.full_name())).await
+    }
+
     /// `None`: the server is stopping.
     async fn hand_on(&mut self, batch: replication::Batch) -> Option<()> {
-        let mapping = self.mapping.as_mut()?;
-        let mut mapped = Events { wal_end: batch.wal_end, is_open: self.is_open, ..Events::default() };
+        let mut have_rules_changed = false;
+        let mut mapped = Events { is_open: self.is_open, ..Events::default() };
         for entry in batch.entries {
+            if let Some(table) = self.mapping.as_ref()?.new_table(&entry).cloned() {
+                // What came before it is told as it was.
+                let rest = Events { is_open: mapped.is_open, ..Events::default() };
+                let before = Events { wal_end: self.reached, ..std::mem::replace(&mut mapped, rest) };
+                self.hub.dispatch(Batch::Events(before)).await.ok()?;
+                while let Err(error) = self.look_at(&table).await {
+                    wait_out(&error, &self.stop).await?;
+                }
+            }
+            let mapping = self.mapping.as_mut()?;
             while let Err(error) = mapping.prepare(&entry).await {
                 wait_out(&error, &self.stop).await?;
             }
             match &entry {
                 Entry::Begin(begin) => {
                     self.hub.note_commit(begin.xid, begin.commit_lsn);
+                    mapped.transactions.push(begin.xid);
                     mapped.is_open = true;
                 }
                 Entry::Commit(commit) => {
@@ -110,16 +205,23 @@ impl Pipeline {
                 }
                 Entry::Change(_) | Entry::Message(_) | Entry::Unreadable(_) => {}
             }
+            mapped.touches.extend(mapping.touch(&entry));
             mapping.map(entry, &mut mapped.events);
             if let (Some(rules), Some(end)) = (mapping.take_rules_change(), mapped.handed_on) {
+                have_rules_changed = true;
                 // Before the commit is confirmed, or a restart would not find them.
                 while let Err(error) = self.store.save_rules(&self.slot, end, &rules).await {
                     wait_out(&error, &self.stop).await?;
                 }
             }
         }
+        mapped.wal_end = batch.wal_end;
+        self.reached = batch.wal_end;
         self.is_open = mapped.is_open;
         self.hub.dispatch(Batch::Events(mapped)).await.ok()?;
+        if have_rules_changed {
+            self.tell_guarded().await;
+        }
         self.catch_up_to(batch.wal_end).await;
         Some(())
     }

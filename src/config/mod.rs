@@ -66,6 +66,9 @@ pub struct StreamArgs {
     /// The publication that says what is broadcast
     #[arg(long, env = "WALCAST_PUBLICATION", default_value = "walcast", value_name = "NAME")]
     pub publication: String,
+    /// The role as which sockets read and write guarded tables, and for which policies are asked
+    #[arg(long, env = "WALCAST_CLIENT_ROLE", default_value = "walcast_client", value_name = "ROLE")]
+    pub client_role: String,
 }
 
 #[derive(Args, Clone, Default)]

@@ -1,9 +1,9 @@
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use bytestring::ByteString;
 use smallvec::SmallVec;
 
-use super::{NestedSpec, Room, RuleSpec, event::Naming, json, room};
+use super::{Guard, NestedSpec, Room, RuleSpec, event::Naming, guard::BoundGuard, json, room};
 use crate::change::{Cell, Row, Table};
 
 /// A rule bound to one layout of its table: names of columns have become indices.
@@ -21,6 +21,8 @@ pub(super) struct Binding {
     pub throttle: Option<Duration>,
     /// A column that the rule names and the layout lacks. Its index is past every row's end, where each cell is absent.
     pub missing: Option<String>,
+    /// What decides who hears of its rows, where not everyone does.
+    pub guard: Option<BoundGuard>,
 }
 
 #[derive(Debug)]
@@ -49,6 +51,7 @@ impl Binding {
         rule: Option<&RuleSpec>,
         table: &Table,
         primary_key: &[ByteString],
+        guard: Option<Arc<Guard>>,
     ) -> Result<Self, Unbound> {
         let mut missing = None;
         let mut find = |name: &str| {
@@ -80,9 +83,10 @@ impl Binding {
             Some(name) => std::iter::once(name).map(|name| index_of(table, name)).collect::<Result<_, _>>()?,
             None => primary_key.iter().map(|name| index_of(table, name)).collect::<Result<SmallVec<_>, _>>()?,
         };
+        let guard = guard.map(|guard| BoundGuard::new(guard, table, &id));
         let throttle = rule.and_then(|rule| rule.throttle_ms).filter(|millis| *millis > 0);
         let throttle = throttle.map(|millis| Duration::from_millis(millis.into()));
-        let binding = Binding { naming, id, entity, actor, creator, version, nested, throttle, missing };
+        let binding = Binding { naming, id, entity, actor, creator, version, nested, throttle, missing, guard };
         binding.check(table)?;
         Ok(binding)
     }
@@ -137,6 +141,11 @@ impl Binding {
             },
             key,
         })
+    }
+
+    /// Whether nobody is told what a column holds.
+    pub fn hides(&self, column: usize) -> bool {
+        self.guard.as_ref().is_some_and(|guard| guard.hides(column))
     }
 
     /// Whether the row says to which entity it belongs (possibly to none).

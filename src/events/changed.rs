@@ -6,7 +6,6 @@ use super::{
     BoundFilter, Epoch, Event, Verdict,
     event::{Body, Origin, Reason, Scene},
     json::Object,
-    payload,
 };
 use crate::change::{Cell, Table, TableName};
 
@@ -139,13 +138,17 @@ impl<'a> RowChange<'a> {
         self.scene.table.full_name()
     }
 
-    /// A column of the row before the change. Where the log gives no old row, its key is that of the new one.
+    /// A column of the row before the change. Where the log gives no old row, its key is that of the new one. What nobody may
+    /// be told nothing is decided by.
     pub fn before(&self, column: usize) -> &'a Cell {
         let Scene { old, new, table, binding, .. } = self.scene;
         let is_key = || match (&table.key, table.columns.get(column)) {
             (Some(key), Some(described)) => key.contains(&described.name),
             _ => binding.id.contains(&column),
         };
+        if binding.hides(column) {
+            return &Cell::Absent;
+        }
         if self.operation == RowOp::Update && old.0.is_empty() && is_key() {
             return new.cell(column);
         }
@@ -154,7 +157,7 @@ impl<'a> RowChange<'a> {
 
     /// A column of the row after it.
     pub fn after(&self, column: usize) -> &'a Cell {
-        self.scene.new.cell(column)
+        if self.scene.binding.hides(column) { &Cell::Absent } else { self.scene.new.cell(column) }
     }
 
     /// What the change is to those who want the rows that the filter lets through; `None`: nothing. What the log does not
@@ -190,15 +193,14 @@ impl<'a> RowChange<'a> {
             self.scene.write_key(object, "previousId", old);
         }
         if !matches!(told.what, What::Delete | What::Leave) {
-            // What is not of its type is written as a text.
-            let _ = payload::write_row(object.member("record"), table, new);
+            self.scene.write_record("record", object);
             if self.operation == RowOp::Update {
                 self.scene.write_updates(object, &self.changed_columns());
             }
         }
         let by = if self.operation == RowOp::Insert { [binding.creator, binding.actor] } else { [binding.actor, None] };
         self.scene.write_actor(object, "actor", by);
-        if let Some(version) = binding.version {
+        if let Some(version) = binding.version.filter(|version| !binding.hides(*version)) {
             self.scene.write_cell(object, "version", row, version);
         }
     }

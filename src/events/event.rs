@@ -3,8 +3,10 @@ use std::{borrow::Cow, sync::Arc};
 use bytestring::ByteString;
 use smallvec::SmallVec;
 
-use super::{Offset, Room, RoomParts, binding::Binding, broadcast::Broadcast, nested::NestedChange};
-use crate::change::{Row, Table, TableName, Timestamp};
+use super::{
+    Image, Offset, Room, RoomParts, Sighting, Telling, binding::Binding, broadcast::Broadcast, nested::NestedChange,
+};
+use crate::change::{Cell, Row, Table, TableName, Timestamp};
 
 /// One thing to tell the sockets of some rooms. Cheap to clone.
 ///
@@ -57,6 +59,8 @@ pub(super) enum Origin {
     Row {
         scene: Arc<Scene>,
         body: Body,
+        /// Of those that tell the change in the same rooms.
+        is_first: bool,
     },
     /// What somebody holds of a table is stale; without `naming`, of anything.
     Wide {
@@ -68,10 +72,7 @@ pub(super) enum Origin {
         committed_at: Timestamp,
     },
     /// No change of a row: what `walcast.broadcast` was given.
-    Broadcast {
-        broadcast: Broadcast,
-        committed_at: Timestamp,
-    },
+    Broadcast { broadcast: Broadcast, committed_at: Timestamp },
 }
 
 /// One change of a row, shared by the events that tell it.
@@ -86,12 +87,57 @@ pub(super) struct Scene {
     pub is_delete: bool,
     pub actor: Option<Actor>,
     pub committed_at: Timestamp,
+    /// The row before and after, as policies read it, where the table is guarded.
+    pub images: Option<(Image, Image)>,
 }
 
 impl Scene {
     /// The row as the change left it: whose version it has, and who wrote it last.
     pub fn latest(&self) -> &Row {
         if self.is_delete { &self.old } else { &self.new }
+    }
+
+    /// Whether others may see the row now than did before.
+    pub fn may_be_seen_by_others(&self) -> bool {
+        self.images.as_ref().is_some_and(|(old, new)| old != new || *new == Image::Unknown)
+    }
+
+    /// Whether who sees the row is the same as before, and stays so.
+    pub fn is_seen_by_the_same(&self) -> bool {
+        !self.may_be_seen_by_others() && self.binding.guard.as_ref().is_none_or(|bound| !bound.guard.is_opaque())
+    }
+
+    /// Whether a version of the row is a nested component of another row.
+    fn is_part(&self, row: &Row) -> bool {
+        self.binding.place_columns().is_some_and(|(parent, _)| row.cell(parent).text().is_some())
+    }
+
+    /// The old row, or, where the log does not give it, the new one's key and place, which are the same.
+    fn old_or_key(&self) -> Row {
+        if !self.old.0.is_empty() {
+            return self.old.clone();
+        }
+        let (binding, place) = (&self.binding, self.binding.place_columns());
+        let names = |column: &usize| {
+            let named = [binding.entity, place].into_iter().flatten().flat_map(|(one, two)| [one, two]);
+            binding.id.contains(column) || named.into_iter().any(|named| named == *column)
+        };
+        let cells = self.new.0.iter().enumerate();
+        Row(cells.map(|(column, cell)| if names(&column) { cell.clone() } else { Cell::Absent }).collect())
+    }
+
+    /// Without its rows.
+    fn parts(&self) -> Scene {
+        Scene {
+            binding: Arc::clone(&self.binding),
+            table: Arc::clone(&self.table),
+            old: Row::default(),
+            new: Row::default(),
+            is_delete: false,
+            actor: self.actor.clone(),
+            committed_at: self.committed_at,
+            images: None,
+        }
     }
 }
 
@@ -120,6 +166,8 @@ pub(super) enum Reason {
     Truncate,
     /// Something could not be read, or not be told.
     Unreadable,
+    /// Who is told may not see it any more.
+    NotVisible,
 }
 
 impl Reason {
@@ -129,6 +177,7 @@ impl Reason {
             Reason::Incomplete => "incomplete",
             Reason::Truncate => "truncate",
             Reason::Unreadable => "unreadable",
+            Reason::NotVisible => "no longer visible",
         }
     }
 }
@@ -188,7 +237,7 @@ impl Event {
     /// `component:updated`
     pub fn name(&self) -> &str {
         let (naming, body) = match &self.0.origin {
-            Origin::Row { scene, body } => (&scene.binding.naming, body),
+            Origin::Row { scene, body, .. } => (&scene.binding.naming, body),
             Origin::Wide { naming: Some(naming), .. } => return &naming.resync,
             Origin::Wide { naming: None, .. } => return "component:resync",
             Origin::Broadcast { broadcast, .. } => return &broadcast.event,
@@ -236,6 +285,56 @@ impl Event {
                 ..
             }
         )
+    }
+
+    /// Whom it may be told; `None`: everyone in its rooms.
+    pub fn sighting(&self) -> Option<Sighting<'_>> {
+        let Origin::Row { scene, body, is_first } = &self.0.origin else { return None };
+        let ((old, new), bound) = (scene.images.as_ref()?, scene.binding.guard.as_ref()?);
+        let telling = match body {
+            Body::Created | Body::ChildCreated => Telling::Appears,
+            Body::Deleted(_) | Body::ChildDeleted(_) => Telling::Vanishes,
+            Body::Updated(_) | Body::ChildUpdated(_) | Body::Nested(_) => Telling::Changes { is_first: *is_first },
+            Body::Resync(_) => Telling::Notice,
+        };
+        let key = scene.binding.key(scene.latest());
+        Some(Sighting { guard: &bound.guard, old, new, telling, key, is_part: scene.is_part(scene.latest()) })
+    }
+
+    /// Whether it tells nothing but that who sees the row may be another now.
+    pub fn is_silent(&self) -> bool {
+        matches!(&self.0.origin, Origin::Row { body: Body::Updated(columns) | Body::ChildUpdated(columns), .. } if columns.is_empty())
+    }
+
+    /// The same change, to whoever saw the row and does not any more.
+    pub fn vanished(&self) -> Option<Event> {
+        let Origin::Row { scene, .. } = &self.0.origin else { return None };
+        let reason = Some(Reason::NotVisible);
+        let body = if scene.is_part(&scene.old) { Body::ChildDeleted(reason) } else { Body::Deleted(reason) };
+        self.retold(
+            Scene { old: scene.old_or_key(), new: Row::default(), is_delete: true, actor: None, ..scene.parts() },
+            body,
+        )
+    }
+
+    /// The same change, to whoever sees the row and did not before.
+    pub fn appeared(&self) -> Option<Event> {
+        let Origin::Row { scene, .. } = &self.0.origin else { return None };
+        let body = if scene.is_part(&scene.new) { Body::ChildCreated } else { Body::Created };
+        self.retold(Scene { old: Row::default(), new: scene.new.clone(), ..scene.parts() }, body)
+    }
+
+    fn retold(&self, scene: Scene, body: Body) -> Option<Event> {
+        let origin = Origin::Row { scene: Arc::new(scene), body, is_first: true };
+        Some(Event::new(self.offset(), self.target().clone(), origin))
+    }
+
+    /// What it takes in memory, more or less, in bytes.
+    pub fn bytes(&self) -> usize {
+        let Origin::Row { scene, .. } = &self.0.origin else { return size_of::<Inner>() };
+        let cells = scene.old.0.iter().chain(&scene.new.0);
+        let cells: usize = cells.map(|cell| size_of::<Cell>() + cell.text().map_or(0, str::len)).sum();
+        size_of::<Inner>() + size_of::<Scene>() + cells
     }
 
     /// When the transaction was committed.

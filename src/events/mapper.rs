@@ -5,7 +5,7 @@ use serde::Deserialize;
 use smallvec::smallvec;
 
 use super::{
-    Actor, Event, MapError, RuleError, RuleSpec, Target,
+    Actor, Event, Guards, MapError, RuleError, RuleSpec, Target,
     binding::{Binding, Unbound},
     broadcast::{self, BROADCAST_PREFIX},
     event::{Naming, Origin, Reason},
@@ -24,12 +24,14 @@ pub const ACTOR_PREFIX: &str = "walcast.actor";
 /// Turns the entries of the stream, in order, into events.
 #[derive(Debug)]
 pub struct Mapper {
-    rules: Rules,
+    pub(super) rules: Rules,
     /// By the address of the table, which stays its own for as long as the table is held here.
     layouts: HashMap<usize, Layout>,
     keys: Keys,
     transaction: Option<Transaction>,
     counts: Counts,
+    /// `None`: everyone may hear everything.
+    pub(super) guards: Option<Arc<Guards>>,
 }
 
 /// What came by that could not be told, since the start.
@@ -64,7 +66,13 @@ impl Mapper {
             keys: Keys::default(),
             transaction: None,
             counts: Counts::default(),
+            guards: None,
         })
+    }
+
+    /// Whether the table comes as the log has not described it before: then its catalog may have changed too.
+    pub fn is_new(&self, table: &Arc<Table>) -> bool {
+        !self.layouts.contains_key(&address(table))
     }
 
     /// The table whose primary key has to be learned before [`Mapper::map`] can take this entry: its rule does not name
@@ -176,11 +184,13 @@ impl Mapper {
         if !self.rules.has_pending() {
             return Ok(());
         }
-        for layout in self.layouts.values_mut() {
-            layout.binding = None;
-            layout.said.clear();
-        }
+        self.unbind();
+        self.layouts.values_mut().for_each(|layout| layout.said.clear());
         self.rules.commit()
+    }
+
+    pub(super) fn unbind(&mut self) {
+        self.layouts.values_mut().for_each(|layout| layout.binding = None);
     }
 
     fn take_message(&mut self, message: &LogicalMessage) -> Result<(), MapError> {
@@ -324,6 +334,7 @@ impl Mapper {
         let name = table.full_name();
         let rule = self.rules.get(&name).cloned();
         let prefix = self.rules.prefix(&name);
+        let guard = self.guards.as_ref().and_then(|guards| guards.of(table));
         let layout = self.layout(table);
         let key = match &layout.primary_key {
             Some(key) => key.as_slice(),
@@ -331,7 +342,7 @@ impl Mapper {
             None => return None,
         };
         let bound = match prefix {
-            Ok(prefix) => Binding::new(Naming::new(&prefix, rule.is_some()), rule.as_ref(), table, key)
+            Ok(prefix) => Binding::new(Naming::new(&prefix, rule.is_some()), rule.as_ref(), table, key, guard)
                 .map(Arc::new)
                 .map_err(Fault::Unbound),
             Err(prefix) => Err(Fault::PrefixTaken(prefix)),

@@ -12,7 +12,8 @@ impl Event {
     /// Within how long several updates of its row are told as one, if its rule says so.
     pub fn throttle(&self) -> Option<Duration> {
         match &self.0.origin {
-            Origin::Row { scene, body: Body::Updated(_) } => scene.binding.throttle,
+            // Who stops seeing the row hears that at once.
+            Origin::Row { scene, body: Body::Updated(_), .. } if scene.is_seen_by_the_same() => scene.binding.throttle,
             _ => None,
         }
     }
@@ -21,8 +22,8 @@ impl Event {
     /// they cannot be told as one.
     pub fn merged_with(&self, later: &Event) -> Option<Event> {
         let (
-            Origin::Row { scene: one, body: Body::Updated(before) },
-            Origin::Row { scene: two, body: Body::Updated(after) },
+            Origin::Row { scene: one, body: Body::Updated(before), .. },
+            Origin::Row { scene: two, body: Body::Updated(after), .. },
         ) = (&self.0.origin, &later.0.origin)
         else {
             return None;
@@ -47,8 +48,9 @@ impl Event {
             is_delete: false,
             actor: two.actor.as_ref().map(|actor| Actor { id: actor.id.clone(), socket: common_socket(one, two) }),
             committed_at: two.committed_at,
+            images: two.images.clone(),
         };
-        let origin = Origin::Row { scene: Arc::new(scene), body: Body::Updated(columns) };
+        let origin = Origin::Row { scene: Arc::new(scene), body: Body::Updated(columns), is_first: true };
         Some(Event::new(later.offset(), later.target().clone(), origin))
     }
 }

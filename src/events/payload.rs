@@ -15,7 +15,7 @@ impl Event {
         let mut out = String::with_capacity(256);
         let mut object = Object::open(&mut out);
         match &self.0.origin {
-            Origin::Row { scene, body } => scene.write(&mut object, body),
+            Origin::Row { scene, body, .. } => scene.write(&mut object, body),
             Origin::Wide { naming, reason, .. } => {
                 match (room.parts(), naming) {
                     (RoomParts::Row { key, .. }, Some(naming)) => object.string(&naming.id, key),
@@ -46,8 +46,7 @@ impl Scene {
         match body {
             Body::Created => {
                 self.write_ids(object, &self.new);
-                // A record cannot be corrupt here: it was checked when the event was made.
-                let _ = write_row(object.member(&self.binding.naming.record), &self.table, &self.new);
+                self.write_record(&self.binding.naming.record, object);
                 self.write_creator(object);
             }
             Body::Updated(columns) => {
@@ -62,7 +61,7 @@ impl Scene {
             }
             Body::ChildCreated => {
                 self.write_place(object, &self.new);
-                let _ = write_row(object.member("nestedComponent"), &self.table, &self.new);
+                self.write_record("nestedComponent", object);
                 self.write_creator(object);
             }
             Body::ChildUpdated(columns) => {
@@ -87,9 +86,14 @@ impl Scene {
                 write_reason(object, Some(*reason));
             }
         }
-        if let Some(version) = self.binding.version {
+        if let Some(version) = self.binding.version.filter(|version| !self.binding.hides(*version)) {
             self.write_cell(object, "version", self.latest(), version);
         }
+    }
+
+    pub(super) fn write_record(&self, name: &str, object: &mut Object<'_>) {
+        // It cannot be corrupt here: that was checked when the event was made.
+        let _ = write_row(object.member(name), &self.table, &self.new, |column| self.binding.hides(column));
     }
 
     fn write_nested(&self, object: &mut Object<'_>, change: &NestedChange) {
@@ -167,7 +171,8 @@ impl Scene {
     /// Who did it: as the transaction said, else the first of the columns that holds something, else null.
     pub(super) fn write_actor(&self, object: &mut Object<'_>, name: &str, columns: [Option<usize>; 2]) {
         let row = self.latest();
-        match (&self.actor, columns.into_iter().flatten().find(|column| row.cell(*column).text().is_some())) {
+        let says = |column: &usize| row.cell(*column).text().is_some() && !self.binding.hides(*column);
+        match (&self.actor, columns.into_iter().flatten().find(says)) {
             (Some(actor), _) => object.string(name, &actor.id),
             (None, Some(column)) => self.write_cell(object, name, row, column),
             (None, None) => object.member(name).push_str("null"),
@@ -177,7 +182,9 @@ impl Scene {
     pub(super) fn write_cell(&self, object: &mut Object<'_>, name: &str, row: &Row, column: usize) {
         let out = object.member(name);
         match (row.cell(column), self.table.columns.get(column)) {
-            (Cell::Text(text), Some(described)) => json::write_value(out, described.type_oid, text),
+            (Cell::Text(text), Some(described)) if !self.binding.hides(column) => {
+                json::write_value(out, described.type_oid, text)
+            }
             _ => out.push_str("null"),
         }
     }
@@ -192,16 +199,21 @@ fn write_reason(object: &mut Object<'_>, reason: Option<Reason>) {
 /// A row as events tell it: an object of its known columns. What is not of its column's type is a string.
 pub fn row_to_json(table: &Table, row: &Row) -> String {
     let mut out = String::with_capacity(256);
-    let _ = write_row(&mut out, table, row);
+    let _ = write_row(&mut out, table, row, |_| false);
     out
 }
 
-/// Appends the row's known columns as an object. `Err` names a column whose text is not of its type; the object is
+/// Appends the row's known columns as an object, but for those that `hides` says. `Err` names a column whose text is not of its type; the object is
 /// whole even then, with that text as a string.
-pub(super) fn write_row<'a>(out: &mut String, table: &'a Table, row: &Row) -> Result<(), &'a str> {
+pub(super) fn write_row<'a>(
+    out: &mut String,
+    table: &'a Table,
+    row: &Row,
+    hides: impl Fn(usize) -> bool,
+) -> Result<(), &'a str> {
     let mut corrupt = Ok(());
     let mut object = Object::open(out);
-    for (index, column) in table.columns.iter().enumerate() {
+    for (index, column) in table.columns.iter().enumerate().filter(|(index, _)| !hides(*index)) {
         match row.cell(index) {
             Cell::Text(text) => {
                 let out = object.member(&column.name);

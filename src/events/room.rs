@@ -79,7 +79,7 @@ impl Room {
     }
 
     /// Whether this is the room of a row under the prefix.
-    pub(super) fn is_row_of(&self, prefix: &str) -> bool {
+    pub fn is_row_of(&self, prefix: &str) -> bool {
         self.0.strip_prefix(prefix).is_some_and(|rest| rest.starts_with(':'))
     }
 
@@ -87,7 +87,8 @@ impl Room {
         self.0.starts_with("user:")
     }
 
-    pub(super) fn is_entity(&self) -> bool {
+    /// Whether this is the room of an entity.
+    pub fn is_entity(&self) -> bool {
         self.0.starts_with("entity:")
     }
 }

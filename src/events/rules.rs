@@ -190,7 +190,8 @@ fn put(rules: &mut BTreeMap<TableName, RuleSpec>, spec: RuleSpec) -> Result<(), 
 
 fn read_rule(table: &Table, row: &Row) -> Result<RuleSpec, String> {
     let mut json = String::new();
-    payload::write_row(&mut json, table, row).map_err(|column| format!("the rule's column {column} is corrupt"))?;
+    payload::write_row(&mut json, table, row, |_| false)
+        .map_err(|column| format!("the rule's column {column} is corrupt"))?;
     let spec: RuleSpec = serde_json::from_str(&json).map_err(|error| format!("a rule cannot be read ({error})"))?;
     spec.check().map_err(|error| error.to_string())?;
     Ok(spec)

@@ -50,7 +50,7 @@ impl Transaction {
         for loss in std::mem::take(&mut self.losses).told() {
             match loss {
                 Loss::Row(LostRow { scene, rooms }) => {
-                    let origin = Origin::Row { scene, body: Body::Resync(Reason::Unreadable) };
+                    let origin = Origin::Row { scene, body: Body::Resync(Reason::Unreadable), is_first: true };
                     self.tell(Target::Rooms(rooms), origin, out);
                 }
                 Loss::Table(audience) => self.tell_all(Some(audience), Reason::Unreadable, out),
@@ -93,6 +93,7 @@ pub(super) fn tell(
     };
     let mut new = new.unwrap_or_default();
     fill_in(&mut new, &old);
+    let images = binding.guard.as_ref().map(|guard| guard.images(&old, &new, is_insert));
     let scene = Arc::new(Scene {
         binding: Arc::clone(binding),
         table: Arc::clone(table),
@@ -101,6 +102,7 @@ pub(super) fn tell(
         is_delete,
         actor: transaction.actor.clone(),
         committed_at: transaction.committed_at,
+        images,
     });
     let mut teller = Teller { scene: &scene, transaction, out };
     let told = match (&binding.missing, is_insert, is_delete) {
@@ -197,7 +199,7 @@ impl Teller<'_> {
                 if let Some(entity) = &after.entity {
                     self.appear(&after, smallvec![entity.clone()]);
                 }
-            } else if !columns.is_empty() {
+            } else if !columns.is_empty() || self.scene.may_be_seen_by_others() {
                 self.check(columns.iter().copied())?;
                 self.change(&after, after.rooms(), columns, is_full);
             }
@@ -209,7 +211,7 @@ impl Teller<'_> {
     fn changed_columns(&self, is_full: bool) -> Vec<usize> {
         let Scene { binding, table, old, new, .. } = &**self.scene;
         (0..table.columns.len())
-            .filter(|&column| new.cell(column).is_known())
+            .filter(|&column| new.cell(column).is_known() && !binding.hides(column))
             .filter(|column| match is_full {
                 true => new.cell(*column) != old.cell(*column),
                 false => !binding.id.contains(column),
@@ -220,7 +222,7 @@ impl Teller<'_> {
     /// Tells what changed of a row that stays where it is.
     fn change(&mut self, spot: &Spot, rooms: SmallVec<[Room; 2]>, mut columns: Vec<usize>, is_full: bool) {
         if spot.is_nested() {
-            return self.tell(rooms, Body::ChildUpdated(columns));
+            return self.tell(rooms, Body::ChildUpdated(columns), true);
         }
         let mut nested = Vec::new();
         if let Some((document, children)) = self.scene.binding.document()
@@ -232,30 +234,32 @@ impl Teller<'_> {
             nested = changes;
             columns.retain(|column| *column != document);
         }
-        if !columns.is_empty() {
-            self.tell(rooms.clone(), Body::Updated(columns));
+        let mut is_first = true;
+        if !columns.is_empty() || nested.is_empty() {
+            self.tell(rooms.clone(), Body::Updated(columns), is_first);
+            is_first = false;
         }
         for change in nested {
-            self.tell(rooms.clone(), Body::Nested(change));
+            self.tell(rooms.clone(), Body::Nested(change), std::mem::take(&mut is_first));
         }
     }
 
     fn appear(&mut self, spot: &Spot, rooms: SmallVec<[Room; 2]>) {
         let body = if spot.is_nested() { Body::ChildCreated } else { Body::Created };
         let is_whole = !self.scene.new.0.contains(&Cell::Unchanged);
-        self.tell(rooms.clone(), body);
+        self.tell(rooms.clone(), body, true);
         if !is_whole {
-            self.tell(rooms, Body::Resync(Reason::Incomplete));
+            self.tell(rooms, Body::Resync(Reason::Incomplete), false);
         }
     }
 
     fn vanish(&mut self, spot: &Spot, rooms: SmallVec<[Room; 2]>, reason: Option<Reason>) {
         let body = if spot.is_nested() { Body::ChildDeleted(reason) } else { Body::Deleted(reason) };
-        self.tell(rooms, body);
+        self.tell(rooms, body, true);
     }
 
-    fn tell(&mut self, rooms: SmallVec<[Room; 2]>, body: Body) {
-        let origin = Origin::Row { scene: Arc::clone(self.scene), body };
+    fn tell(&mut self, rooms: SmallVec<[Room; 2]>, body: Body, is_first: bool) {
+        let origin = Origin::Row { scene: Arc::clone(self.scene), body, is_first };
         self.transaction.tell(Target::Rooms(rooms), origin, self.out);
     }
 

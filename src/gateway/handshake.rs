@@ -33,6 +33,7 @@ pub fn install(io: &SocketIo, gateway: Arc<Gateway>) {
 
 async fn enter(gateway: Arc<Gateway>, socket: &SocketRef, auth: &Value) -> Result<(), Cow<'static, str>> {
     let (claims, all) = authenticate(&gateway, socket, auth)?;
+    let all: Arc<str> = all.into();
     let Some(link) = gateway.library.find(socket.id) else {
         tracing::debug!(socket = %socket.id, "the connection was lost while its socket came in");
         return Err(UNAVAILABLE.into());
@@ -45,7 +46,7 @@ async fn enter(gateway: Arc<Gateway>, socket: &SocketRef, auth: &Value) -> Resul
         Err(failure) => (None, Some(failure)),
     };
     gateway.hub.connect(
-        Session::member(&claims, &link, recovers),
+        Session::member(&claims, &all, &link, recovers),
         Session::own_room(&claims),
         comeback,
         Box::new(move |entered| drop(sender.send(entered))),

@@ -21,7 +21,7 @@ pub struct Bearer {
 
 impl Bearer {
     /// Of the claims that walcast knows, and all of them as JSON.
-    pub fn new(claims: Claims, all: String) -> Self {
+    pub fn new(claims: Claims, all: Arc<str>) -> Self {
         Bearer { exp: claims.exp, identity: Arc::new(Identity { user_id: claims.user_id, claims: all }) }
     }
 }
@@ -35,13 +35,14 @@ pub fn read(verifier: &Verifier, user_id: &str, payload: &Map<String, Value>) ->
             return Err(Failure::new(Code::InvalidPayload, format!("`token` must be a text, but is {found}")));
         }
     };
-    let bearer = verifier.verify_whole(token).map(|(claims, all)| Bearer::new(claims, all)).map_err(|error| {
-        tracing::debug!(%error, "a token was refused");
-        match error.has_expired() {
-            true => Failure::new(Code::TokenExpired, "the new token has expired as well: get another"),
-            false => Failure::new(Code::InvalidPayload, "the new token is invalid"),
-        }
-    })?;
+    let bearer =
+        verifier.verify_whole(token).map(|(claims, all)| Bearer::new(claims, all.into())).map_err(|error| {
+            tracing::debug!(%error, "a token was refused");
+            match error.has_expired() {
+                true => Failure::new(Code::TokenExpired, "the new token has expired as well: get another"),
+                false => Failure::new(Code::InvalidPayload, "the new token is invalid"),
+            }
+        })?;
     if bearer.identity.user_id != user_id {
         return Err(Failure::new(Code::Forbidden, "the token is another user's: connect again with it"));
     }

@@ -67,7 +67,8 @@ impl Failure {
 impl From<HubError> for Failure {
     fn from(error: HubError) -> Self {
         let code = match error {
-            HubError::Gone | HubError::Busy | HubError::Stopping => Code::Unavailable,
+            HubError::Gone | HubError::Busy | HubError::Stopping | HubError::Unanswered => Code::Unavailable,
+            HubError::NotVisible => Code::NotFound,
             HubError::NotInRoom | HubError::TooManyRooms(_) | HubError::TooManySockets(_) => Code::Forbidden,
             HubError::RoomFull(_) => Code::RoomFull,
         };

@@ -3,7 +3,7 @@ use std::sync::{
     atomic::{AtomicBool, Ordering},
 };
 
-use serde_json::{Map, Value};
+use serde_json::Map;
 use socketioxide::extract::SocketRef;
 
 use super::{
@@ -19,7 +19,7 @@ use super::{
 use crate::{
     auth::Claims,
     events::Room,
-    hub::{self, Member, Outbox, SocketId, User},
+    hub::{self, HubError, Member, Outbox, SocketId, User},
     telemetry,
 };
 
@@ -56,13 +56,20 @@ impl Session {
     }
 
     /// `auth:refresh {token}`: what the new token says holds from now on.
-    fn refresh(self: &Arc<Self>, message: &Message) -> Result<Map<String, Value>, Failure> {
-        let bearer = refresh::read(&self.gateway.verifier, &self.bearer().identity.user_id, &message.payload)?;
+    fn refresh(self: &Arc<Self>, message: &Message, responder: Responder) {
+        let user = &self.bearer().identity.user_id;
+        let bearer = match refresh::read(&self.gateway.verifier, user, &message.payload) {
+            Ok(bearer) => bearer,
+            Err(failure) => return responder.fail(failure),
+        };
         let answer = Map::from_iter([("expiresAt".to_owned(), refresh::expires_at(bearer.exp))]);
+        let claims = Arc::clone(&bearer.identity.claims);
         *self.bearer.lock().unwrap_or_else(PoisonError::into_inner) = bearer;
         self.watch_token();
         telemetry::token("refreshed");
-        Ok(answer)
+        let reply =
+            move |outcome: Result<(), HubError>| responder.answer(outcome.map(|()| answer).map_err(Failure::from));
+        self.gateway.hub.refresh(self.id, claims, Box::new(reply));
     }
 
     /// The socket's token has expired.
@@ -84,9 +91,9 @@ impl Session {
     }
 
     /// The socket, as the hub sees it.
-    pub fn member(claims: &Claims, link: &Arc<Link>, recovers: bool) -> Member {
+    pub fn member(claims: &Claims, all: &Arc<str>, link: &Arc<Link>, recovers: bool) -> Member {
         let user = User { id: claims.user_id.as_str().into(), email: claims.email.as_deref().map(Into::into) };
-        Member { user, recovers, outbox: link.clone() }
+        Member { user, claims: Arc::clone(all), recovers, outbox: link.clone() }
     }
 
     pub fn own_room(claims: &Claims) -> Room {
@@ -135,7 +142,7 @@ impl Session {
             Some((follow::CHANGES, "unsubscribe")) => follow::unsubscribe(hub, self.id, &message.payload, responder),
             Some((prefix, "subscribe")) => subscribe::subscribe(hub, self.id, prefix, &message.payload, responder),
             Some((prefix, "unsubscribe")) => subscribe::unsubscribe(hub, self.id, prefix, &message.payload, responder),
-            Some(("auth", "refresh")) => responder.answer(self.refresh(message)),
+            Some(("auth", "refresh")) => self.refresh(message, responder),
             Some((_, "typing" | "cursor")) => {
                 signal::event(hub, self.id, &message.event, &message.payload, responder);
             }

@@ -9,10 +9,10 @@ use serde_json::{Map, Value};
 use smallvec::SmallVec;
 use tokio::sync::{mpsc, oneshot};
 
-use super::{Following, Interest, Outbox, Present, Session, SessionId, commits::Commits};
+use super::{Following, Guarded, Interest, Outbox, Present, Session, SessionId, commits::Commits};
 use crate::{
     change::Lsn,
-    events::{Epoch, Event, Offset, Room},
+    events::{Epoch, Event, Offset, Room, Touch},
 };
 
 /// Names a socket within this process.
@@ -29,6 +29,8 @@ pub struct User {
 /// A socket that takes part.
 pub struct Member {
     pub user: User,
+    /// The claims of its token, as JSON.
+    pub claims: Arc<str>,
     /// Whether its client can come back by the name of a session.
     pub recovers: bool,
     pub outbox: Arc<dyn Outbox>,
@@ -111,6 +113,10 @@ pub enum HubError {
     TooManyRooms(usize),
     #[error("the user has {0} sockets, which is the limit: close one first")]
     TooManySockets(usize),
+    #[error("there is no such row, or you may not see it")]
+    NotVisible,
+    #[error("the database does not say whether you may see the row: try again")]
+    Unanswered,
 }
 
 /// Called by the dispatcher, at the request's place in the order; must not block.
@@ -124,6 +130,7 @@ pub(super) enum Command {
     Follow { socket: SocketId, interest: Interest, since: Option<String>, reply: Reply<Following> },
     Unfollow { socket: SocketId, name: String, reply: Reply<()> },
     Signal { socket: SocketId, signal: Signal, reply: Reply<()> },
+    Refresh { socket: SocketId, claims: Arc<str>, reply: Reply<()> },
     Disconnect { socket: SocketId },
     Position { reply: Reply<Position> },
     Farewell { reply: Reply<(Epoch, Vec<Session>)> },
@@ -134,6 +141,8 @@ pub enum Batch {
     /// The stream begins, or begins again, at this position. Another epoch than before: all that clients hold is void.
     Begin(Position),
     Events(Events),
+    /// These tables are guarded, and no others.
+    Guards(Vec<Guarded>),
     /// What sockets were in that another server served until now.
     Sessions(Vec<Session>),
     /// Another server streams: sockets are to go there.
@@ -146,6 +155,10 @@ pub enum Batch {
 #[derive(Default)]
 pub struct Events {
     pub events: Vec<Event>,
+    /// The changes of tables that policies of others may read.
+    pub touches: Vec<Touch>,
+    /// The transactions, by the lower halves of their numbers.
+    pub transactions: Vec<u32>,
     /// The end of the last transaction that is complete with this batch.
     pub handed_on: Option<Lsn>,
     /// The last transaction goes on in the next batch.
@@ -213,6 +226,11 @@ impl Hub {
         self.request(Command::Signal { socket, signal, reply });
     }
 
+    /// A socket has shown another token.
+    pub fn refresh(&self, socket: SocketId, claims: Arc<str>, reply: Reply<()>) {
+        self.request(Command::Refresh { socket, claims, reply });
+    }
+
     /// Takes a socket out of all its rooms.
     pub fn disconnect(&self, socket: SocketId) {
         // A departure must not be lost: where the queue is full, it waits. Closed, it is of a dispatcher that has ended,
@@ -270,7 +288,10 @@ impl Hub {
             Command::Connect { reply, .. } => reply(Err(refusal)),
             Command::Subscribe { reply, .. } => reply(Err(refusal)),
             Command::Follow { reply, .. } => reply(Err(refusal)),
-            Command::Unsubscribe { reply, .. } | Command::Unfollow { reply, .. } | Command::Signal { reply, .. } => {
+            Command::Unsubscribe { reply, .. }
+            | Command::Unfollow { reply, .. }
+            | Command::Signal { reply, .. }
+            | Command::Refresh { reply, .. } => {
                 reply(Err(refusal));
             }
             Command::Position { reply } => reply(Err(refusal)),

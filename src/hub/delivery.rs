@@ -51,6 +51,14 @@ impl Dispatcher {
             self.crowd = Crowd { transaction: offset.lsn, ..Crowd::default() };
         }
         let content = match event.target() {
+            Target::Rooms(rooms) if let Some(sighting) = event.sighting() => {
+                let open: SmallVec<[&Room; 2]> = rooms.iter().filter(|room| !self.is_crowded(event, room)).collect();
+                if open.len() < rooms.len() || !self.is_held(event, rooms) {
+                    self.release_before(&open);
+                    self.address_seen(event, &open, &sighting);
+                }
+                Content::Guarded { event: event.clone(), rooms: rooms.clone() }
+            }
             Target::Rooms(rooms) => {
                 let Some(frame) = rooms.first().and_then(|room| self.encode(event, room, event.name())) else {
                     return self.tell_followers(event);

@@ -1,9 +1,13 @@
-use std::time::{Duration, Instant};
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
+use indexmap::IndexSet;
 use tokio_util::sync::CancellationToken;
 
 use super::{
-    Batch, Encode, Events, Hub, HubError, Position, Reply, Retention, Session, SocketId,
+    Authority, Batch, Events, Hub, HubError, Position, Reply, Reports, Session, Settings, SocketId,
     burst::Burst,
     command::{Command, Inbox},
     delivery::Crowd,
@@ -13,6 +17,7 @@ use super::{
     presence::Presence,
     rooms::Rooms,
     sessions::Sessions,
+    sight::Sight,
     throttle::Throttle,
     window::Window,
 };
@@ -21,43 +26,6 @@ use crate::{
     events::{Offset, Room},
     telemetry,
 };
-
-/// What the hub keeps to.
-#[derive(Clone, Copy, Debug)]
-pub struct Settings {
-    pub retention: Retention,
-    /// How many events of one transaction a room is sent; the rest becomes one `…:resync`.
-    pub room_cap: u32,
-    /// How many bytes of missed events one socket is sent; who missed more fetches again.
-    pub replay_bytes: usize,
-    /// Whether sockets have sessions, by which they come back without saying what they were in.
-    pub recovery: bool,
-    /// How long what is worth nothing later (typing, cursors, who comes and goes) is gathered before it is told.
-    pub tick: Duration,
-    /// How many of a room's users are named.
-    pub roster: usize,
-    pub limits: Limits,
-    pub encode: Encode,
-}
-
-/// What nobody may exceed; 0: no limit.
-#[derive(Clone, Copy, Debug, Default)]
-pub struct Limits {
-    pub users_of_a_room: usize,
-    /// Of those that it asks for.
-    pub rooms_of_a_socket: usize,
-    pub sockets_of_a_user: usize,
-}
-
-/// Whom the dispatcher tells how far it is.
-pub struct Reports {
-    /// A [`Batch::Begin`] is taken up: what is reported from now on is of the stream that it begins.
-    pub begun: Box<dyn Fn() + Send>,
-    /// Every event of the transactions up to here is in the outboxes.
-    pub handed_on: Box<dyn Fn(Lsn) + Send>,
-    /// What commits from here on is needed again after a restart.
-    pub keep_from: Box<dyn Fn(Lsn) + Send>,
-}
 
 /// The one task that orders everything: see the [module](super).
 pub struct Dispatcher {
@@ -75,6 +43,14 @@ pub struct Dispatcher {
     pub(super) ephemeral: Ephemeral,
     pub(super) throttle: Throttle,
     pub(super) follows: Follows,
+    pub(super) authority: Arc<dyn Authority>,
+    pub(super) sight: Sight,
+    /// Who is to leave a room, once what was for them before is sent.
+    pub(super) leavers: Vec<(SocketId, Room)>,
+    /// Transactions that nobody has looked for yet in the database: it may not show them for a moment.
+    pub(super) unseen: Vec<u32>,
+    /// Who was not told something in a room, since nobody could say whether they may see it.
+    pub(super) debts: IndexSet<(SocketId, Room)>,
     /// When what is gathered is told.
     pub(super) pulse: Option<Instant>,
     /// Another server streams; nobody is served here.
@@ -88,6 +64,9 @@ pub struct Dispatcher {
 /// Why a server that stands by sends sockets away.
 pub(super) const ELSEWHERE: &str = "another server streams";
 
+/// How many requests of sockets are taken up together.
+const AT_ONCE: usize = 256;
+
 /// How often the history is aged.
 const TICK: Duration = Duration::from_secs(1);
 
@@ -95,7 +74,7 @@ const TICK: Duration = Duration::from_secs(1);
 const TELL_POSITION: Duration = Duration::from_secs(30);
 
 impl Dispatcher {
-    pub fn new(settings: Settings, reports: Reports) -> (Hub, Dispatcher) {
+    pub fn new(settings: Settings, reports: Reports, authority: Arc<dyn Authority>) -> (Hub, Dispatcher) {
         let (hub, inbox) = Hub::new();
         let dispatcher = Dispatcher {
             inbox,
@@ -111,6 +90,11 @@ impl Dispatcher {
             ephemeral: Ephemeral::default(),
             throttle: Throttle::default(),
             follows: Follows::default(),
+            authority,
+            sight: Sight::default(),
+            leavers: Vec::new(),
+            unseen: Vec::new(),
+            debts: IndexSet::new(),
             pulse: None,
             stands_by: false,
             stopping: false,
@@ -124,11 +108,14 @@ impl Dispatcher {
     pub async fn run(mut self, cancel: CancellationToken) {
         let mut tick = tokio::time::interval(TICK.min(self.settings.retention.window.max(Duration::from_millis(50))));
         tick.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+        let mut commands = Vec::new();
         loop {
             let pulse = self.pulse.into_iter().chain(self.throttle.due()).min().map(tokio::time::Instant::from_std);
             tokio::select! {
                 () = cancel.cancelled() => break,
-                Some(command) = self.inbox.commands.recv(), if self.position.is_some() => self.obey(command).await,
+                1.. = self.inbox.commands.recv_many(&mut commands, AT_ONCE), if self.position.is_some() => {
+                    self.obey_all(&mut commands).await;
+                }
                 Some(batch) = self.inbox.batches.recv() => self.take(batch).await,
                 () = tokio::time::sleep_until(pulse.unwrap_or_else(tokio::time::Instant::now)), if pulse.is_some() =>
                     self.beat().await,
@@ -138,6 +125,16 @@ impl Dispatcher {
         }
         // Whoever comes to the next server brings this, and misses nothing in between.
         self.tell_position().await;
+    }
+
+    /// What has to be asked before is asked for all of them at once.
+    async fn obey_all(&mut self, commands: &mut Vec<Command>) {
+        let asking = self.look_ahead_for(commands);
+        self.ask(asking).await;
+        for command in commands.drain(..) {
+            self.obey(command).await;
+        }
+        self.sight.end_moment();
     }
 
     async fn obey(&mut self, command: Command) {
@@ -155,13 +152,13 @@ impl Dispatcher {
                 self.subscribe(socket, subscription, reply);
             }
             Command::Unsubscribe { socket, room, reply } => self.unsubscribe(socket, &room, reply),
-            Command::Follow { socket, interest, since, reply } => {
-                self.release_ahead_of(&[socket]);
-                self.flush().await;
-                self.follow(socket, interest, since.as_deref(), reply);
-            }
+            Command::Follow { socket, interest, since, reply } => self.follow(socket, interest, since, reply).await,
             Command::Unfollow { socket, name, reply } => self.unfollow(socket, &name, reply),
             Command::Signal { socket, signal, reply } => self.signal(socket, signal, reply),
+            Command::Refresh { socket, claims, reply } => {
+                self.refresh(socket, claims).await;
+                reply(Ok(()));
+            }
             Command::Disconnect { socket } => self.remove(socket),
             Command::Position { reply } => reply(self.position.clone().ok_or(HubError::Stopping)),
             Command::Farewell { reply } => {
@@ -189,14 +186,17 @@ impl Dispatcher {
     }
 
     fn unsubscribe(&mut self, socket: SocketId, room: &Room, reply: Reply<()>) {
-        let Some(user) = self.rooms.member(socket).map(|member| member.user.id.clone()) else {
-            return reply(Err(HubError::Gone));
-        };
-        if self.rooms.leave(socket, room) {
+        let is_here = self.rooms.member(socket).is_some();
+        self.leave(socket, room);
+        reply(if is_here { Ok(()) } else { Err(HubError::Gone) });
+    }
+
+    pub(super) fn leave(&mut self, socket: SocketId, room: &Room) {
+        let user = self.rooms.member(socket).map(|member| member.user.id.clone());
+        if let Some(user) = user.filter(|_| self.rooms.leave(socket, room)) {
             self.presence.leave(room, &user, socket);
             self.quicken();
         }
-        reply(Ok(()));
     }
 
     async fn take(&mut self, batch: Batch) {
@@ -209,6 +209,7 @@ impl Dispatcher {
             }
             Batch::Sessions(sessions) => self.take_over(sessions),
             Batch::Events(events) => self.take_events(events).await,
+            Batch::Guards(guarded) => self.guard(guarded).await,
             Batch::Standby => {
                 self.stands_by = true;
                 self.throttle = Throttle::default();
@@ -228,12 +229,15 @@ impl Dispatcher {
     }
 
     async fn take_events(&mut self, batch: Events) {
+        self.look_ahead(&batch).await;
         for event in &batch.events {
             self.dispatch(event);
+            self.part().await;
             if self.burst.is_full() {
                 self.flush().await;
             }
         }
+        self.sight.end_moment();
         if !batch.is_open {
             self.crowd = Crowd::default();
         }
@@ -298,6 +302,8 @@ impl Dispatcher {
         self.follows.age(now, self.settings.retention.window);
         self.report_window();
         self.report_fill();
+        self.settle().await;
+        self.prune_sight();
         let often = (self.settings.retention.window / 4).min(TELL_POSITION);
         if now.duration_since(self.told_position) >= often {
             self.tell_position().await;
@@ -337,7 +343,7 @@ mod tests {
     use super::*;
     use crate::{
         events::{Epoch, Room},
-        hub::{Frames, Member, Outbox, OutboxClosed, User},
+        hub::{Frames, Limits, Member, Outbox, OutboxClosed, Retention, User, sight::tests::Nobody},
     };
 
     struct Door(Arc<AtomicBool>);
@@ -358,7 +364,7 @@ mod tests {
     async fn is_sent_away(hub: &Hub) -> bool {
         let closed = Arc::<AtomicBool>::default();
         let user = User { id: "ann".into(), email: None };
-        let member = Member { user, recovers: true, outbox: Arc::new(Door(closed.clone())) };
+        let member = Member { user, claims: "{}".into(), recovers: true, outbox: Arc::new(Door(closed.clone())) };
         let (answer, answered) = tokio::sync::oneshot::channel();
         hub.connect(member, Room::user("ann"), None, Box::new(|entered| drop(answer.send(entered))));
         let refused = answered.await.expect("answers").is_err();
@@ -381,7 +387,7 @@ mod tests {
             encode,
         };
         let reports = Reports { begun: Box::new(|| {}), handed_on: Box::new(|_| {}), keep_from: Box::new(|_| {}) };
-        let (hub, dispatcher) = Dispatcher::new(settings, reports);
+        let (hub, dispatcher) = Dispatcher::new(settings, reports, Arc::new(Nobody));
         tokio::spawn(dispatcher.run(CancellationToken::new()));
         let begin = || Batch::Begin(Position { epoch: Epoch::new("e"), offset: Offset::before(Lsn(1)) });
         for (batch, sent_away) in [(begin(), false), (Batch::Standby, true), (begin(), false)] {

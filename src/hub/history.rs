@@ -49,6 +49,8 @@ struct Kept {
 pub enum Content {
     /// Encoded once; goes to each of these rooms as it is.
     Rooms { frame: Frame, rooms: SmallVec<[Room; 2]> },
+    /// Goes to those in these rooms who see its row.
+    Guarded { event: Event, rooms: SmallVec<[Room; 2]> },
     /// Told in many rooms, with each room's own ids.
     Wide(Event),
 }
@@ -56,11 +58,13 @@ pub enum Content {
 impl Content {
     /// What it takes on the heap, in bytes. Names of events and of rooms are shared by all that have them.
     fn bytes(&self) -> usize {
+        let named = |rooms: &SmallVec<[Room; 2]>| match rooms.spilled() {
+            true => rooms.capacity() * size_of::<Room>() + 16,
+            false => 0,
+        };
         match self {
-            Content::Rooms { frame, rooms } => {
-                let rooms = if rooms.spilled() { rooms.capacity() * size_of::<Room>() + 16 } else { 0 };
-                frame.size() + rooms + LOST
-            }
+            Content::Rooms { frame, rooms } => frame.size() + named(rooms) + LOST,
+            Content::Guarded { event, rooms } => event.bytes() + named(rooms) + LOST,
             // It holds a table's names and little else; there is one a transaction and table at the most.
             Content::Wide(_) => 512,
         }
@@ -97,7 +101,7 @@ impl History {
         let number = self.first + self.kept.len() as u64;
         let mut previous = SmallVec::new();
         match &mut content {
-            Content::Rooms { rooms, .. } => {
+            Content::Rooms { rooms, .. } | Content::Guarded { rooms, .. } => {
                 for room in rooms {
                     let (shared, last) = self.last_in(room);
                     *room = shared.clone();
@@ -190,7 +194,7 @@ impl History {
     /// The event before this one in a room.
     fn before(&self, number: u64, room: &Room) -> Option<u64> {
         let kept = self.get(number)?;
-        let Content::Rooms { rooms, .. } = &kept.content else { return None };
+        let (Content::Rooms { rooms, .. } | Content::Guarded { rooms, .. }) = &kept.content else { return None };
         kept.previous.get(rooms.iter().position(|of| of == room)?).copied()
     }
 
@@ -200,7 +204,7 @@ impl History {
         self.first += 1;
         self.contents -= kept.content.bytes();
         match &kept.content {
-            Content::Rooms { rooms, .. } => {
+            Content::Rooms { rooms, .. } | Content::Guarded { rooms, .. } => {
                 for room in rooms {
                     self.forgotten.note(room, kept.offset);
                     if self.by_room.get(room) == Some(&number) {

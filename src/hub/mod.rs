@@ -11,13 +11,18 @@ mod delivery;
 mod dispatcher;
 mod ephemeral;
 mod follow;
+mod foresight;
+mod guarded;
 mod history;
+mod missed;
 mod occupants;
 mod outbox;
 mod presence;
 mod resume;
 mod rooms;
 mod sessions;
+mod settings;
+mod sight;
 #[cfg(test)]
 mod tests;
 mod throttle;
@@ -28,9 +33,11 @@ pub use command::{
     Subscription, User,
 };
 pub use delivery::ids;
-pub use dispatcher::{Dispatcher, Limits, Reports, Settings};
+pub use dispatcher::Dispatcher;
 pub use follow::{Followed, Following, Interest};
 pub use history::Retention;
 pub use outbox::{Encode, Frame, Frames, Outbox, OutboxClosed, Weight};
 pub use presence::Present;
 pub use sessions::{Session, SessionId};
+pub use settings::{Limits, Reports, Settings};
+pub use sight::{Authority, Guarded};

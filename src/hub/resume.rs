@@ -1,31 +1,30 @@
-use std::collections::{HashMap, HashSet};
+use std::{collections::HashSet, sync::Arc};
 
 use bytestring::ByteString;
 use serde_json::json;
 
 use super::{
     Comeback, Dispatcher, Entered, Frame, Frames, HubError, Member, Position, Reply, Session, SessionId, SocketId,
-    Subscribed, Subscription, delivery::BULK, dispatcher::ELSEWHERE, history::Content, rooms::Membership,
+    Subscribed, Subscription, delivery::BULK, dispatcher::ELSEWHERE, rooms::Membership, sight::Identity,
 };
 use crate::{
-    change::Lsn,
     events::{Offset, Room},
     telemetry,
 };
 
 /// Why a socket cannot go on from where it was.
-pub(super) type Gap = &'static str;
+pub type Gap = &'static str;
 
-pub(super) const HISTORY_GAP: Gap = "history gap";
+pub const HISTORY_GAP: Gap = "history gap";
 const SESSION_GONE: Gap = "session gone";
 
 /// A room that a socket wants to be in.
-struct Wanted {
+pub struct Wanted {
     /// `None` where it does not have to ask.
-    prefix: Option<ByteString>,
-    room: Room,
+    pub prefix: Option<ByteString>,
+    pub room: Room,
     /// What the room sent up to here was not for the socket.
-    floor: Offset,
+    pub floor: Offset,
 }
 
 impl Wanted {
@@ -61,6 +60,7 @@ impl Dispatcher {
             return reply(Err(HubError::TooManySockets(limit)));
         }
         let own = Wanted::new(None, own);
+        let who = self.who(&member.claims);
         match comeback {
             None => {
                 let session = self.take_seat(socket, member, None);
@@ -68,13 +68,17 @@ impl Dispatcher {
                 reply(Ok(Entered { socket, session, refused: Vec::new() }));
             }
             Some(Comeback::Rooms { since, rooms }) => {
-                let (asked_for, refused) = self.admitted(&member.user.id, rooms);
+                let (asked_for, refused) = self.admitted(&member.user.id, who, rooms);
                 let session = self.take_seat(socket, member, None);
                 let wanted = std::iter::once(own).chain(asked_for).collect();
-                self.come_back(socket, &position, &since, wanted, refused.is_empty());
+                self.come_back(socket, who, &position, &since, wanted, refused.is_empty());
                 reply(Ok(Entered { socket, session, refused }));
             }
             Some(Comeback::Session { id, since }) => {
+                if self.rooms_of_session(&id).iter().any(|room| self.may_be_in(who, room).is_none()) {
+                    // Its client comes again.
+                    return reply(Err(HubError::Unanswered));
+                }
                 let session = self.recover(socket, member, &position, own, id.clone(), since);
                 telemetry::came_back(session == Some(id));
                 reply(Ok(Entered { socket, session, refused: Vec::new() }));
@@ -83,13 +87,18 @@ impl Dispatcher {
     }
 
     /// Of the rooms that a handshake names those that the user may come into, and the others.
-    fn admitted(&self, user: &str, rooms: Vec<(ByteString, Room)>) -> (Vec<Wanted>, Vec<(ByteString, Room, HubError)>) {
+    fn admitted(
+        &self,
+        user: &str,
+        who: Identity,
+        rooms: Vec<(ByteString, Room)>,
+    ) -> (Vec<Wanted>, Vec<(ByteString, Room, HubError)>) {
         let (mut admitted, mut refused, mut named) = (Vec::new(), Vec::new(), HashSet::new());
         for (prefix, room) in rooms {
             if !named.insert(room.clone()) {
                 continue;
             }
-            match self.admit(&room, user, admitted.len()) {
+            match self.admit(&room, user, who, admitted.len()) {
                 Ok(()) => admitted.push(Wanted::new(Some(prefix), room)),
                 Err(why) => refused.push((prefix, room, why)),
             }
@@ -98,7 +107,8 @@ impl Dispatcher {
     }
 
     /// Whether a user may come into a room by a socket that is in so many others.
-    fn admit(&self, room: &Room, user: &str, others: usize) -> Result<(), HubError> {
+    fn admit(&self, room: &Room, user: &str, who: Identity, others: usize) -> Result<(), HubError> {
+        self.check_sight(who, room)?;
         let limits = self.settings.limits;
         if limits.rooms_of_a_socket > 0 && others >= limits.rooms_of_a_socket {
             return Err(HubError::TooManyRooms(limits.rooms_of_a_socket));
@@ -108,6 +118,15 @@ impl Dispatcher {
             return Err(HubError::RoomFull(limits.users_of_a_room));
         }
         Ok(())
+    }
+
+    /// Whether who has these claims may see what the room is about.
+    fn check_sight(&self, who: Identity, room: &Room) -> Result<(), HubError> {
+        match self.may_be_in(who, room) {
+            Some(true) => Ok(()),
+            Some(false) => Err(HubError::NotVisible),
+            None => Err(HubError::Unanswered),
+        }
     }
 
     fn take_seat(&mut self, socket: SocketId, member: Member, session: Option<SessionId>) -> Option<SessionId> {
@@ -149,14 +168,22 @@ impl Dispatcher {
 
     /// Back into the rooms that the handshake names: what was missed, then `walcast:resumed`, then what cannot be had.
     /// `is_whole`: these are all the rooms that it names.
-    fn come_back(&mut self, socket: SocketId, position: &Position, brought: &str, wanted: Vec<Wanted>, is_whole: bool) {
+    fn come_back(
+        &mut self,
+        socket: SocketId,
+        who: Identity,
+        position: &Position,
+        brought: &str,
+        wanted: Vec<Wanted>,
+        is_whole: bool,
+    ) {
         let since = self.since(brought);
         let rooms: Vec<(ByteString, Room)> =
             wanted.iter().filter_map(|wanted| Some((wanted.prefix.clone()?, wanted.room.clone()))).collect();
         let (covered, mut lost): (Vec<Wanted>, Vec<Wanted>) =
             wanted.into_iter().partition(|wanted| since.is_ok_and(|since| self.covers(wanted, since)));
         let mut gap = HISTORY_GAP;
-        match since.and_then(|since| Ok((since, self.missed(socket, &covered, since)?))) {
+        match since.and_then(|since| Ok((since, self.missed(socket, who, &covered, since)?))) {
             Ok((since, frames)) => self.bring_back(socket, &covered, since, &frames),
             Err(why) => {
                 self.refused(socket, brought, why);
@@ -186,6 +213,7 @@ impl Dispatcher {
         id: SessionId,
         since: Option<String>,
     ) -> Option<SessionId> {
+        let who = self.who(&member.claims);
         // The client is back before its old connection is found to be dead.
         if let Some(before) = self.sessions.socket_of(&id)
             && let Some(old) = self.rooms.member(before)
@@ -201,10 +229,12 @@ impl Dispatcher {
             self.tell_anew(socket, &[], SESSION_GONE);
             return session;
         };
+        let (rooms, hidden): (Vec<_>, Vec<_>) =
+            rooms.into_iter().partition(|(_, room, _)| self.may_be_in(who, room) == Some(true));
         let mut wanted = vec![own];
         wanted.extend(rooms.into_iter().map(|(prefix, room, floor)| Wanted { prefix: Some(prefix), room, floor }));
         let brought = since.unwrap_or_default();
-        match self.missed_since(socket, &wanted, began, &brought) {
+        let session = match self.missed_since(socket, who, &wanted, began, &brought) {
             Ok((since, frames)) => {
                 let session = self.take_seat(socket, member, Some(id));
                 self.bring_back(socket, &wanted, since, &frames);
@@ -224,7 +254,10 @@ impl Dispatcher {
                 }
                 session
             }
-        }
+        };
+        let lost: Vec<Frame> = hidden.iter().filter_map(|(_, room, _)| self.lost_sight(room)).collect();
+        self.send(socket, Frames::all(&lost));
+        session
     }
 
     /// Tells a socket to fetch what it has lost, everything where it is in no room; then where it is now. Until it has heard
@@ -259,13 +292,19 @@ impl Dispatcher {
         let Subscription { prefix, room, since: brought } = subscription;
         let wanted = Wanted::new(Some(prefix), room);
         let Some(member) = self.rooms.member(socket) else { return reply(Err(HubError::Gone)) };
+        let (user, claims) = (Arc::clone(&member.user.id), Arc::clone(&member.claims));
+        let who = self.who(&claims);
         let is_back = self.rooms.is_in(socket, &wanted.room);
-        if !is_back && let Err(why) = self.admit(&wanted.room, &member.user.id, self.asked_for(socket)) {
+        let admitted = match is_back {
+            true => self.check_sight(who, &wanted.room),
+            false => self.admit(&wanted.room, &user, who, self.asked_for(socket)),
+        };
+        if let Err(why) = admitted {
             return reply(Err(why));
         }
         let is_first = self.asked_for(socket) == 0;
         let room = std::slice::from_ref(&wanted);
-        let missed = brought.as_deref().map(|since| self.missed_since(socket, room, Offset::default(), since));
+        let missed = brought.as_deref().map(|since| self.missed_since(socket, who, room, Offset::default(), since));
         let resumed = matches!(missed, Some(Ok(_)));
         let (since, frames, gap) = match missed {
             Some(Ok((since, frames))) => (since, frames, None),
@@ -298,99 +337,5 @@ impl Dispatcher {
         {
             self.send(socket, Frames::all(&[frame]));
         }
-    }
-
-    fn replay(&mut self, socket: SocketId, frames: &[Frame]) {
-        let replay = |member: &Member| member.outbox.replay(Frames::all(frames)).is_err();
-        if self.rooms.member(socket).is_some_and(replay) {
-            self.remove(socket);
-        }
-    }
-
-    fn refused(&self, socket: SocketId, since: &str, reason: Gap) {
-        let position = self.position.as_ref().map(|position| position.offset.to_wire(&position.epoch));
-        tracing::debug!(socket = socket.0, since, position, reason, "a socket cannot go on from where it was");
-    }
-
-    /// Reads an offset that a client brought.
-    pub(super) fn since(&self, text: &str) -> Result<Offset, Gap> {
-        let position = self.position.as_ref().ok_or(HISTORY_GAP)?;
-        match Offset::parse_wire(text) {
-            Ok((epoch, offset)) if epoch == position.epoch && offset <= position.offset => Ok(offset),
-            Ok((epoch, _)) if epoch != position.epoch => Err("another history"),
-            // From the future, or no offset at all.
-            _ => Err(HISTORY_GAP),
-        }
-    }
-
-    fn covers(&self, wanted: &Wanted, since: Offset) -> bool {
-        self.history.covers(&wanted.room, since.max(wanted.floor))
-    }
-
-    /// The same as [`missed`](Self::missed) since an offset that a client brought, where that is not before `from`, and all of
-    /// it is still there.
-    fn missed_since(
-        &self,
-        socket: SocketId,
-        wanted: &[Wanted],
-        from: Offset,
-        brought: &str,
-    ) -> Result<(Offset, Vec<Frame>), Gap> {
-        let since = self.since(brought)?;
-        if since < from || !wanted.iter().all(|wanted| self.covers(wanted, since)) {
-            return Err(HISTORY_GAP);
-        }
-        Ok((since, self.missed(socket, wanted, since)?))
-    }
-
-    /// What the rooms were sent after an offset and the socket was not; `Err` where that is more than it may be sent.
-    fn missed(&self, socket: SocketId, wanted: &[Wanted], since: Offset) -> Result<Vec<Frame>, Gap> {
-        if wanted.iter().any(|wanted| self.crowd.is_over(&wanted.room, self.settings.room_cap)) {
-            // It would not be sent the rest of the transaction either.
-            return Err(BULK);
-        }
-        let by_room: HashMap<&Room, &Wanted> = wanted.iter().map(|wanted| (&wanted.room, wanted)).collect();
-        let names: Vec<&Room> = by_room.keys().copied().collect();
-        let is_for = |room: &Room, offset: Offset| by_room.get(room).is_some_and(|wanted| wanted.floor < offset);
-        let mut frames = Vec::new();
-        let mut bytes = 0;
-        let mut transaction = Lsn::ZERO;
-        let mut counts: HashMap<&Room, u32> = HashMap::new();
-        for (offset, content) in self.history.after(&names, since) {
-            if transaction != offset.lsn {
-                transaction = offset.lsn;
-                counts.clear();
-            }
-            let before = frames.len();
-            match content {
-                Content::Rooms { frame, rooms: told } => {
-                    for room in told.iter().filter(|room| is_for(room, offset)) {
-                        let count = counts.entry(room).or_default();
-                        *count += 1;
-                        if *count > self.settings.room_cap {
-                            return Err(BULK);
-                        }
-                    }
-                    let is_missed = told.iter().any(|room| is_for(room, offset));
-                    if is_missed && !self.rooms.has_heard(socket, told, offset) {
-                        frames.push(frame.clone());
-                    }
-                }
-                Content::Wide(event) => {
-                    let concerned =
-                        wanted.iter().filter(|wanted| event.target().matches(&wanted.room) && wanted.floor < offset);
-                    let told = concerned.filter_map(|wanted| {
-                        let prefix = wanted.prefix.as_deref().unwrap_or_default();
-                        self.encode(event, &wanted.room, &event.name_for(prefix))
-                    });
-                    frames.extend(told);
-                }
-            }
-            bytes += frames.iter().skip(before).map(|frame| frame.wire().len()).sum::<usize>();
-            if bytes > self.settings.replay_bytes {
-                return Err("too much was missed");
-            }
-        }
-        Ok(frames)
     }
 }

@@ -10,6 +10,7 @@ use super::{
     Member, SocketId, User,
     occupants::Occupants,
     sessions::{Session, SessionId},
+    sight::Identity,
 };
 use crate::events::{Offset, Room, RoomParts};
 
@@ -28,6 +29,8 @@ pub struct Seat {
     member: Member,
     /// `None`: who has it does not come back by itself.
     session: Option<SessionId>,
+    /// Whose claims its member has; `None` until it is asked for.
+    pub(super) identity: Option<Identity>,
     rooms: IndexMap<Room, Membership>,
 }
 
@@ -45,7 +48,7 @@ impl Rooms {
         if let Some(name) = member.outbox.socket_name() {
             self.names.insert(name, socket);
         }
-        self.sockets.insert(socket, Seat { member, session, rooms: IndexMap::with_capacity(2) });
+        self.sockets.insert(socket, Seat { member, session, identity: None, rooms: IndexMap::with_capacity(2) });
     }
 
     /// Takes a socket out of everything, and says what it was in; a room that nobody is left in is forgotten.
@@ -109,6 +112,25 @@ impl Rooms {
 
     pub fn sockets(&self) -> impl Iterator<Item = SocketId> {
         self.sockets.keys().copied()
+    }
+
+    pub fn seat_mut(&mut self, socket: SocketId) -> Option<&mut Seat> {
+        self.sockets.get_mut(&socket)
+    }
+
+    /// Those that are known of the sockets here.
+    pub fn identities(&self) -> impl Iterator<Item = Identity> {
+        self.sockets.values().filter_map(|seat| seat.identity)
+    }
+
+    /// The rooms that a socket asked for.
+    pub fn rooms_of(&self, socket: SocketId) -> impl Iterator<Item = &Room> {
+        self.sockets.get(&socket).into_iter().flat_map(Seat::asked_for)
+    }
+
+    /// The prefix by which a socket asked for a room that it is in.
+    pub fn prefix(&self, socket: SocketId, room: &Room) -> Option<ByteString> {
+        self.sockets.get(&socket)?.rooms.get(room)?.prefix.clone()
     }
 
     /// How many rooms the socket asked for.
@@ -198,6 +220,14 @@ impl Seat {
         &self.member.user
     }
 
+    pub fn member(&self) -> &Member {
+        &self.member
+    }
+
+    pub fn member_mut(&mut self) -> &mut Member {
+        &mut self.member
+    }
+
     /// The rooms that it asked for.
     pub fn asked_for(&self) -> impl Iterator<Item = &Room> {
         self.rooms.iter().filter(|(_, membership)| membership.prefix.is_some()).map(|(room, _)| room)
@@ -250,7 +280,11 @@ pub(super) mod tests {
         let mut rooms = Rooms::default();
         for (socket, user) in users {
             let user = User { id: (*user).into(), email: None };
-            rooms.add_socket(SocketId(*socket), Member { user, recovers: true, outbox: Arc::new(Nowhere) }, None);
+            rooms.add_socket(
+                SocketId(*socket),
+                Member { user, claims: "{}".into(), recovers: true, outbox: Arc::new(Nowhere) },
+                None,
+            );
         }
         rooms
     }

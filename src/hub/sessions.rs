@@ -66,6 +66,11 @@ impl Sessions {
         self.seated.get(id).copied()
     }
 
+    /// A session that its socket left.
+    pub fn peek(&self, id: &SessionId) -> Option<&Session> {
+        self.left.get(id).map(|(_, session)| session)
+    }
+
     /// Its socket went.
     pub fn keep(&mut self, session: Session, now: Instant) {
         self.seated.remove(&session.id);

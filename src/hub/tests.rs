@@ -39,7 +39,7 @@ async fn hub() -> Hub {
         encode: |_, _, _| bytes::Bytes::new(),
     };
     let reports = Reports { begun: Box::new(|| {}), handed_on: Box::new(|_| {}), keep_from: Box::new(|_| {}) };
-    let (hub, dispatcher) = Dispatcher::new(settings, reports);
+    let (hub, dispatcher) = Dispatcher::new(settings, reports, Arc::new(super::sight::tests::Nobody));
     tokio::spawn(dispatcher.run(CancellationToken::new()));
     let begin = Position { epoch: Epoch::new("e"), offset: Offset::before(Lsn(1)) };
     hub.dispatch(Batch::Begin(begin)).await.expect("the dispatcher lives");
@@ -54,7 +54,7 @@ async fn answer<T: Send + 'static>(ask: impl FnOnce(Reply<T>)) -> Result<T, HubE
 
 async fn connect(hub: &Hub, is_lost: bool, comeback: Option<Comeback>) -> Entered {
     let user = User { id: "ann".into(), email: None };
-    let member = Member { user, recovers: true, outbox: Arc::new(Line { is_lost }) };
+    let member = Member { user, claims: "{}".into(), recovers: true, outbox: Arc::new(Line { is_lost }) };
     answer(|reply| hub.connect(member, Room::user("ann"), comeback, reply)).await.expect("it is taken in")
 }
 

@@ -129,8 +129,13 @@ impl Dispatcher {
         for place in places.iter().rev() {
             let Some(event) = self.throttle.take(place, now) else { continue };
             let Target::Rooms(rooms) = event.target() else { continue };
+            let rooms: Vec<&Room> = rooms.iter().collect();
+            if let Some(sighting) = event.sighting() {
+                self.address_seen(&event, &rooms, &sighting);
+                continue;
+            }
             let Some(frame) = rooms.first().and_then(|room| self.encode(&event, room, event.name())) else { continue };
-            self.burst.add(frame, &self.rooms, &rooms.iter().collect::<Vec<_>>(), self.writer(&event));
+            self.burst.add(frame, &self.rooms, &rooms, self.writer(&event));
         }
     }
 }

@@ -2,9 +2,10 @@ use serde::Deserialize;
 use serde_json::Value;
 use tokio_postgres::{Error, Row, types::Json};
 
-use crate::events::RuleSpec;
+use crate::{events::RuleSpec, postgres::quote::identifier};
 
-/// Reads at most one row, of a [`RuleTable`]; its parameters, both texts, are a prefix and a publication.
+/// Reads at most one row, of a [`RuleTable`]; its parameters, all texts, are a prefix, a publication, and the role that
+/// sockets act as.
 pub const DESCRIBES: &str = include_str!("../../sql/queries/rule_table.sql");
 
 /// The rule of a prefix, and its table as the publication shows it.
@@ -16,6 +17,10 @@ pub struct RuleTable {
     /// `None`: the table is gone. So are its columns then.
     pub oid: Option<u32>,
     pub is_partitioned: bool,
+    /// Whether sockets act as a role of their own on it.
+    pub is_guarded: bool,
+    /// Whether there is such a role.
+    pub has_client: bool,
     /// The condition of the publication on its rows, in SQL.
     pub filter: Option<String>,
     pub columns: Vec<Column>,
@@ -44,11 +49,25 @@ impl RuleTable {
             mark: row.try_get("mark")?,
             oid: row.try_get("oid")?,
             is_partitioned: row.try_get::<_, Option<bool>>("is_partitioned")?.unwrap_or_default(),
+            is_guarded: row.try_get("is_guarded")?,
+            has_client: row.try_get("has_client")?,
             filter: row.try_get("filter")?,
             columns: columns.map(|Json(columns)| columns).unwrap_or_default(),
             primary_key: primary_key.map(|Json(key)| key),
         })
     }
+}
+
+/// What makes the rest of a transaction happen as the role that sockets act as.
+pub fn act_as(role: &str) -> String {
+    format!("SET LOCAL ROLE {}", identifier(role))
+}
+
+/// For the log, where sockets cannot act as their role.
+pub fn no_client(role: &str, table: &str) -> String {
+    format!(
+        "{table} has row-level security, and role {role}, which sockets act as, is not there: run sql/roles.sql, or set WALCAST_CLIENT_ROLE"
+    )
 }
 
 /// The columns that name a row under a rule.

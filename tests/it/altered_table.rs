@@ -85,7 +85,6 @@ async fn what_only_postgres_minds_changes_no_event() {
             "DROP CONSTRAINT positive",
             "SET (fillfactor = 50)",
             "DISABLE TRIGGER ALL",
-            "ENABLE ROW LEVEL SECURITY",
         ]
         .into_iter()
         .enumerate()

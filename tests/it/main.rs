@@ -43,6 +43,7 @@ mod replication_stream;
 mod replication_wire;
 mod restored_backup;
 mod resume;
+mod row_security;
 mod rule_changed;
 mod slot_dropped;
 mod slot_invalidated;

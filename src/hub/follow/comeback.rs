@@ -41,13 +41,16 @@ impl Dispatcher {
     }
 
     /// `brought`: the wire form of the last offset that the client holds.
-    pub(in crate::hub) fn follow(
+    pub(in crate::hub) async fn follow(
         &mut self,
         socket: SocketId,
         interest: Interest,
-        brought: Option<&str>,
+        brought: Option<String>,
         reply: Reply<Following>,
     ) {
+        // The answer's offset must be true.
+        self.release_ahead_of(&[socket]);
+        self.flush().await;
         let Some(position) = self.position.clone() else { return reply(Err(HubError::Gone)) };
         if self.stopping {
             return reply(Err(HubError::Stopping));
@@ -61,7 +64,7 @@ impl Dispatcher {
             return reply(Err(HubError::TooManyRooms(limit)));
         }
         let is_first = self.asked_for(socket) == 0;
-        let gap = match brought.map(|brought| self.since(brought)) {
+        let gap = match brought.as_deref().map(|brought| self.since(brought)) {
             // Of what a socket missed nothing is kept but that there was something.
             Some(Ok(since)) => (!self.follows.is_quiet_since(&interest, since, false)).then_some(HISTORY_GAP),
             Some(Err(gap)) => Some(gap),

@@ -3,7 +3,7 @@ use serde_json::json;
 use super::{group::Share, table::Telling};
 use crate::{
     change::{TableName, Timestamp},
-    events::{Event, Stale},
+    events::{Event, Sight, Stale},
     hub::{Dispatcher, Frame, SocketId, delivery::BULK, outbox::Weight},
 };
 
@@ -20,7 +20,7 @@ impl Dispatcher {
             return self.tell_stale(event, stale, reason);
         }
         let Some(change) = event.change() else { return };
-        if self.follows.told.as_ref().is_some_and(|told| told.is_of_change_of(event)) {
+        if event.is_silent() || self.follows.told.as_ref().is_some_and(|told| told.is_of_change_of(event)) {
             return;
         }
         let offset = event.offset();
@@ -50,9 +50,13 @@ impl Dispatcher {
         }
     }
 
-    /// Which of the sockets may see the row that an event is about.
-    fn may_see(&self, _: &Event, sockets: Vec<SocketId>) -> Vec<SocketId> {
-        sockets
+    /// Which of the sockets may be told a change. Of a guarded table nobody is: who sees its rows is not asked for those who follow
+    /// it.
+    fn may_see(&self, event: &Event, sockets: Vec<SocketId>) -> Vec<SocketId> {
+        match event.sighting() {
+            Some(sighting) if sighting.guard.sight != Sight::Everyone => Vec::new(),
+            _ => sockets,
+        }
     }
 
     fn tell_stale(&mut self, event: &Event, stale: Stale<'_>, reason: &'static str) {

@@ -12,7 +12,10 @@ use std::time::Duration;
 use deadpool_postgres::{Object, Pool};
 use tokio_postgres::{IsolationLevel, Statement, Transaction};
 
-use super::{StoreError, pool, rule_table::DESCRIBES};
+use super::{
+    StoreError, pool,
+    rule_table::{DESCRIBES, act_as},
+};
 use crate::postgres::Dsn;
 
 pub use error::ReadError;
@@ -75,12 +78,15 @@ pub struct Page {
 pub struct Reads {
     pool: Pool,
     publication: String,
+    role: String,
 }
 
 impl Reads {
     /// Connects when the first read comes.
-    pub fn new(dsn: &Dsn, publication: &str) -> Result<Self, StoreError> {
-        Ok(Reads { pool: pool::build(dsn, CONNECTIONS, WAIT, WAIT)?, publication: publication.to_owned() })
+    /// `role`: as which guarded tables are read.
+    pub fn new(dsn: &Dsn, publication: &str, role: &str) -> Result<Self, StoreError> {
+        let pool = pool::build(dsn, CONNECTIONS, WAIT, WAIT)?;
+        Ok(Reads { pool, publication: publication.to_owned(), role: role.to_owned() })
     }
 
     /// Reads, but for the rows where `is_known` knows their mark: that takes neither their values nor their text.
@@ -112,10 +118,12 @@ impl Reads {
         // Both go out together, and are carried out in this order.
         let (snapshot, table) = tokio::try_join!(
             begin(&transaction, &begins, read.claims),
-            ReadTable::read(&transaction, &describes, read.prefix, &self.publication)
+            ReadTable::read(&transaction, &describes, [read.prefix, &self.publication, &self.role])
         )?;
-        // Here row-level security comes in: SET LOCAL ROLE, once those who read have a role of their own.
         let table = table.ok_or_else(|| ReadError::not_published(read.prefix))?;
+        if table.is_guarded {
+            transaction.batch_execute(&act_as(&self.role)).await?;
+        }
         let select = Select::new(&table, &read.selection)?;
         let row = transaction.query_typed_one(&select.marks(), &select.parameters()).await?;
         let marks = row.try_get::<_, Option<&str>>(0)?;

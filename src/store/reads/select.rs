@@ -72,10 +72,18 @@ impl<'a> Select<'a> {
         let key = columns(&self.table.key, Column::sql);
         let (from, limit) = (&self.from, self.fetched());
         let places = columns(&self.table.key, |column| format!("p.{}", identifier(&column.name)));
+        let mark = match self.table.is_whole {
+            true => "pg_catalog.concat_ws(' ', r.tableoid, r.ctid, r.xmin)".to_owned(),
+            // To read what Postgres notes of a row takes a privilege on all of it.
+            false => {
+                let told = self.table.told.columns.iter().map(|column| format!("r.{}", identifier(&column.name)));
+                format!("pg_catalog.md5(ROW({})::text)", told.collect::<Vec<_>>().join(", "))
+            }
+        };
         format!(
             "SELECT pg_catalog.encode(pg_catalog.sha256(pg_catalog.convert_to( \
                 pg_catalog.string_agg(p.\"walcast mark\", ',' ORDER BY {places}), 'UTF8')), 'hex') \
-               FROM (SELECT pg_catalog.concat_ws(' ', r.tableoid, r.ctid, r.xmin) AS \"walcast mark\", {key} \
+               FROM (SELECT {mark} AS \"walcast mark\", {key} \
                      {from} ORDER BY {key} LIMIT {limit}) p"
         )
     }

@@ -5,7 +5,7 @@ use super::ReadError;
 use crate::{
     change::{self, Table},
     events::{Mapper, RuleSpec},
-    store::rule_table::{Column, RuleTable, key},
+    store::rule_table::{Column, RuleTable, key, no_client},
 };
 
 /// A table as reads know it: what its publication shows, and its rule.
@@ -13,6 +13,9 @@ use crate::{
 pub struct ReadTable {
     pub rule: RuleSpec,
     pub is_partitioned: bool,
+    pub is_guarded: bool,
+    /// Who reads may read all of its columns, and so what Postgres itself notes of a row.
+    pub is_whole: bool,
     /// A condition on its rows, in SQL.
     pub filter: Option<String>,
     /// The columns that name a row; never empty.
@@ -28,13 +31,19 @@ impl ReadTable {
     pub async fn read(
         transaction: &Transaction<'_>,
         describes: &Statement,
-        prefix: &str,
-        publication: &str,
+        [prefix, publication, role]: [&str; 3],
     ) -> Result<Option<Self>, ReadError> {
-        let Some(row) = transaction.query_opt(describes, &[&prefix, &publication]).await? else { return Ok(None) };
-        let RuleTable { rule, oid, is_partitioned, filter, columns, primary_key, .. } = RuleTable::from_row(&row)?;
+        let Some(row) = transaction.query_opt(describes, &[&prefix, &publication, &role]).await? else {
+            return Ok(None);
+        };
+        let RuleTable { rule, oid, is_partitioned, is_guarded, has_client, filter, columns, primary_key, .. } =
+            RuleTable::from_row(&row)?;
         // A rule that cannot be followed is not in force: its table goes by its own name.
         let Some(rule) = rule.ok().filter(|rule| Mapper::new(vec![rule.clone()]).is_ok()) else { return Ok(None) };
+        if is_guarded && !has_client {
+            tracing::warn!("{}", no_client(role, &format!("{}.{}", rule.schema_name, rule.table_name)));
+            return Err(ReadError::Forbidden("this may not be read".to_owned()));
+        }
         // What is not published serves nobody for asking either.
         let find = |name: &String| columns.iter().find(|column| column.told && column.name == *name).cloned();
         let key: Option<Vec<Column>> = key(&rule, primary_key).and_then(|key| key.iter().map(find).collect());
@@ -50,7 +59,8 @@ impl ReadTable {
                 .collect(),
             key: None,
         };
-        Ok(Some(ReadTable { rule, is_partitioned, filter, key, entity, told }))
+        let is_whole = !is_guarded || columns.iter().all(|column| column.told);
+        Ok(Some(ReadTable { rule, is_partitioned, is_guarded, is_whole, filter, key, entity, told }))
     }
 
     /// What changes with the rows, by `marks`, and with how they are shown.

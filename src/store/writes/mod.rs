@@ -42,7 +42,7 @@ pub struct WriteSettings {
 pub struct Identity {
     pub user_id: String,
     /// The claims of the token, as JSON: `request.jwt.claims` to triggers and policies.
-    pub claims: String,
+    pub claims: Arc<str>,
 }
 
 /// One write that a socket asks for.
@@ -114,15 +114,19 @@ struct Inner {
     pool: Pool,
     settings: WriteSettings,
     publication: String,
+    /// As which guarded tables are written.
+    role: String,
     /// As they were when last read, by prefix. A write notices where that has changed.
     tables: Mutex<HashMap<String, Arc<WriteTable>>>,
 }
 
 impl Writes {
     /// Connects when the first write comes.
-    pub fn new(dsn: &Dsn, publication: &str, settings: WriteSettings) -> Result<Self, StoreError> {
+    /// `role`: as which guarded tables are written.
+    pub fn new(dsn: &Dsn, publication: &str, role: &str, settings: WriteSettings) -> Result<Self, StoreError> {
         let pool = pool::build(dsn, settings.connections, settings.timeout, settings.timeout)?;
-        Ok(Writes(Arc::new(Inner { pool, settings, publication: publication.to_owned(), tables: Mutex::default() })))
+        let (publication, role) = (publication.to_owned(), role.to_owned());
+        Ok(Writes(Arc::new(Inner { pool, settings, publication, role, tables: Mutex::default() })))
     }
 
     /// Carries a write out. When it returns, the write is committed, or, but for [`WriteError::Unavailable`] with
@@ -170,7 +174,8 @@ impl Writes {
         let mut committing = false;
         let attempt = async {
             let table = self.table(&client, write).await?;
-            transaction::run(&mut client, &table, write, timeout, &mut committing).await
+            let frame = transaction::Frame { role: &self.0.role, timeout };
+            transaction::run(&mut client, &table, write, frame, &mut committing).await
         };
         // Postgres keeps the time of each statement itself; this is for one that cannot be reached any more.
         match tokio::time::timeout(timeout * 2, attempt).await {
@@ -196,7 +201,7 @@ impl Writes {
             return Ok(table);
         }
         self.forget(&write.prefix);
-        let table = Arc::new(WriteTable::read(client, &write.prefix, &self.0.publication).await?);
+        let table = Arc::new(WriteTable::read(client, &write.prefix, &self.0.publication, &self.0.role).await?);
         table.check(&write.action)?;
         self.tables().insert(write.prefix.clone(), Arc::clone(&table));
         Ok(table)

@@ -4,7 +4,7 @@ use tokio_postgres::types::Type;
 use super::{Action, Values, WriteError, refusal::Setback};
 use crate::{
     events::{NestedSpec, RuleSpec},
-    store::rule_table::{Column, DESCRIBES, RuleTable, key},
+    store::rule_table::{Column, DESCRIBES, RuleTable, key, no_client},
 };
 
 /// A table as writes know it: its rule, and its columns.
@@ -14,21 +14,28 @@ pub struct WriteTable {
     /// Another one: the rule has changed.
     pub mark: String,
     pub columns: Vec<Column>,
+    /// Whether sockets act as a role of their own on it.
+    pub is_guarded: bool,
     /// The columns that name a row; never empty.
     pub key: Vec<String>,
 }
 
 impl WriteTable {
-    pub async fn read(client: &Object, prefix: &str, publication: &str) -> Result<Self, Setback> {
-        let parameters = [(&prefix as _, Type::TEXT), (&publication as _, Type::TEXT)];
+    pub async fn read(client: &Object, prefix: &str, publication: &str, role: &str) -> Result<Self, Setback> {
+        let parameters = [prefix, publication, role];
+        let parameters = parameters.each_ref().map(|text| (text as _, Type::TEXT));
         let Some(row) = client.query_typed_opt(DESCRIBES, &parameters).await? else {
             return Err(forbidden(prefix, None).into());
         };
-        let RuleTable { rule, mark, columns, primary_key, .. } = RuleTable::from_row(&row)?;
+        let RuleTable { rule, mark, is_guarded, has_client, columns, primary_key, .. } = RuleTable::from_row(&row)?;
         let rule =
             rule.map_err(|error| WriteError::Internal(format!("the rule of `{prefix}` cannot be read: {error}")))?;
+        if is_guarded && !has_client {
+            tracing::warn!("{}", no_client(role, &format!("{}.{}", rule.schema_name, rule.table_name)));
+            return Err(WriteError::Forbidden("sockets may not write this table".to_owned()).into());
+        }
         match key(&rule, primary_key) {
-            Some(key) if !columns.is_empty() => Ok(WriteTable { rule, mark, columns, key }),
+            Some(key) if !columns.is_empty() => Ok(WriteTable { rule, mark, columns, is_guarded, key }),
             _ => Err(WriteError::Internal(format!("the table of `{prefix}` is gone, or has no key")).into()),
         }
     }

@@ -1,0 +1,306 @@
+//! What has to be asked before something is told, and who has to be looked at again where who may see what has changed.
+
+use std::{collections::HashSet, sync::Arc};
+
+use bytestring::ByteString;
+use serde_json::Value;
+use smallvec::SmallVec;
+
+use super::{
+    Comeback, Dispatcher, Events, SessionId, SocketId,
+    command::Command,
+    guarded::VISIBILITY,
+    history::Content,
+    sight::{Asking, Guarded, Identity},
+};
+use crate::{
+    events::{Image, Link, Room, RoomParts, Sighting, Target, Touch},
+    telemetry,
+};
+
+impl Dispatcher {
+    /// Asks what has to be known before these events are dispatched, and takes in what changed for whom.
+    pub(super) async fn look_ahead(&mut self, batch: &Events) {
+        if !self.sight.is_guarding() {
+            return;
+        }
+        let Events { events, touches, transactions, .. } = batch;
+        self.unseen.extend(transactions);
+        let concerned = self.concerned_by(touches).await;
+        if !concerned.is_empty() {
+            // What is held back is older.
+            self.release_all();
+        }
+        for (guarded, whose) in &concerned {
+            self.sight.forget(&guarded.guard, whose.as_ref());
+        }
+        let mut asking = Asking::default();
+        for event in events {
+            let (Some(sighting), Target::Rooms(rooms)) = (event.sighting(), event.target()) else { continue };
+            let rooms: SmallVec<[&Room; 2]> = rooms.iter().collect();
+            let people: HashSet<Identity> = self.inside(&rooms).into_iter().map(|(_, who)| who).collect();
+            self.wonder_about(&mut asking, &sighting, people);
+        }
+        self.look_again(concerned, asking).await;
+    }
+
+    fn wonder_about(&self, asking: &mut Asking, sighting: &Sighting<'_>, people: impl IntoIterator<Item = Identity>) {
+        let key = sighting.key.as_deref();
+        for who in people {
+            self.sight.wonder(asking, sighting.guard, who, sighting.new, key);
+            if *sighting.old != Image::Unknown && !sighting.guard.is_opaque() {
+                self.sight.wonder(asking, sighting.guard, who, sighting.old, key);
+            }
+        }
+    }
+
+    /// Whose sight of what is another, now that these rows have changed which policies read. `None`: everybody's.
+    async fn concerned_by(&mut self, touches: &[Touch]) -> Vec<(Guarded, Option<HashSet<Identity>>)> {
+        let mut concerned = Vec::new();
+        for guarded in self.sight.guarded().to_vec() {
+            let mut whose: Option<HashSet<Identity>> = Some(HashSet::new());
+            let mut is_touched = false;
+            for source in &guarded.guard.sources {
+                for touch in touches.iter().filter(|touch| touch.concerns(source)) {
+                    is_touched = true;
+                    let values = source.link.as_ref().and_then(|link| Some((link, touch.values(&link.column)?)));
+                    match (values, &mut whose) {
+                        (Some((link, values)), Some(whose)) => whose.extend(self.linked(&guarded, link, &values).await),
+                        (None, _) => whose = None,
+                        (_, None) => {}
+                    }
+                }
+            }
+            if is_touched {
+                concerned.push((guarded, whose));
+            }
+        }
+        concerned
+    }
+
+    /// Those who follow a table and whose claims are linked with one of these values, or may be.
+    async fn linked(&mut self, guarded: &Guarded, link: &Link, values: &[ByteString]) -> HashSet<Identity> {
+        let people: HashSet<Identity> = self.followers(guarded).into_iter().map(|(_, who, _)| who).collect();
+        let mut asking = Asking::default();
+        for who in &people {
+            self.sight.wonder_about_link(&mut asking, &guarded.guard, *who, link);
+        }
+        self.ask(asking).await;
+        let is_linked = |who: &Identity| match self.sight.link(link, *who) {
+            Some(Some(value)) => values.iter().any(|linked| **linked == *value),
+            // Nothing equals NULL.
+            Some(None) => false,
+            None => true,
+        };
+        people.into_iter().filter(is_linked).collect()
+    }
+
+    /// Who is in a room in which the table is told.
+    fn followers(&mut self, guarded: &Guarded) -> Vec<(SocketId, Identity, Room)> {
+        let is_told_in = |room: &&Room| room.is_row_of(&guarded.prefix) || guarded.entities && room.is_entity();
+        let rooms: Vec<Room> = self.rooms.occupied().filter(is_told_in).cloned().collect();
+        let mut followers = Vec::new();
+        for room in rooms {
+            followers.extend(self.inside(&[&room]).into_iter().map(|(socket, who)| (socket, who, room.clone())));
+        }
+        followers
+    }
+
+    /// Looks whether these people still may be where they are, with what else is to be asked. Who may not is told, and leaves.
+    /// Which rows of an entity they held nobody knows: they are told to fetch them again.
+    pub(super) async fn look_again(
+        &mut self,
+        concerned: Vec<(Guarded, Option<HashSet<Identity>>)>,
+        mut asking: Asking,
+    ) {
+        let mut followers = Vec::new();
+        for (guarded, whose) in concerned {
+            for (socket, who, room) in self.followers(&guarded) {
+                if whose.as_ref().is_some_and(|whose| !whose.contains(&who)) {
+                    continue;
+                }
+                if let Some((guard, key)) = self.sight.guard_of(&room) {
+                    self.sight.wonder_about_key(&mut asking, &guard, who, key);
+                }
+                followers.push((socket, room));
+            }
+        }
+        self.ask(asking).await;
+        for (socket, room) in followers {
+            self.judge(socket, room);
+        }
+        self.part().await;
+    }
+
+    /// Whether a socket may stay in a room, as was asked.
+    fn judge(&mut self, socket: SocketId, room: Room) {
+        let Some(who) = self.identity(socket).filter(|_| self.rooms.is_in(socket, &room)) else { return };
+        match self.may_be_in(who, &room) {
+            Some(true) if room.is_entity() => {
+                let prefix = self.rooms.prefix(socket, &room).unwrap_or_else(|| "component".into());
+                if let Some(frame) = self.resync(&room, &prefix, VISIBILITY) {
+                    self.burst.add_for(frame, [socket]);
+                }
+            }
+            Some(true) => {}
+            Some(false) => {
+                if let Some(frame) = self.lost_sight(&room) {
+                    self.burst.add_for(frame, [socket]);
+                }
+                self.leavers.push((socket, room));
+            }
+            None => drop(self.debts.insert((socket, room))),
+        }
+    }
+
+    pub(super) async fn ask(&mut self, asking: Asking) {
+        if asking.is_empty() {
+            return;
+        }
+        let questions = self.sight.questions(&asking);
+        telemetry::asked(questions.len() as u64);
+        let answers = self.authority.ask(&questions, &self.unseen).await;
+        if answers.iter().any(Option::is_some) {
+            self.unseen.clear();
+        }
+        self.sight.learn(asking, answers);
+    }
+
+    /// Asks what has to be known before these requests are carried out.
+    pub(super) fn look_ahead_for(&mut self, commands: &[Command]) -> Asking {
+        let mut asking = Asking::default();
+        if !self.sight.is_guarding() {
+            return asking;
+        }
+        for command in commands {
+            match command {
+                Command::Connect { member, comeback: Some(comeback), .. } => {
+                    let who = self.sight.identity(&member.claims);
+                    let (since, rooms) = match comeback {
+                        Comeback::Rooms { since, rooms } => {
+                            (Some(since.clone()), rooms.iter().map(|(_, room)| room.clone()).collect())
+                        }
+                        Comeback::Session { id, since } => (since.clone(), self.rooms_of_session(id)),
+                    };
+                    self.wonder_about_rooms(&mut asking, who, &rooms, since.as_deref());
+                }
+                Command::Subscribe { socket, subscription, .. } => {
+                    if let Some(who) = self.identity(*socket) {
+                        let rooms = [subscription.room.clone()];
+                        self.wonder_about_rooms(&mut asking, who, &rooms, subscription.since.as_deref());
+                    }
+                }
+                Command::Refresh { socket, claims, .. } => {
+                    let who = self.sight.identity(claims);
+                    let rooms: Vec<Room> = self.rooms.rooms_of(*socket).cloned().collect();
+                    self.wonder_about_rooms(&mut asking, who, &rooms, None);
+                }
+                _ => {}
+            }
+        }
+        asking
+    }
+
+    /// Whose claims these are; the same for all while no table is guarded.
+    pub(super) fn who(&mut self, claims: &Arc<str>) -> Identity {
+        if self.sight.is_guarding() { self.sight.identity(claims) } else { Identity::ANYBODY }
+    }
+
+    pub(super) fn rooms_of_session(&self, id: &SessionId) -> Vec<Room> {
+        if let Some(socket) = self.sessions.socket_of(id) {
+            return self.rooms.rooms_of(socket).cloned().collect();
+        }
+        self.sessions.peek(id).into_iter().flat_map(|session| &session.rooms).map(|(_, room, _)| room.clone()).collect()
+    }
+
+    fn wonder_about_rooms(&self, asking: &mut Asking, who: Identity, rooms: &[Room], since: Option<&str>) {
+        for room in rooms {
+            if let Some((guard, key)) = self.sight.guard_of(room) {
+                self.sight.wonder_about_key(asking, &guard, who, key);
+            }
+        }
+        let Some(since) = since.and_then(|since| self.since(since).ok()) else { return };
+        let rooms: Vec<&Room> = rooms.iter().collect();
+        for (_, content) in self.history.after(&rooms, since) {
+            if let Content::Guarded { event, .. } = content
+                && let Some(sighting) = event.sighting()
+            {
+                self.wonder_about(asking, &sighting, [who]);
+            }
+        }
+    }
+
+    /// A socket has shown another token.
+    pub(super) async fn refresh(&mut self, socket: SocketId, claims: Arc<str>) {
+        let Some(seat) = self.rooms.seat_mut(socket) else { return };
+        let before = std::mem::replace(&mut seat.member_mut().claims, Arc::clone(&claims));
+        seat.identity = None;
+        if !self.sight.is_guarding() || before == claims {
+            return;
+        }
+        // A token is made anew without saying anything new.
+        let says_the_same = said(&before) == said(&claims);
+        let rooms: Vec<Room> = self.rooms.rooms_of(socket).cloned().collect();
+        for room in rooms {
+            if !room.is_entity() || !says_the_same {
+                self.judge(socket, room);
+            }
+        }
+        self.part().await;
+        self.flush().await;
+    }
+
+    /// Tells those to fetch again who were not told something because nobody could say whether they may see it.
+    pub(super) async fn settle(&mut self) {
+        if self.debts.is_empty() && self.unseen.is_empty() || !self.authority.sees(&self.unseen).await {
+            return;
+        }
+        self.unseen.clear();
+        let debts = std::mem::take(&mut self.debts);
+        let mut asking = Asking::default();
+        for (socket, room) in &debts {
+            if let (Some(who), Some((guard, key))) = (self.identity(*socket), self.sight.guard_of(room)) {
+                self.sight.wonder_about_key(&mut asking, &guard, who, key);
+            }
+        }
+        self.ask(asking).await;
+        for (socket, room) in debts {
+            if !room.is_entity()
+                && let Some(who) = self.identity(socket)
+                && self.may_be_in(who, &room) == Some(true)
+                && let RoomParts::Row { prefix, .. } = room.parts()
+                && let Some(frame) = self.resync(&room, prefix, VISIBILITY)
+            {
+                self.burst.add_for(frame, [socket]);
+            } else {
+                self.judge(socket, room);
+            }
+        }
+        self.part().await;
+        self.flush().await;
+        self.sight.end_moment();
+    }
+
+    pub(super) fn prune_sight(&mut self) {
+        if self.sight.is_guarding() && self.sight.is_overgrown(self.rooms.len()) {
+            let alive = self.rooms.identities().collect();
+            self.sight.prune(&alive);
+        }
+    }
+
+    /// These tables are guarded from now on.
+    pub(super) async fn guard(&mut self, guarded: Vec<Guarded>) {
+        let changed = self.sight.guard(guarded);
+        let changed = changed.into_iter().map(|guarded| (guarded, None)).collect();
+        self.look_again(changed, Asking::default()).await;
+        self.flush().await;
+        self.sight.end_moment();
+    }
+}
+
+/// What claims say but for when they were said.
+fn said(claims: &str) -> Option<serde_json::Map<String, Value>> {
+    let mut claims: serde_json::Map<String, Value> = serde_json::from_str(claims).ok()?;
+    ["exp", "iat", "nbf", "jti"].iter().for_each(|name| drop(claims.remove(*name)));
+    Some(claims)
+}

@@ -1,0 +1,315 @@
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use deadpool_postgres::{Object, Transaction};
+use futures_util::{StreamExt, stream::FuturesOrdered};
+use indexmap::IndexMap;
+use tokio_postgres::{
+    Row, Statement,
+    error::SqlState,
+    types::{ToSql, Type},
+};
+
+use super::{RowSecurity, policy::Policy};
+use crate::{
+    events::{About, Answer, Link, Question, split_key},
+    postgres::quote::identifier,
+    store::pool::is_lost,
+};
+
+/// How long all questions that are asked at once may take.
+const PATIENCE: Duration = Duration::from_secs(3);
+/// How long one statement may take.
+const STATEMENT: Duration = Duration::from_secs(2);
+/// How long nobody asks again after a question that was not answered.
+const PAUSE: Duration = Duration::from_millis(500);
+/// How many statements are under way at once.
+const AT_ONCE: usize = 64;
+/// How many questions one statement answers.
+const ROWS_AT_ONCE: usize = 1_000;
+
+impl RowSecurity {
+    /// Answers each question, by what is committed at least up to these transactions; `None` where Postgres did not answer. A
+    /// question that Postgres refuses, as it would refuse the SELECT, is answered: nothing is seen.
+    pub async fn answers(&self, questions: &[Question], after: &[u32]) -> Vec<Option<Answer>> {
+        let mut answers = vec![None; questions.len()];
+        if questions.is_empty() || super::read(&self.0.silent).is_some_and(|since| since.elapsed() < PAUSE) {
+            return answers;
+        }
+        let Ok(mut client) = self.0.pool.get().await.inspect_err(|error| self.unanswered(error)) else {
+            return answers;
+        };
+        let asking = tokio::time::timeout(PATIENCE, self.ask_all(&mut client, questions, after, &mut answers)).await;
+        match asking {
+            Ok(Ok(true)) => *super::write(&self.0.silent) = None,
+            // A moment later it may be.
+            Ok(Ok(false)) => tracing::warn!("what was committed is not visible yet, so nobody is told of it"),
+            Ok(Err(error)) => {
+                self.unanswered(&error);
+                drop(Object::take(client));
+            }
+            Err(late) => {
+                self.unanswered(&late);
+                drop(Object::take(client));
+            }
+        }
+        answers
+    }
+
+    /// Whether what these transactions did is there to be seen by whoever asks now.
+    pub async fn is_visible(&self, transactions: &[u32]) -> bool {
+        let asking = async {
+            let client = self.0.pool.get().await.ok()?;
+            let row = client.query_typed_one(ARE_VISIBLE, &[(&numbers(transactions) as _, Type::INT8_ARRAY)]).await;
+            row.and_then(|row| row.try_get(0)).ok()
+        };
+        tokio::time::timeout(PATIENCE, asking).await.is_ok_and(|visible| visible == Some(true))
+    }
+
+    fn unanswered(&self, error: &dyn std::fmt::Display) {
+        tracing::warn!(%error, "Postgres does not say who may see what: nothing is told until it does");
+        *super::write(&self.0.silent) = Some(Instant::now());
+    }
+
+    async fn ask_all(
+        &self,
+        client: &mut Object,
+        questions: &[Question],
+        after: &[u32],
+        answers: &mut [Option<Answer>],
+    ) -> Result<bool, tokio_postgres::Error> {
+        let mut groups: Vec<Group> = Vec::new();
+        for members in grouped(questions) {
+            if let Some(group) = self.group(client, questions, members, answers).await? {
+                groups.push(group);
+            }
+        }
+        let transaction = client.build_transaction().read_only(true).start().await?;
+        if !wait_for(&transaction, after).await? {
+            return Ok(false);
+        }
+        let (role, timeout) = (identifier(&self.0.role), STATEMENT.as_millis());
+        transaction.batch_execute(&format!("SET LOCAL ROLE {role}; SET LOCAL statement_timeout = {timeout}")).await?;
+        let failed = answer_all(&transaction, questions, groups, answers).await?;
+        // What failed together is asked again one by one: a key that is none says nothing of the others.
+        let single = failed.into_iter().flat_map(Group::alone).collect();
+        for group in answer_all(&transaction, questions, single, answers).await? {
+            for nth in group.members {
+                set(answers, nth, questions.get(nth).and_then(|question| refused(&question.about)));
+            }
+        }
+        // It has read only: that it ends by a ROLLBACK, which nobody waits for, is all the same.
+        Ok(true)
+    }
+
+    /// The statement for questions of one kind, of one identity, about one table. `None`: they cannot be asked.
+    async fn group(
+        &self,
+        client: &Object,
+        questions: &[Question],
+        members: Vec<usize>,
+        answers: &mut [Option<Answer>],
+    ) -> Result<Option<Group>, tokio_postgres::Error> {
+        let Some(first) = members.first().and_then(|nth| questions.get(*nth)) else { return Ok(None) };
+        let policy = super::read(&self.0.policies).get(&first.guard.oid).cloned();
+        // Asked by what is not so any more: whoever asks will hear of it in a moment.
+        let Some(policy) = policy.filter(|policy| policy.mark == first.guard.mark) else { return Ok(None) };
+        let (sql, arrays) = match &first.about {
+            About::Row(_) => (policy.about_rows(), 1),
+            About::Key(_) => (policy.about_keys(), policy.key.len()),
+            About::Link(link) => (policy.about_link(link), 0),
+        };
+        let begins = client.prepare_typed_cached(BEGINS, &[Type::TEXT]).await?;
+        match client.prepare_typed_cached(&sql, &vec![Type::TEXT_ARRAY; arrays]).await {
+            Ok(asks) => Ok(Some(Group { policy, members, begins, asks })),
+            Err(error) if is_lost(&error) => Err(error),
+            Err(error) => {
+                tracing::warn!(table = policy.table, %error, "its policies cannot be evaluated, so nobody is told of it");
+                for nth in members {
+                    set(answers, nth, questions.get(nth).and_then(|question| refused(&question.about)));
+                }
+                Ok(None)
+            }
+        }
+    }
+}
+
+const ARE_VISIBLE: &str = include_str!("../../../sql/queries/are_visible.sql");
+/// So often a transaction that is in the log is looked for in the database, at ever longer intervals.
+const LOOKS: u32 = 20;
+const FIRST_LOOK: Duration = Duration::from_millis(1);
+
+const BEGINS: &str = "SELECT pg_catalog.set_config('request.jwt.claims', $1, true)";
+
+/// Questions that one statement answers.
+struct Group {
+    policy: Arc<Policy>,
+    /// By their numbers.
+    members: Vec<usize>,
+    begins: Statement,
+    asks: Statement,
+}
+
+impl Group {
+    fn alone(self) -> Vec<Group> {
+        let alone = |nth| Group {
+            policy: Arc::clone(&self.policy),
+            members: vec![nth],
+            begins: self.begins.clone(),
+            asks: self.asks.clone(),
+        };
+        self.members.iter().copied().map(alone).collect()
+    }
+
+    /// An array for each parameter.
+    fn parameters(&self, questions: &[Question]) -> Vec<Vec<Option<String>>> {
+        let abouts = self.members.iter().filter_map(|nth| questions.get(*nth)).map(|question| &question.about);
+        let mut arrays = vec![Vec::new(); self.asks.params().len()];
+        for about in abouts {
+            match about {
+                About::Row(values) => arrays.iter_mut().for_each(|array| array.push(Some(self.policy.row(values)))),
+                About::Key(key) => {
+                    // Where it is of another number of columns there is no such row.
+                    let values = split_key(key, self.policy.key.len());
+                    for (column, array) in arrays.iter_mut().enumerate() {
+                        let value = values.as_ref().and_then(|values| values.get(column));
+                        array.push(value.map(|value| value.to_string()));
+                    }
+                }
+                About::Link(_) => {}
+            }
+        }
+        arrays
+    }
+
+    fn claims<'a>(&self, questions: &'a [Question]) -> &'a str {
+        self.members.first().and_then(|nth| questions.get(*nth)).map_or("", |question| &question.claims)
+    }
+
+    /// Takes in what Postgres said, if it said it to these claims.
+    fn read(
+        &self,
+        row: &Row,
+        questions: &[Question],
+        answers: &mut [Option<Answer>],
+    ) -> Result<(), tokio_postgres::Error> {
+        if row.try_get::<_, &str>(1)? != self.claims(questions) {
+            tracing::error!(table = self.policy.table, "an answer was given to other claims than asked: report it");
+            return Ok(());
+        }
+        if let [nth] = self.members.as_slice()
+            && let Some(About::Link(_)) = questions.get(*nth).map(|question| &question.about)
+        {
+            set(answers, *nth, Some(Answer::Value(row.try_get(0)?)));
+            return Ok(());
+        }
+        let seen: Vec<i64> = row.try_get::<_, Option<Vec<i64>>>(0)?.unwrap_or_default();
+        for (number, nth) in (1..).zip(&self.members) {
+            set(answers, *nth, Some(Answer::Seen(seen.contains(&number))));
+        }
+        Ok(())
+    }
+}
+
+/// A transaction is in the log before others see what it did, mostly for microseconds. False: not even after a while.
+pub async fn wait_for(transaction: &Transaction<'_>, after: &[u32]) -> Result<bool, tokio_postgres::Error> {
+    if after.is_empty() {
+        return Ok(true);
+    }
+    let parameters = [(&numbers(after) as _, Type::INT8_ARRAY)];
+    for attempt in 1..=LOOKS {
+        if transaction.query_typed_one(ARE_VISIBLE, &parameters).await?.try_get(0)? {
+            return Ok(true);
+        }
+        tokio::time::sleep(FIRST_LOOK * attempt).await;
+    }
+    Ok(false)
+}
+
+fn numbers(transactions: &[u32]) -> Vec<i64> {
+    transactions.iter().map(|number| i64::from(*number)).collect()
+}
+
+/// The numbers of the questions that one statement answers.
+fn grouped(questions: &[Question]) -> impl Iterator<Item = Vec<usize>> {
+    let mut groups: IndexMap<(&str, u32, Option<&Link>, bool), Vec<usize>> = IndexMap::new();
+    for (nth, Question { claims, guard, about }) in questions.iter().enumerate() {
+        let link = if let About::Link(link) = about { Some(link) } else { None };
+        groups.entry((claims, guard.oid, link, matches!(about, About::Key(_)))).or_default().push(nth);
+    }
+    groups.into_values().flat_map(|group| group.chunks(ROWS_AT_ONCE).map(<[usize]>::to_vec).collect::<Vec<_>>())
+}
+
+/// Puts all questions, and answers those that Postgres answers. Gives back those that it refused.
+async fn answer_all(
+    transaction: &Transaction<'_>,
+    questions: &[Question],
+    groups: Vec<Group>,
+    answers: &mut [Option<Answer>],
+) -> Result<Vec<Group>, tokio_postgres::Error> {
+    let mut failed = Vec::new();
+    let mut groups = groups.into_iter();
+    loop {
+        let mut asking: FuturesOrdered<_> =
+            groups.by_ref().take(AT_ONCE).map(|group| answer(transaction, questions, group)).collect();
+        if asking.is_empty() {
+            return Ok(failed);
+        }
+        while let Some((group, outcome)) = asking.next().await {
+            match outcome {
+                Ok(row) => group.read(&row, questions, answers)?,
+                Err(error) if is_lost(&error) => return Err(error),
+                Err(error) if is_passing(&error) => tracing::warn!(%error, "who may see what was not answered"),
+                Err(error) => {
+                    tracing::debug!(%error, table = group.policy.table, "a question was refused");
+                    failed.push(group);
+                }
+            }
+        }
+    }
+}
+
+/// One question with the claims before it, and as if nothing had been after it, whatever comes of it. All four go out
+/// together, and are carried out in this order.
+async fn answer(
+    transaction: &Transaction<'_>,
+    questions: &[Question],
+    group: Group,
+) -> (Group, Result<Row, tokio_postgres::Error>) {
+    let parameters = group.parameters(questions);
+    let parameters: Vec<&(dyn ToSql + Sync)> = parameters.iter().map(|array| array as _).collect();
+    let claims = group.claims(questions);
+    let (set, asks) = (&claims as &(dyn ToSql + Sync), transaction.query_one(&group.asks, &parameters));
+    let set = [set];
+    let (saved, begun, row, undone) = tokio::join!(
+        biased;
+        transaction.batch_execute("SAVEPOINT walcast"),
+        transaction.query_one(&group.begins, &set),
+        asks,
+        transaction.batch_execute("ROLLBACK TO SAVEPOINT walcast"),
+    );
+    let outcome = saved.and(begun).and(row).and_then(|row| undone.map(|()| row));
+    (group, outcome)
+}
+
+/// Whether the same question may be answered a moment later.
+fn is_passing(error: &tokio_postgres::Error) -> bool {
+    let class = |code: &SqlState| code.code().get(..2).map(str::to_owned).unwrap_or_default();
+    error.code().is_none_or(|code| matches!(class(code).as_str(), "08" | "40" | "53" | "55" | "57" | "58" | "XX"))
+}
+
+/// The answer where Postgres refuses the question, as it would refuse the SELECT.
+fn refused(about: &About) -> Option<Answer> {
+    match about {
+        About::Row(_) | About::Key(_) => Some(Answer::Seen(false)),
+        About::Link(_) => None,
+    }
+}
+
+fn set(answers: &mut [Option<Answer>], nth: usize, answer: Option<Answer>) {
+    if let Some(place) = answers.get_mut(nth) {
+        *place = answer;
+    }
+}

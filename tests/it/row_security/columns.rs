@@ -1,0 +1,61 @@
+use serde_json::json;
+
+use super::{OWN, Office};
+use crate::support::plugins;
+
+#[tokio::test]
+async fn what_the_role_may_not_read_is_in_no_event() {
+    for plugin in plugins() {
+        let office = Office::with(OWN, &plugin.to_string(), &[]).await;
+        let role = &office.role;
+        let grant =
+            format!("REVOKE SELECT ON docs FROM {role}; GRANT SELECT (id, owner, kind, page, title) ON docs TO {role}");
+        office.sql(&grant).await;
+        let mut ann = office.reader("ann").await;
+        office.sql("INSERT INTO docs (id, owner, title, secret) VALUES (1, 'ann', 'a', 'hidden')").await;
+        let created = ann.expect("doc:created").await;
+        let record = json!({ "id": 1, "owner": "ann", "kind": "page", "page": "1", "title": "a" });
+        assert_eq!(created["doc"], record, "{created}");
+        office.sql("UPDATE docs SET secret = 'hidden too'").await;
+        office.sql("UPDATE docs SET secret = 'and this', title = 'b'").await;
+        let updated = ann.expect("doc:updated").await;
+        assert_eq!(updated["updates"], json!({ "title": "b" }), "{updated}");
+    }
+}
+
+#[tokio::test]
+async fn who_may_not_read_the_key_is_told_nothing() {
+    let office = Office::new(OWN).await;
+    let role = &office.role;
+    office.sql(&format!("REVOKE SELECT ON docs FROM {role}; GRANT SELECT (owner, title) ON docs TO {role}")).await;
+    let mut ann = office.reader("ann").await;
+    office.sql("INSERT INTO docs (id, owner, title) VALUES (1, 'ann', 'a')").await;
+    assert_eq!(office.told(&mut ann).await, [] as [&str; 0]);
+}
+
+#[tokio::test]
+async fn a_column_that_a_policy_reads_and_nobody_may_read_still_decides() {
+    let office = Office::new(OWN).await;
+    let role = &office.role;
+    office.sql("INSERT INTO docs (id, owner, title) VALUES (1, 'ann', 'a')").await;
+    office
+        .sql(&format!("REVOKE SELECT ON docs FROM {role}; GRANT SELECT (id, title, kind, page) ON docs TO {role}"))
+        .await;
+    let mut ann = office.connect("ann").await;
+    office.follow(&ann, 1).await;
+    office.sql("UPDATE docs SET owner = 'bob'").await;
+    assert_eq!(office.told(&mut ann).await, ["doc:deleted 1 no longer visible"]);
+}
+
+#[tokio::test]
+async fn columns_are_obeyed_without_row_security_too() {
+    let office = Office::new("").await;
+    let role = &office.role;
+    office
+        .sql(&format!("REVOKE ALL ON docs FROM {role}; GRANT SELECT (id, kind, page, title) ON docs TO {role}"))
+        .await;
+    let mut ann = office.reader("ann").await;
+    office.sql("INSERT INTO docs (id, owner, title, secret) VALUES (1, 'ann', 'a', 'hidden')").await;
+    let created = ann.expect("doc:created").await;
+    assert_eq!(created["doc"], json!({ "id": 1, "kind": "page", "page": "1", "title": "a" }), "{created}");
+}
