@@ -7,11 +7,12 @@ use indexmap::IndexSet;
 use tokio_util::sync::CancellationToken;
 
 use super::{
-    Authority, Batch, Events, Hub, HubError, Position, Reply, Reports, Settings, SocketId,
+    Authority, Batch, Events, Hub, HubError, Position, Reply, Reports, Session, Settings, SocketId,
     burst::Burst,
     command::{Command, Inbox},
     delivery::Crowd,
     ephemeral::Ephemeral,
+    follow::Follows,
     history::History,
     presence::Presence,
     rooms::Rooms,
@@ -21,7 +22,7 @@ use super::{
     window::Window,
 };
 use crate::{
-    change::Lsn,
+    change::{Lsn, Timestamp},
     events::{Offset, Room},
     telemetry,
 };
@@ -41,6 +42,7 @@ pub struct Dispatcher {
     pub(super) presence: Presence,
     pub(super) ephemeral: Ephemeral,
     pub(super) throttle: Throttle,
+    pub(super) follows: Follows,
     pub(super) authority: Arc<dyn Authority>,
     pub(super) sight: Sight,
     /// Who is to leave a room, once what was for them before is sent.
@@ -88,6 +90,7 @@ impl Dispatcher {
             presence: Presence::default(),
             ephemeral: Ephemeral::default(),
             throttle: Throttle::default(),
+            follows: Follows::default(),
             authority,
             sight: Sight::default(),
             leavers: Vec::new(),
@@ -151,6 +154,8 @@ impl Dispatcher {
                 self.subscribe(socket, subscription, reply);
             }
             Command::Unsubscribe { socket, room, reply } => self.unsubscribe(socket, &room, reply),
+            Command::Follow { socket, interest, since, reply } => self.follow(socket, interest, since, reply).await,
+            Command::Unfollow { socket, name, reply } => self.unfollow(socket, &name, reply),
             Command::Signal { socket, signal, reply } => self.signal(socket, signal, reply),
             Command::Refresh { socket, claims, reply } => {
                 self.refresh(socket, claims).await;
@@ -160,7 +165,7 @@ impl Dispatcher {
             Command::Position { reply } => reply(self.position.clone().ok_or(HubError::Stopping)),
             Command::Farewell { reply } => {
                 self.stopping = true;
-                let sessions = self.rooms.sessions().chain(self.sessions.left().cloned()).collect();
+                let sessions = self.all_sessions();
                 let epoch = self.position.as_ref().map(|position| position.epoch.clone());
                 reply(epoch.map(|epoch| (epoch, sessions)).ok_or(HubError::Gone));
             }
@@ -170,11 +175,14 @@ impl Dispatcher {
     /// Takes a socket out; it may come back.
     pub(super) fn remove(&mut self, socket: SocketId) {
         let Some(seat) = self.rooms.remove_socket(socket) else { return };
+        let now = Instant::now();
+        let session = seat.session();
+        let tables = self.follows.remove(socket, session.is_some().then_some(now));
         for room in seat.asked_for() {
             self.presence.leave(room, &seat.user().id, socket);
         }
-        if let Some(session) = seat.session() {
-            self.sessions.keep(session, Instant::now());
+        if let Some(session) = session {
+            self.sessions.keep(Session { tables, ..session }, now);
         }
         self.quicken();
     }
@@ -201,10 +209,7 @@ impl Dispatcher {
                 self.begin(position).await;
                 self.report_window();
             }
-            Batch::Sessions(sessions) => {
-                let now = Instant::now();
-                sessions.into_iter().for_each(|session| self.sessions.keep(session, now));
-            }
+            Batch::Sessions(sessions) => self.take_over(sessions),
             Batch::Events(events) => self.take_events(events).await,
             Batch::Guards(guarded) => self.guard(guarded).await,
             Batch::Standby => {
@@ -272,6 +277,7 @@ impl Dispatcher {
         self.release_all();
         self.flush().await;
         self.history = History::new(self.settings.retention, begun.offset);
+        self.follows.begin(begun.offset);
         self.window.clear();
         self.window.note(Instant::now(), Lsn(begun.offset.lsn.0.saturating_add(1)));
         self.crowd = Crowd::default();
@@ -287,6 +293,7 @@ impl Dispatcher {
                     self.burst.add_for(frame, [socket]);
                 }
             }
+            self.tell_all_stale(None, reason, Timestamp::now());
             self.flush().await;
         }
     }
@@ -296,6 +303,7 @@ impl Dispatcher {
         self.history.age(now);
         self.throttle.age(now);
         self.sessions.age(now, self.settings.retention.window);
+        self.follows.age(now, self.settings.retention.window);
         self.report_window();
         self.report_fill();
         self.settle().await;
@@ -323,7 +331,7 @@ impl Dispatcher {
         self.told_position = Instant::now();
         let Some(frame) = self.position_frame() else { return };
         self.release_all();
-        let sockets: Vec<_> = self.rooms.sockets().filter(|socket| self.rooms.subscribed(*socket) > 0).collect();
+        let sockets: Vec<_> = self.rooms.sockets().filter(|socket| self.asked_for(*socket) > 0).collect();
         self.burst.add_for(frame, sockets);
         self.flush().await;
     }

@@ -10,6 +10,7 @@ mod company;
 mod delivery;
 mod dispatcher;
 mod ephemeral;
+mod follow;
 mod foresight;
 mod guarded;
 mod history;
@@ -33,6 +34,7 @@ pub use command::{
 };
 pub use delivery::ids;
 pub use dispatcher::Dispatcher;
+pub use follow::{Followed, Following, Interest};
 pub use history::Retention;
 pub use outbox::{Encode, Frame, Frames, Outbox, OutboxClosed, Weight};
 pub use presence::Present;
