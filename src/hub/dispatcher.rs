@@ -22,7 +22,7 @@ use super::{
     window::Window,
 };
 use crate::{
-    change::{Lsn, Timestamp},
+    change::{Lsn, TableName, Timestamp},
     events::{Offset, Room},
     telemetry,
 };
@@ -51,6 +51,8 @@ pub struct Dispatcher {
     pub(super) unseen: Vec<u32>,
     /// Who was not told something in a room, since nobody could say whether they may see it.
     pub(super) debts: IndexSet<(SocketId, Room)>,
+    /// The same of those who follow a table.
+    pub(super) table_debts: IndexSet<(SocketId, TableName)>,
     /// When what is gathered is told.
     pub(super) pulse: Option<Instant>,
     /// Another server streams; nobody is served here.
@@ -96,6 +98,7 @@ impl Dispatcher {
             leavers: Vec::new(),
             unseen: Vec::new(),
             debts: IndexSet::new(),
+            table_debts: IndexSet::new(),
             pulse: None,
             stands_by: false,
             stopping: false,
@@ -278,6 +281,7 @@ impl Dispatcher {
         self.flush().await;
         self.history = History::new(self.settings.retention, begun.offset);
         self.follows.begin(begun.offset);
+        self.sight.begin();
         self.window.clear();
         self.window.note(Instant::now(), Lsn(begun.offset.lsn.0.saturating_add(1)));
         self.crowd = Crowd::default();
@@ -334,70 +338,5 @@ impl Dispatcher {
         let sockets: Vec<_> = self.rooms.sockets().filter(|socket| self.asked_for(*socket) > 0).collect();
         self.burst.add_for(frame, sockets);
         self.flush().await;
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use std::sync::{
-        Arc,
-        atomic::{AtomicBool, Ordering},
-    };
-
-    use super::*;
-    use crate::{
-        events::{Epoch, Room},
-        hub::{Frames, Limits, Member, Outbox, OutboxClosed, Retention, User, sight::tests::Nobody},
-    };
-
-    struct Door(Arc<AtomicBool>);
-
-    impl Outbox for Door {
-        fn send(&self, _: Frames<'_>) -> Result<(), OutboxClosed> {
-            Ok(())
-        }
-        fn replay(&self, _: Frames<'_>) -> Result<(), OutboxClosed> {
-            Ok(())
-        }
-        fn close(&self, _: &'static str) {
-            self.0.store(true, Ordering::Relaxed);
-        }
-    }
-
-    /// Connects a socket; whether it was sent away at once.
-    async fn is_sent_away(hub: &Hub) -> bool {
-        let closed = Arc::<AtomicBool>::default();
-        let user = User { id: "ann".into(), email: None };
-        let member = Member { user, claims: "{}".into(), recovers: true, outbox: Arc::new(Door(closed.clone())) };
-        let (answer, answered) = tokio::sync::oneshot::channel();
-        hub.connect(member, Room::user("ann"), None, Box::new(|entered| drop(answer.send(entered))));
-        let refused = answered.await.expect("answers").is_err();
-        assert_eq!(refused, closed.load(Ordering::Relaxed), "who is refused is sent away");
-        refused
-    }
-
-    #[tokio::test]
-    async fn who_was_let_in_just_before_another_server_streams_is_sent_there() {
-        let retention = Retention { window: Duration::from_secs(60), bytes: 1 << 20 };
-        let encode = |_: &str, _: &str, _: Option<&str>| bytes::Bytes::new();
-        let settings = Settings {
-            retention,
-            room_cap: 10,
-            replay_bytes: 1 << 20,
-            recovery: true,
-            tick: Duration::ZERO,
-            roster: 1,
-            limits: Limits::default(),
-            encode,
-        };
-        let reports = Reports { begun: Box::new(|| {}), handed_on: Box::new(|_| {}), keep_from: Box::new(|_| {}) };
-        let (hub, dispatcher) = Dispatcher::new(settings, reports, Arc::new(Nobody));
-        tokio::spawn(dispatcher.run(CancellationToken::new()));
-        let begin = || Batch::Begin(Position { epoch: Epoch::new("e"), offset: Offset::before(Lsn(1)) });
-        for (batch, sent_away) in [(begin(), false), (Batch::Standby, true), (begin(), false)] {
-            hub.dispatch(batch).await.expect("the dispatcher lives");
-            hub.dispatched().await.expect("the dispatcher lives");
-            assert_eq!(is_sent_away(&hub).await, sent_away);
-        }
     }
 }

@@ -14,6 +14,8 @@ mod follow;
 mod foresight;
 mod guarded;
 mod history;
+#[cfg(test)]
+mod let_in_tests;
 mod missed;
 mod occupants;
 mod outbox;
@@ -22,6 +24,7 @@ mod resume;
 mod rooms;
 mod sessions;
 mod settings;
+mod shifts;
 mod sight;
 #[cfg(test)]
 mod tests;

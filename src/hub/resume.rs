@@ -184,7 +184,11 @@ impl Dispatcher {
             wanted.into_iter().partition(|wanted| since.is_ok_and(|since| self.covers(wanted, since)));
         let mut gap = HISTORY_GAP;
         match since.and_then(|since| Ok((since, self.missed(socket, who, &covered, since)?))) {
-            Ok((since, frames)) => self.bring_back(socket, &covered, since, &frames),
+            Ok((since, frames)) => {
+                self.bring_back(socket, &covered, since, &frames);
+                let shifted = self.shifted(who, &covered, since);
+                self.send(socket, Frames::all(&shifted));
+            }
             Err(why) => {
                 self.refused(socket, brought, why);
                 gap = why;
@@ -238,6 +242,8 @@ impl Dispatcher {
             Ok((since, frames)) => {
                 let session = self.take_seat(socket, member, Some(id));
                 self.bring_back(socket, &wanted, since, &frames);
+                let shifted = self.shifted(who, &wanted, since);
+                self.send(socket, Frames::all(&shifted));
                 self.follow_again(socket, tables, Ok(since), position);
                 self.tell_company(socket, &wanted);
                 session
@@ -327,8 +333,13 @@ impl Dispatcher {
         if let (false, Some(prefix)) = (is_back, &wanted.prefix) {
             self.welcome(socket, &wanted.room, prefix);
         }
-        if let Some(gap) = gap {
-            self.tell_lost(socket, &[wanted], gap);
+        match gap {
+            Some(gap) => self.tell_lost(socket, &[wanted], gap),
+            None if brought.is_some() => {
+                let shifted = self.shifted(who, &[wanted], since);
+                self.send(socket, Frames::all(&shifted));
+            }
+            None => {}
         }
         // A client that comes back by its session holds the offset of the last event, and an ack is none.
         if self.rooms.has_session(socket)

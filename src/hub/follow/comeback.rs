@@ -7,6 +7,7 @@ use crate::{
     hub::{
         Dispatcher, Frame, Frames, HubError, Position, Reply, Session, SocketId,
         delivery::BULK,
+        guarded::VISIBILITY,
         resume::{Gap, HISTORY_GAP},
     },
 };
@@ -64,8 +65,12 @@ impl Dispatcher {
             return reply(Err(HubError::TooManyRooms(limit)));
         }
         let is_first = self.asked_for(socket) == 0;
+        let since = brought.as_deref().and_then(|brought| self.since(brought).ok());
+        let who = self.identity(socket);
+        let shifted = since.zip(who).map(|(since, who)| self.has_table_shifted(&interest.table, who, since));
         let gap = match brought.as_deref().map(|brought| self.since(brought)) {
             // Of what a socket missed nothing is kept but that there was something.
+            Some(Ok(_)) if Some(true) == shifted => Some(VISIBILITY),
             Some(Ok(since)) => (!self.follows.is_quiet_since(&interest, since, false)).then_some(HISTORY_GAP),
             Some(Err(gap)) => Some(gap),
             None => {
@@ -108,10 +113,13 @@ impl Dispatcher {
     ) {
         let is_in_rooms = self.rooms.subscribed(socket) > 0;
         let mut lost = Vec::new();
+        let who = self.identity(socket);
+        let has_shifted = |table, since| who.is_some_and(|who| self.has_table_shifted(table, who, since));
         for Followed { interest, since: from } in &followed {
             let table = &interest.table;
             let is_alone = !is_in_rooms && followed.iter().filter(|other| other.interest.table == *table).count() == 1;
             let gap = match since {
+                Ok(since) if has_shifted(table, since) => Some(VISIBILITY),
                 Ok(since) if self.follows.is_quiet_since(interest, since.max(*from), is_alone) => None,
                 Ok(_) => Some(HISTORY_GAP),
                 Err(gap) => Some(gap),

@@ -22,7 +22,7 @@ use smallvec::SmallVec;
 use super::SocketId;
 use crate::{
     change::TableName,
-    events::{Event, Offset},
+    events::{Event, Offset, RowChange},
 };
 pub use comeback::Following;
 pub use interest::Interest;
@@ -163,6 +163,16 @@ impl Follows {
             None => self.last.get(&interest.table).copied().unwrap_or_default(),
         };
         since >= self.floor && (last < since || last == since && is_alone)
+    }
+
+    /// Whom a change may be told.
+    pub fn listeners(&mut self, change: &RowChange<'_>) -> Vec<SocketId> {
+        self.tables.get_mut(&change.table_name()).map(|table| table.listeners(change)).unwrap_or_default()
+    }
+
+    /// All that follow a table.
+    pub fn followers(&self, table: &TableName) -> Vec<SocketId> {
+        self.tables.get(table).map(FollowedTable::sockets).unwrap_or_default()
     }
 
     /// Each table that somebody follows, and who they are.

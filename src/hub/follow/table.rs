@@ -104,6 +104,13 @@ impl FollowedTable {
         self.take_up(change.table()).candidates(change)
     }
 
+    /// Those whose filters a change concerns.
+    pub fn listeners(&mut self, change: &RowChange<'_>) -> Vec<SocketId> {
+        let candidates = self.candidates(change);
+        let groups = candidates.iter().filter_map(|id| self.groups.get(id));
+        groups.filter(|group| group.told(change).is_some()).flat_map(Group::sockets).collect()
+    }
+
     /// Whether the rest of a transaction is kept from who asks this.
     pub fn is_over(&self, interest: &Interest, transaction: Lsn, cap: u32) -> bool {
         self.find(interest).is_some_and(|group| group.is_over(transaction, cap))

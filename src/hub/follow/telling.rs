@@ -3,7 +3,7 @@ use serde_json::json;
 use super::{group::Share, table::Telling};
 use crate::{
     change::{TableName, Timestamp},
-    events::{Event, Sight, Stale},
+    events::{Event, Stale, Told},
     hub::{Dispatcher, Frame, SocketId, delivery::BULK, outbox::Weight},
 };
 
@@ -20,7 +20,7 @@ impl Dispatcher {
             return self.tell_stale(event, stale, reason);
         }
         let Some(change) = event.change() else { return };
-        if event.is_silent() || self.follows.told.as_ref().is_some_and(|told| told.is_of_change_of(event)) {
+        if self.follows.told.as_ref().is_some_and(|told| told.is_of_change_of(event)) {
             return;
         }
         let offset = event.offset();
@@ -30,32 +30,19 @@ impl Dispatcher {
         let tellings = table.map(|table| table.tell(&change, offset, cap)).unwrap_or_default();
         self.follows.told = Some(event.clone());
         for Telling { name, told, share, sockets } in tellings {
-            let sockets = self.may_see(event, sockets);
-            let Some(position) = &self.position else { return };
-            let frame = match share {
-                Share::Fair => {
-                    let payload = event.encode_change(&position.epoch, &name, told);
-                    let wire = (self.settings.encode)(CHANGED, &payload, Some(&offset.to_wire(&position.epoch)));
-                    Frame::new(wire, Weight::Durable)
-                }
-                _ => {
-                    let Some(frame) = self.table_resync(&change.table_name(), BULK, event.committed_at()) else {
-                        return;
-                    };
-                    frame
-                }
-            };
-            self.release_ahead_of(&sockets);
-            self.burst.add_for(frame, sockets);
-        }
-    }
-
-    /// Which of the sockets may be told a change. Of a guarded table nobody is: who sees its rows is not asked for those who follow
-    /// it.
-    fn may_see(&self, event: &Event, sockets: Vec<SocketId>) -> Vec<SocketId> {
-        match event.sighting() {
-            Some(sighting) if sighting.guard.sight != Sight::Everyone => Vec::new(),
-            _ => sockets,
+            if share != Share::Fair {
+                let Some(frame) = self.table_resync(&change.table_name(), BULK, event.committed_at()) else { return };
+                self.release_ahead_of(&sockets);
+                self.burst.add_for(frame, sockets);
+                continue;
+            }
+            for (event, what, sockets) in self.told_to(event, told.what, sockets) {
+                let Some(position) = &self.position else { return };
+                let payload = event.encode_change(&position.epoch, &name, Told { what, ..told });
+                let wire = (self.settings.encode)(CHANGED, &payload, Some(&offset.to_wire(&position.epoch)));
+                self.release_ahead_of(&sockets);
+                self.burst.add_for(Frame::new(wire, Weight::Durable), sockets);
+            }
         }
     }
 
@@ -80,7 +67,12 @@ impl Dispatcher {
         }
     }
 
-    pub(super) fn table_resync(&self, (schema, table): &TableName, reason: &str, at: Timestamp) -> Option<Frame> {
+    pub(in crate::hub) fn table_resync(
+        &self,
+        (schema, table): &TableName,
+        reason: &str,
+        at: Timestamp,
+    ) -> Option<Frame> {
         let position = self.position.as_ref()?;
         let payload = json!({
             "schema": &**schema,
