@@ -105,11 +105,13 @@ pub async fn serve(args: ServeArgs, stop: CancellationToken) -> Result<(), Serve
     let (hub, dispatcher) = Dispatcher::new(args.hub(), reports(&progress), Arc::new(security.clone()));
     let health = Health::default();
     let writes = Writes::new(&dsn, &settings.publication, &args.stream.client_role, args.writes.settings())?;
+    let reads = Reads::new(&dsn, &settings.publication, &args.stream.client_role)?;
     tokio::spawn(writes.clone().prune(ending.clone()));
     let (routes, sockets) = gateway::build(gateway::Settings {
         hub: hub.clone(),
         verifier: verifier.clone(),
         writes,
+        reads: reads.clone(),
         write_queue: args.writes.write_queue as usize,
         max_payload: args.gateway.max_payload,
         max_depth: args.limits.max_depth as usize,
@@ -122,7 +124,6 @@ pub async fn serve(args: ServeArgs, stop: CancellationToken) -> Result<(), Serve
         handshake: patience.handshake,
         body: patience.body,
     });
-    let reads = Reads::new(&dsn, &settings.publication, &args.stream.client_role)?;
     let broadcasts = Broadcasts::new(&dsn)?;
     let api = http::Api { reads, broadcasts, hub: hub.clone(), verifier, health: health.clone(), body: patience.body };
     let router = http::router(health.clone(), exposition.clone(), routes, api, admission);

@@ -8,6 +8,7 @@
 mod comeback;
 mod connection;
 mod expiry;
+mod follow;
 mod handshake;
 mod inbound;
 mod library;
@@ -32,6 +33,7 @@ use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 pub use connection::Connection;
 use expiry::Expiries;
+use follow::Tables;
 pub use handshake::{INVALID_TOKEN, NO_TOKEN, bearer};
 use library::Library;
 pub use limits::Rate;
@@ -43,7 +45,7 @@ use write::Writing;
 use crate::{
     auth::Verifier,
     hub::{Encode, Hub},
-    store::Writes,
+    store::{Reads, Writes},
 };
 
 /// What the gateway is built from.
@@ -51,6 +53,7 @@ pub struct Settings {
     pub hub: Hub,
     pub verifier: Arc<Verifier>,
     pub writes: Writes,
+    pub reads: Reads,
     /// How many writes of one socket may wait.
     pub write_queue: usize,
     /// The largest inbound payload, in bytes.
@@ -80,6 +83,7 @@ struct Gateway {
     verifier: Arc<Verifier>,
     library: Library,
     writing: Arc<Writing>,
+    tables: Arc<Tables>,
     expiries: Expiries,
     max_payload: usize,
     max_depth: usize,
@@ -146,6 +150,7 @@ pub fn build(settings: Settings) -> (axum::Router, Sockets) {
         verifier: settings.verifier,
         library: library.clone(),
         writing: Arc::clone(&writing),
+        tables: Arc::new(Tables::new(settings.reads)),
         expiries: Expiries::watch(settings.token_grace),
         max_payload: settings.max_payload,
         max_depth: settings.max_depth,

@@ -19,6 +19,8 @@ mod connection_churn;
 mod doctor;
 mod ephemeral;
 mod failover;
+mod filters;
+mod follow;
 mod gateway;
 mod held_wal;
 mod hot_rows;

@@ -11,6 +11,7 @@ mod oracle;
 mod over_http;
 mod policies;
 mod subscribing;
+mod tables;
 mod writing;
 
 use serde_json::{Value, json};

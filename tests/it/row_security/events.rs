@@ -16,7 +16,7 @@ async fn everyone_in_a_room_hears_of_the_rows_that_they_may_see() {
 }
 
 #[tokio::test]
-async fn a_row_that_changes_hands_goes_from_one_and_comes_to_the_other() {
+async fn matrix_a_row_that_changes_hands_goes_from_one_and_comes_to_the_other() {
     for plugin in plugins() {
         let office = Office::with(OWN, &plugin.to_string(), &[]).await;
         office.sql("INSERT INTO docs (id, owner, title) VALUES (1, 'ann', 'a')").await;
