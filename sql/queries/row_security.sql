@@ -46,9 +46,10 @@ reads AS (
 -- What a function of this body may see beside its arguments is the settings only, where all that it calls is known not to read.
 functions AS (
     SELECT p.oid AS policy, f.oid::regprocedure::text AS name,
-           f.provolatile = 'i' OR l.lanname = 'sql'
+           f.prokind = 'f' AND (f.provolatile = 'i' OR l.lanname = 'sql'
                AND body.text !~ '\m(from|join|table|with|into|update|delete|insert|merge|execute|call)\M'
-               AND body.text !~ '\.\s*[a-z_"][a-z0-9_$"]*\s*\('
+               AND body.text !~ '\.\s*[a-z_"][a-z0-9_$"]*\s*\(|"\s*\('
+               AND body.text !~ '\m(current_date|current_time|current_timestamp|localtime|localtimestamp|now|today|tomorrow|yesterday)\M'
                AND NOT EXISTS (
                    SELECT FROM regexp_matches(body.text, '([a-z_][a-z0-9_$]*)\s*\(', 'g') AS call (name)
                     WHERE call.name[1] NOT IN ('select', 'coalesce', 'nullif', 'current_setting', 'and', 'or', 'not', 'in', 'when', 'case',
@@ -56,7 +57,8 @@ functions AS (
                       AND (NOT EXISTS (SELECT FROM pg_proc b WHERE b.proname = call.name[1]::name
                                           AND b.pronamespace = 'pg_catalog'::regnamespace)
                            OR EXISTS (SELECT FROM pg_proc b WHERE b.proname = call.name[1]::name
-                                         AND b.pronamespace = 'pg_catalog'::regnamespace AND b.provolatile <> 'i'))) AS is_clear
+                                         AND b.pronamespace = 'pg_catalog'::regnamespace AND b.provolatile <> 'i')))) AS is_clear,
+           f.oid, f.xmin AS written
       FROM policies p
       JOIN pg_depend d ON d.classid = 'pg_policy'::regclass AND d.objid = p.oid AND d.deptype = 'n'
       LEFT JOIN pg_operator o ON d.refclassid = 'pg_operator'::regclass AND o.oid = d.refobjid
@@ -78,7 +80,7 @@ opaque AS (
                                 'to_timestamp', 'to_number', 'date_part', 'date_trunc', 'timezone')
     UNION ALL
     SELECT p.oid, 'changes with time' FROM policies p
-     WHERE p.expression ~ '\m(CURRENT_DATE|CURRENT_TIME|CURRENT_TIMESTAMP|LOCALTIME|LOCALTIMESTAMP)\M'
+     WHERE p.expression ~ '\m(CURRENT_DATE|CURRENT_TIME|CURRENT_TIMESTAMP|LOCALTIME|LOCALTIMESTAMP)\M|''\s*(now|today|tomorrow|yesterday)'
     UNION ALL
     SELECT p.oid, 'reads a whole row' FROM policies p WHERE p.expression ~ '\.\*'
     UNION ALL
@@ -99,12 +101,18 @@ closure AS (
 ),
 elsewhere AS (
     SELECT c.root, r.relid,
-           jsonb_object_agg(a.attname, format('%I.%I', tn.nspname, ty.typname)) FILTER (WHERE a.attname IS NOT NULL) AS columns,
+           -- With their types, where two values are equal exactly if their texts are.
+           jsonb_object_agg(a.attname, CASE WHEN ty.oid IN ('uuid'::regtype, 'text'::regtype, 'varchar'::regtype, 'int2'::regtype,
+                                                            'int4'::regtype, 'int8'::regtype)
+                                             AND coalesce(co.collisdeterministic, true)
+                                            THEN format('%I.%I', tn.nspname, ty.typname) END)
+               FILTER (WHERE a.attname IS NOT NULL) AS columns,
            bool_and(c.relid IN (c.root, r.relid)) AS is_direct
       FROM closure c
       JOIN policies p ON p.polrelid = c.relid
       JOIN reads r ON r.oid = p.oid
-      LEFT JOIN (pg_attribute a JOIN pg_type ty ON ty.oid = a.atttypid JOIN pg_namespace tn ON tn.oid = ty.typnamespace)
+      LEFT JOIN (pg_attribute a JOIN pg_type ty ON ty.oid = a.atttypid JOIN pg_namespace tn ON tn.oid = ty.typnamespace
+                 LEFT JOIN pg_collation co ON co.oid = a.attcollation)
              ON a.attrelid = r.relid AND a.attnum = r.attnum AND r.attnum > 0
      -- Its own row is before it; others of its table it reads by name.
      WHERE r.relid <> c.root OR c.relid <> c.root OR p.expression LIKE '%' || p.relation || '%'
@@ -138,16 +146,22 @@ SELECT t.oid, convert_to(t.nspname::text, bytes.encoding) AS schema, convert_to(
            AS permissive,
        coalesce((SELECT jsonb_agg(p.expression ORDER BY p.oid) FROM policies p WHERE p.polrelid = t.oid AND NOT p.polpermissive), '[]')
            AS restrictive,
-       coalesce((SELECT jsonb_agg(DISTINCT a.attname) FROM reads r
-                   JOIN pg_attribute a ON a.attrelid = t.oid AND a.attnum = r.attnum
-                  WHERE r.polrelid = t.oid AND r.relid = t.oid AND r.attnum > 0), '[]') AS reads,
+       coalesce((SELECT jsonb_agg(a.attname ORDER BY a.attname) FROM pg_attribute a
+                  WHERE a.attrelid = t.oid AND a.attnum > 0 AND NOT a.attisdropped
+                    AND (EXISTS (SELECT FROM reads r WHERE r.polrelid = t.oid AND r.relid = t.oid AND r.attnum = a.attnum)
+                         OR EXISTS (SELECT FROM policies p WHERE p.polrelid = t.oid AND p.expression ~ '\.\*'))), '[]') AS reads,
        coalesce((SELECT jsonb_agg(jsonb_build_object('schema', n.nspname, 'name', e.relname, 'columns', w.columns, 'is_direct', w.is_direct))
                    FROM elsewhere w JOIN pg_class e ON e.oid = w.relid JOIN pg_namespace n ON n.oid = e.relnamespace
                   WHERE w.root = t.oid), '[]') AS elsewhere,
-       (SELECT coalesce(string_agg(f.xmin::text || f.oid::text, ',' ORDER BY f.oid), '') FROM closure x
-          JOIN policies p ON p.polrelid = x.relid
-          JOIN pg_depend d ON d.classid = 'pg_policy'::regclass AND d.objid = p.oid AND d.refclassid = 'pg_proc'::regclass
-          JOIN pg_proc f ON f.oid = d.refobjid WHERE x.root = t.oid) AS functions,
+       -- Of all that is asked with it: policies, functions, and what the role may do.
+       (SELECT md5(string_agg(concat_ws(' ', x.relid, xc.relrowsecurity, xc.relforcerowsecurity, xc.relowner, xc.relacl::text, xn.nspacl::text,
+                   (SELECT string_agg(a.attacl::text, ',' ORDER BY a.attnum) FROM pg_attribute a WHERE a.attrelid = x.relid),
+                   (SELECT string_agg(p.oid::text || p.polpermissive::text || p.expression, ',' ORDER BY p.oid) FROM policies p
+                     WHERE p.polrelid = x.relid),
+                   (SELECT string_agg(f.oid::text || f.written::text, ',' ORDER BY f.oid) FROM policies p
+                      JOIN functions f ON f.policy = p.oid WHERE p.polrelid = x.relid)), ',' ORDER BY x.relid))
+          FROM closure x JOIN pg_class xc ON xc.oid = x.relid JOIN pg_namespace xn ON xn.oid = xc.relnamespace
+         WHERE x.root = t.oid) AS asked,
        (SELECT min(o.why) FROM closure x JOIN policies p ON p.polrelid = x.relid JOIN opaque o ON o.oid = p.oid WHERE x.root = t.oid)
            AS opaque,
        c.relkind = 'p' AS is_partitioned, guarded.yes AS is_guarded

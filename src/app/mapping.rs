@@ -61,6 +61,11 @@ impl Mapping {
         self.mapper.is_new(&change.table).then_some(&change.table)
     }
 
+    /// Whether any table is guarded.
+    pub fn is_guarding(&self) -> bool {
+        self.guards.as_ref().is_some_and(|guards| guards.iter().next().is_some())
+    }
+
     pub fn knows(&self, table: &Table) -> bool {
         self.guards.as_ref().is_some_and(|guards| guards.knows(table))
     }

@@ -20,6 +20,9 @@ const ASK_AGAIN: Duration = Duration::from_millis(500);
 /// How often it is asked whether policies, grants or roles have changed.
 const LOOK_AGAIN: Duration = Duration::from_millis(500);
 
+/// How many events wait for the end of their transaction, where tables are guarded.
+const MOST_HELD: usize = 1_000;
+
 /// Turns what the stream brings into events and hands them to the hub.
 pub struct Pipeline {
     store: Store,
@@ -32,6 +35,8 @@ pub struct Pipeline {
     leads: bool,
     /// Whether the last batch ended within a transaction.
     is_open: bool,
+    /// Events of a transaction whose end has not come yet, and of those before it.
+    held: Events,
     /// Until the stream has passed this position, it is catching up.
     catch_up: Option<Lsn>,
     /// All that commits before here was handed to the hub.
@@ -61,6 +66,7 @@ impl Pipeline {
             mapping: None,
             leads: false,
             is_open: false,
+            held: Events::default(),
             catch_up: None,
             reached: Lsn::ZERO,
             security,
@@ -119,6 +125,7 @@ impl Pipeline {
         self.mapping = Some(Mapping::new(self.store.clone(), rules)?);
         self.guard(None).await?;
         self.is_open = false;
+        self.held = Events::default();
         self.catch_up = Some(connected.wal_end);
         self.reached = connected.confirmed;
         let position = Position { epoch: Epoch::new(epoch), offset: Offset::before(connected.confirmed) };
@@ -163,8 +170,8 @@ impl Pipeline {
                 false => self.guard(None).await,
             }
         };
-        if let Ok(Err(error)) = tokio::time::timeout(LOOK_AGAIN, looked).await {
-            tracing::debug!(%error, "cannot look whether policies have changed");
+        if let Err(error) = looked.await {
+            tracing::warn!(%error, "cannot look whether policies have changed: those known hold until it can");
         }
     }
 
@@ -185,7 +192,7 @@ impl Pipeline {
         way.map();
         let (mut transactions, mut changes) = (0, 0);
         let mut have_rules_changed = false;
-        let mut mapped = Events { is_open: self.is_open, ..Events::default() };
+        let mut mapped = Events { is_open: self.is_open, ..std::mem::take(&mut self.held) };
         for entry in batch.entries {
             if let Some(table) = self.mapping.as_ref()?.new_table(&entry).cloned() {
                 // What came before it is told as it was.
@@ -226,10 +233,20 @@ impl Pipeline {
                 }
             }
         }
+        telemetry::streamed(transactions, changes);
+        // What policies read may be changed by the rest of the transaction.
+        if mapped.is_open
+            && self.mapping.as_ref()?.is_guarding()
+            && mapped.events.len() < MOST_HELD
+            && !have_rules_changed
+        {
+            self.is_open = true;
+            self.held = mapped;
+            return Some(());
+        }
         mapped.wal_end = batch.wal_end;
         self.reached = batch.wal_end;
         self.is_open = mapped.is_open;
-        telemetry::streamed(transactions, changes);
         way.brought(transactions, changes);
         way.wait();
         mapped.way = way;

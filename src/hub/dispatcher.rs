@@ -13,11 +13,12 @@ use super::{
     delivery::Crowd,
     ephemeral::Ephemeral,
     follow::Follows,
+    foresight::Concerned,
     history::History,
     presence::Presence,
     rooms::Rooms,
     sessions::Sessions,
-    sight::Sight,
+    sight::{Asking, Sight},
     throttle::Throttle,
     window::Window,
 };
@@ -49,6 +50,8 @@ pub struct Dispatcher {
     pub(super) leavers: Vec<(SocketId, Room)>,
     /// Transactions that nobody has looked for yet in the database: it may not show them for a moment.
     pub(super) unseen: Vec<u32>,
+    /// The last batch ended within a transaction.
+    pub(super) is_within: bool,
     /// Who was not told something in a room, since nobody could say whether they may see it.
     pub(super) debts: IndexSet<(SocketId, Room)>,
     /// The same of those who follow a table.
@@ -97,6 +100,7 @@ impl Dispatcher {
             sight: Sight::default(),
             leavers: Vec::new(),
             unseen: Vec::new(),
+            is_within: false,
             debts: IndexSet::new(),
             table_debts: IndexSet::new(),
             pulse: None,
@@ -217,6 +221,7 @@ impl Dispatcher {
             Batch::Guards(guarded) => self.guard(guarded).await,
             Batch::Standby => {
                 self.stands_by = true;
+                self.sight.begin();
                 self.throttle = Throttle::default();
                 let sockets: Vec<_> = self.rooms.sockets().collect();
                 for socket in sockets {
@@ -286,6 +291,10 @@ impl Dispatcher {
         self.window.note(Instant::now(), Lsn(begun.offset.lsn.0.saturating_add(1)));
         self.crowd = Crowd::default();
         self.position = Some(begun);
+        if reason.is_some() {
+            let all = self.sight.guarded().iter().cloned().map(Concerned::all).collect();
+            self.look_again(all, Asking::default()).await;
+        }
         if let Some(reason) = reason {
             let all: Vec<_> = self
                 .rooms

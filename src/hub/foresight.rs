@@ -1,6 +1,9 @@
 //! What has to be asked before something is told, and who has to be looked at again where who may see what has changed.
 
-use std::{collections::HashSet, sync::Arc};
+use std::{
+    collections::{HashMap, HashSet},
+    sync::Arc,
+};
 
 use bytestring::ByteString;
 use serde_json::Value;
@@ -20,6 +23,21 @@ use crate::{
     telemetry,
 };
 
+/// A table of which some may see other rows now.
+pub struct Concerned {
+    guarded: Guarded,
+    /// `None`: everybody.
+    whose: Option<HashSet<Identity>>,
+    /// To whom it is known to be nothing.
+    spared: HashSet<Identity>,
+}
+
+impl Concerned {
+    pub fn all(guarded: Guarded) -> Self {
+        Concerned { guarded, whose: None, spared: HashSet::new() }
+    }
+}
+
 impl Dispatcher {
     /// Asks what has to be known before these events are dispatched, and takes in what changed for whom.
     pub(super) async fn look_ahead(&mut self, batch: &Events) {
@@ -33,9 +51,18 @@ impl Dispatcher {
             // What is held back is older.
             self.release_all();
         }
-        for (guarded, whose) in &concerned {
-            self.sight.forget(&guarded.guard, whose.as_ref());
+        for Concerned { guarded, spared, .. } in &concerned {
+            self.sight.forget(&guarded.guard, spared);
         }
+        // What else the transaction has changed may come with a later batch, and holds from its first event on.
+        if batch.is_open || self.is_within {
+            for guarded in self.sight.guarded().to_vec() {
+                if !guarded.guard.sources.is_empty() {
+                    self.sight.forget(&guarded.guard, &HashSet::new());
+                }
+            }
+        }
+        self.is_within = batch.is_open;
         let mut asking = Asking::default();
         for event in events {
             let (Some(sighting), Target::Rooms(rooms)) = (event.sighting(), event.target()) else { continue };
@@ -52,8 +79,8 @@ impl Dispatcher {
     }
 
     /// For those who are away. `at`: when these rows have been changed, at the latest.
-    fn note_shifts(&mut self, concerned: &[(Guarded, Option<HashSet<Identity>>)], touches: &[Touch], at: Offset) {
-        for (Guarded { guard, .. }, _) in concerned {
+    fn note_shifts(&mut self, concerned: &[Concerned], touches: &[Touch], at: Offset) {
+        for Concerned { guarded: Guarded { guard, .. }, .. } in concerned {
             for source in &guard.sources {
                 for touch in touches.iter().filter(|touch| touch.concerns(source)) {
                     let whose = source.link.clone().and_then(|link| {
@@ -76,40 +103,65 @@ impl Dispatcher {
         }
     }
 
-    /// Whose sight of what is another, now that these rows have changed which policies read. `None`: everybody's.
-    async fn concerned_by(&mut self, touches: &[Touch]) -> Vec<(Guarded, Option<HashSet<Identity>>)> {
+    /// Whose sight of what is another, now that these rows have changed which policies read.
+    async fn concerned_by(&mut self, touches: &[Touch]) -> Vec<Concerned> {
         let mut concerned = Vec::new();
         for guarded in self.sight.guarded().to_vec() {
-            let mut whose: Option<HashSet<Identity>> = Some(HashSet::new());
-            let mut is_touched = false;
-            for source in &guarded.guard.sources {
-                for touch in touches.iter().filter(|touch| touch.concerns(source)) {
-                    is_touched = true;
-                    let values = source.link.as_ref().and_then(|link| Some((link, touch.values(&link.column)?)));
-                    match (values, &mut whose) {
-                        (Some((link, values)), Some(whose)) => whose.extend(self.linked(&guarded, link, &values).await),
-                        (None, _) => whose = None,
-                        (_, None) => {}
-                    }
+            let touched: Vec<(Option<&Link>, Option<Vec<ByteString>>)> = guarded
+                .guard
+                .sources
+                .iter()
+                .flat_map(|source| {
+                    touches.iter().filter(|touch| touch.concerns(source)).map(move |touch| (source, touch))
+                })
+                .map(|(source, touch)| {
+                    let link = source.link.as_ref();
+                    (link, link.and_then(|link| touch.values(&link.column)))
+                })
+                .collect();
+            if touched.is_empty() {
+                continue;
+            }
+            let mut linked: HashMap<&Link, HashSet<ByteString>> = HashMap::new();
+            let mut concerns_all = false;
+            for (link, values) in touched {
+                match link.zip(values) {
+                    Some((link, values)) => linked.entry(link).or_default().extend(values),
+                    None => concerns_all = true,
                 }
             }
-            if is_touched {
-                concerned.push((guarded, whose));
-            }
+            let (whose, spared) = match concerns_all {
+                true => (None, HashSet::new()),
+                false => {
+                    let (whose, spared) = self.linked(&guarded, &linked).await;
+                    (Some(whose), spared)
+                }
+            };
+            concerned.push(Concerned { guarded, whose, spared });
         }
         concerned
     }
 
-    /// Those who follow a table and whose claims are linked with one of these values, or may be.
-    async fn linked(&mut self, guarded: &Guarded, link: &Link, values: &[ByteString]) -> HashSet<Identity> {
+    /// Those who follow a table and whose claims are linked with one of these values, or may be; and those of whom it is known
+    /// that they are not.
+    async fn linked(
+        &mut self,
+        guarded: &Guarded,
+        linked: &HashMap<&Link, HashSet<ByteString>>,
+    ) -> (HashSet<Identity>, HashSet<Identity>) {
         let mut people: HashSet<Identity> = self.followers(guarded).into_iter().map(|(_, who, _)| who).collect();
         people.extend(self.table_followers(guarded).into_iter().map(|(_, who)| who));
         let mut asking = Asking::default();
-        for who in &people {
-            self.sight.wonder_about_link(&mut asking, &guarded.guard, *who, link);
+        for link in linked.keys() {
+            for who in &people {
+                self.sight.wonder_about_link(&mut asking, &guarded.guard, *who, link);
+            }
         }
         self.ask(asking).await;
-        people.into_iter().filter(|who| self.sight.is_linked(link, *who, values)).collect()
+        let is_linked = |who: &Identity| {
+            linked.iter().any(|(link, values)| self.sight.is_linked(link, *who, |value| values.contains(value)))
+        };
+        people.into_iter().partition(is_linked)
     }
 
     /// Who is in a room in which the table is told.
@@ -131,13 +183,9 @@ impl Dispatcher {
 
     /// Looks whether these people still may be where they are, with what else is to be asked. Who may not is told, and leaves.
     /// Which rows of an entity they held nobody knows: they are told to fetch them again.
-    pub(super) async fn look_again(
-        &mut self,
-        concerned: Vec<(Guarded, Option<HashSet<Identity>>)>,
-        mut asking: Asking,
-    ) {
+    pub(super) async fn look_again(&mut self, concerned: Vec<Concerned>, mut asking: Asking) {
         let mut followers = Vec::new();
-        for (guarded, whose) in concerned {
+        for Concerned { guarded, whose, .. } in concerned {
             for (socket, who, room) in self.followers(&guarded) {
                 if whose.as_ref().is_some_and(|whose| !whose.contains(&who)) {
                     continue;
@@ -351,8 +399,7 @@ impl Dispatcher {
             let at = position.offset;
             changed.iter().for_each(|guarded| self.sight.shift(&guarded.guard, Shift { at, whose: None }));
         }
-        let changed = changed.into_iter().map(|guarded| (guarded, None)).collect();
-        self.look_again(changed, Asking::default()).await;
+        self.look_again(changed.into_iter().map(Concerned::all).collect(), Asking::default()).await;
         self.flush().await;
         self.sight.end_moment();
     }

@@ -81,6 +81,8 @@ impl Dispatcher {
             let before = self.sight.saw(sighting.guard, who, sighting.old);
             match sighting.share(before, now, false) {
                 None => {}
+                // The filter's leave, of a row that is not seen any more either: it tells the row as it was.
+                Some(Share::AsItIs) if what == What::Leave && now != Some(true) => told.vanished.push(socket),
                 Some(Share::AsItIs) => told.as_it_is.push(socket),
                 Some(Share::Appeared) => told.appeared.push(socket),
                 Some(Share::Vanished) => told.vanished.push(socket),
@@ -180,6 +182,20 @@ impl Dispatcher {
         }
     }
 
+    /// Takes those out of crowded rooms who do not see the row any more. They are told to fetch it, and will not find it.
+    pub(super) fn expel(&mut self, rooms: &[&Room], sighting: &Sighting<'_>) {
+        if sighting.is_part || *sighting.new == Image::Nothing {
+            return;
+        }
+        for room in rooms.iter().filter(|room| !room.is_entity()) {
+            for (socket, who) in self.inside(&[room]) {
+                if self.sight.sees(sighting.guard, who, sighting.new, sighting.key.as_deref()) != Some(true) {
+                    self.leavers.push((socket, (*room).clone()));
+                }
+            }
+        }
+    }
+
     /// Takes those out of rooms who may not be there any more; what was for them before has been sent.
     pub(super) async fn part(&mut self) {
         if self.leavers.is_empty() {
@@ -217,6 +233,7 @@ impl Dispatcher {
         &self,
         who: Identity,
         event: &Event,
+        is_own: bool,
         ends: &HashMap<RowName, bool>,
         gone: &mut HashSet<RowName>,
     ) -> Result<Option<Event>, &'static str> {
@@ -225,10 +242,16 @@ impl Dispatcher {
         let before = self.sight.saw(sighting.guard, who, sighting.old);
         let now = self.sight.sees(sighting.guard, who, sighting.new, sighting.key.as_deref());
         if ends.get(&name) == Some(&false) {
-            let may_have_held = before != Some(false) && sighting.telling != Telling::Appears;
-            return Ok(if may_have_held && gone.insert(name) { event.vanished() } else { None });
+            if sighting.telling == Telling::Appears {
+                return Ok(None);
+            }
+            return match before.or_else(|| is_own.then_some(true)) {
+                Some(held) => Ok(if held && gone.insert(name) { event.vanished() } else { None }),
+                // To tell that a row is gone would tell that it was there.
+                None => Err(VISIBILITY),
+            };
         }
-        match sighting.share(before, now, true) {
+        match sighting.share(before, now, is_own) {
             None => Ok(None),
             Some(Share::AsItIs) if event.is_silent() => Ok(None),
             Some(Share::AsItIs) => Ok(Some(event.clone())),

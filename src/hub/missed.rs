@@ -101,7 +101,9 @@ impl Dispatcher {
                         match content {
                             Content::Rooms { frame, .. } => frames.push(frame.clone()),
                             Content::Guarded { event, rooms } => {
-                                let told = self.retold(who, event, &ends, &mut gone)?;
+                                let is_own = rooms.iter().any(|room| !room.is_entity() && by_room.contains_key(room));
+                                let is_own = is_own && event.sighting().is_some_and(|sighting| !sighting.is_part);
+                                let told = self.retold(who, event, is_own, &ends, &mut gone)?;
                                 frames.extend(
                                     told.zip(rooms.first())
                                         .and_then(|(event, room)| self.encode(&event, room, event.name())),

@@ -49,6 +49,8 @@ impl Identity {
 pub struct Sight {
     guarded: Vec<Guarded>,
     by_prefix: HashMap<ByteString, usize>,
+    /// Of the guards in force, by the oids of their tables.
+    marks: HashMap<u32, String>,
     identities: IndexMap<Arc<str>, Identity>,
     next: u32,
     rows: HashMap<u32, HashMap<Values, HashMap<Identity, bool>>>,
@@ -97,11 +99,13 @@ impl Sight {
             let same = |then: &Guarded| then.prefix == now.prefix && then.guard.mark == now.guard.mark;
             before.iter().any(same)
         };
+        self.marks = self.guarded.iter().map(|guarded| (guarded.guard.oid, guarded.guard.mark.clone())).collect();
         let changed: Vec<Guarded> = self.guarded.iter().filter(|now| !is_as_before(now)).cloned().collect();
         let marks: HashSet<&str> = self.guarded.iter().map(|guarded| guarded.guard.mark.as_str()).collect();
         let gone = before.iter().filter(|then| !marks.contains(then.guard.mark.as_str()));
         for then in gone {
             self.rows.remove(&then.guard.oid);
+            self.past.remove(&then.guard.oid);
         }
         if !changed.is_empty() {
             self.links.clear();
@@ -132,11 +136,18 @@ impl Sight {
         identity
     }
 
+    /// Whether it is what the table is guarded by now.
+    fn is_in_force(&self, guard: &Guard) -> bool {
+        self.marks.get(&guard.oid).is_some_and(|mark| *mark == guard.mark)
+    }
+
     /// Whether an identity may see a version of a row; `None`: that is not known.
     pub fn sees(&self, guard: &Guard, who: Identity, image: &Image, key: Option<&str>) -> Option<bool> {
         match (guard.sight, image) {
             (_, Image::Nothing) | (Rule::Nobody, _) => Some(false),
             (Rule::Everyone, _) => Some(true),
+            // By other policies it is another question.
+            _ if !self.is_in_force(guard) => None,
             (Rule::Policies { .. }, Image::Values(values)) => {
                 self.rows.get(&guard.oid)?.get(values)?.get(&who).copied()
             }
@@ -159,6 +170,7 @@ impl Sight {
         match guard.sight {
             Rule::Nobody => Some(false),
             Rule::Everyone => Some(true),
+            Rule::Policies { .. } if !self.is_in_force(guard) => None,
             Rule::Policies { .. } => self.keys.get(&(guard.oid, key.to_owned()))?.get(&who).copied(),
         }
     }
@@ -168,9 +180,9 @@ impl Sight {
     }
 
     /// Whether an identity is linked with one of these values, or may be.
-    pub fn is_linked(&self, link: &Link, who: Identity, values: &[ByteString]) -> bool {
+    pub fn is_linked(&self, link: &Link, who: Identity, is_one: impl Fn(&str) -> bool) -> bool {
         match self.link(link, who) {
-            Some(Some(value)) => values.iter().any(|linked| **linked == *value),
+            Some(Some(value)) => is_one(value),
             // Nothing equals NULL.
             Some(None) => false,
             None => true,
@@ -182,15 +194,19 @@ impl Sight {
         self.shifts.note(guard.oid, shift);
     }
 
-    /// The stream begins anew: what shifted before nobody can say.
+    /// The stream begins anew: what changed before nobody can say.
     pub fn begin(&mut self) {
         self.shifts.clear();
+        self.rows.clear();
+        self.past.clear();
+        self.links.clear();
+        self.keys.clear();
     }
 
     /// Whether an identity may see other rows of a table than after an offset, for another reason than a change of theirs.
     pub fn has_shifted(&self, guard: &Guard, who: Identity, since: Offset) -> bool {
         let concerns = |shift: &Shift| match &shift.whose {
-            Some((link, values)) => self.is_linked(link, who, values),
+            Some((link, values)) => self.is_linked(link, who, |value| values.iter().any(|linked| **linked == *value)),
             None => true,
         };
         self.shifts.after(guard.oid, since).is_none_or(|mut shifts| shifts.any(concerns))
@@ -264,13 +280,11 @@ impl Sight {
         }
     }
 
-    /// What a table's policies read has changed for some, or for all.
-    pub fn forget(&mut self, guard: &Guard, whose: Option<&HashSet<Identity>>) {
-        match (whose, self.rows.get_mut(&guard.oid)) {
-            (None, _) => drop(self.rows.remove(&guard.oid)),
-            (Some(whose), Some(rows)) => rows.values_mut().for_each(|seen| seen.retain(|who, _| !whose.contains(who))),
-            (Some(_), None) => {}
-        }
+    /// What a table's policies read has changed, but for those that are spared.
+    pub fn forget(&mut self, guard: &Guard, spared: &HashSet<Identity>) {
+        let Some(rows) = self.rows.get_mut(&guard.oid) else { return };
+        rows.values_mut().for_each(|seen| seen.retain(|who, _| spared.contains(who)));
+        rows.retain(|_, seen| !seen.is_empty());
     }
 
     /// The moment is over for which some answers hold.

@@ -19,12 +19,14 @@ use crate::{
     store::pool::is_lost,
 };
 
-/// How long all questions that are asked at once may take. All else waits meanwhile.
-const PATIENCE: Duration = Duration::from_secs(3);
+/// How long all questions about one table that are asked at once may take. All else waits meanwhile.
+const PATIENCE: Duration = Duration::from_secs(2);
 /// How long one statement may take.
-const STATEMENT: Duration = Duration::from_secs(2);
-/// How long nobody asks again after a question that was not answered: of that table, or at all.
+const STATEMENT: Duration = Duration::from_secs(1);
+/// How long nobody asks again after Postgres could not be asked.
 const PAUSE: Duration = Duration::from_secs(3);
+/// The same of one table, after its policies took too long.
+const REST: Duration = Duration::from_secs(10);
 /// How many statements are under way at once.
 const AT_ONCE: usize = 64;
 /// How many questions one statement answers.
@@ -35,14 +37,29 @@ impl RowSecurity {
     /// question that Postgres refuses, as it would refuse the SELECT, is answered: nothing is seen.
     pub async fn answers(&self, questions: &[Question], after: &[u32]) -> Vec<Option<Answer>> {
         let mut answers = vec![None; questions.len()];
-        if questions.is_empty() || self.is_silent() {
-            return answers;
+        let mut tables: IndexMap<u32, Vec<usize>> = IndexMap::new();
+        for (nth, question) in questions.iter().enumerate() {
+            tables.entry(question.guard.oid).or_default().push(nth);
         }
+        // Each table has a time of its own, so that one with slow policies does not silence the others.
+        for (table, members) in tables {
+            if self.is_silent() || self.is_slow(table) {
+                continue;
+            }
+            let of_table: Vec<Question> = members.iter().filter_map(|nth| questions.get(*nth)).cloned().collect();
+            for (nth, answer) in members.into_iter().zip(self.answers_about(table, &of_table, after).await) {
+                set(&mut answers, nth, answer);
+            }
+        }
+        answers
+    }
+
+    async fn answers_about(&self, table: u32, questions: &[Question], after: &[u32]) -> Vec<Option<Answer>> {
+        let mut answers = vec![None; questions.len()];
         let Ok(mut client) = self.0.pool.get().await.inspect_err(|error| self.unanswered(error)) else {
             return answers;
         };
-        let asking = tokio::time::timeout(PATIENCE, self.ask_all(&mut client, questions, after, &mut answers)).await;
-        match asking {
+        match tokio::time::timeout(PATIENCE, self.ask_all(&mut client, questions, after, &mut answers)).await {
             Ok(Ok(true)) => *super::write(&self.0.silent) = None,
             // A moment later it may be.
             Ok(Ok(false)) => tracing::warn!("what was committed is not visible yet, so nobody is told of it"),
@@ -50,8 +67,12 @@ impl RowSecurity {
                 self.unanswered(&error);
                 drop(Object::take(client));
             }
-            Err(late) => {
-                self.unanswered(&late);
+            Err(_) => {
+                tracing::warn!(
+                    table,
+                    "who may see rows of this table was not answered in time, so nobody is told of them"
+                );
+                super::write(&self.0.slow).insert(table, Instant::now());
                 drop(Object::take(client));
             }
         }
@@ -82,7 +103,7 @@ impl RowSecurity {
 
     /// Whether a question about the table took too long just now.
     fn is_slow(&self, table: u32) -> bool {
-        super::read(&self.0.slow).get(&table).is_some_and(|since| since.elapsed() < PAUSE)
+        super::read(&self.0.slow).get(&table).is_some_and(|since| since.elapsed() < REST)
     }
 
     fn unanswered(&self, error: &dyn std::fmt::Display) {
@@ -132,10 +153,10 @@ impl RowSecurity {
         let Some(first) = members.first().and_then(|nth| questions.get(*nth)) else { return Ok(None) };
         let policy = super::read(&self.0.policies).get(&first.guard.oid).cloned();
         // Asked by what is not so any more: whoever asks will hear of it in a moment.
-        let is_current = |policy: &Arc<Policy>| policy.mark == first.guard.mark && !self.is_slow(first.guard.oid);
+        let is_current = |policy: &Arc<Policy>| policy.mark == first.guard.mark;
         let Some(policy) = policy.filter(is_current) else { return Ok(None) };
         let (sql, arrays) = match &first.about {
-            About::Row(_) => (policy.about_rows(), 1),
+            About::Row(_) => (policy.about_rows(), policy.row_arrays()),
             About::Key(_) => (policy.about_keys(), policy.key.len()),
             About::Link(link) => (policy.about_link(link), 0),
         };
@@ -220,7 +241,11 @@ impl Group {
         let mut arrays = vec![Vec::new(); self.asks.params().len()];
         for about in abouts {
             match about {
-                About::Row(values) => arrays.iter_mut().for_each(|array| array.push(Some(self.policy.row(values)))),
+                About::Row(values) => {
+                    for (array, value) in arrays.iter_mut().zip(self.policy.row_values(values)) {
+                        array.push(value);
+                    }
+                }
                 About::Key(key) => {
                     // Where it is of another number of columns there is no such row.
                     let values = split_key(key, self.policy.key.len());
@@ -285,10 +310,10 @@ fn numbers(transactions: &[u32]) -> Vec<i64> {
 
 /// The numbers of the questions that one statement answers.
 fn grouped(questions: &[Question]) -> impl Iterator<Item = Vec<usize>> {
-    let mut groups: IndexMap<(&str, u32, Option<&Link>, bool), Vec<usize>> = IndexMap::new();
+    let mut groups: IndexMap<(&str, &str, u32, Option<&Link>, bool), Vec<usize>> = IndexMap::new();
     for (nth, Question { claims, guard, about }) in questions.iter().enumerate() {
         let link = if let About::Link(link) = about { Some(link) } else { None };
-        groups.entry((claims, guard.oid, link, matches!(about, About::Key(_)))).or_default().push(nth);
+        groups.entry((claims, &guard.mark, guard.oid, link, matches!(about, About::Key(_)))).or_default().push(nth);
     }
     groups.into_values().flat_map(|group| group.chunks(ROWS_AT_ONCE).map(<[usize]>::to_vec).collect::<Vec<_>>())
 }

@@ -1,6 +1,7 @@
 use std::{
     collections::{BTreeMap, HashMap},
     sync::Arc,
+    time::Duration,
 };
 
 use bytestring::ByteString;
@@ -24,7 +25,8 @@ use crate::{
 struct Elsewhere {
     schema: String,
     name: String,
-    columns: Option<BTreeMap<String, String>>,
+    /// With the types of those that can be compared as texts.
+    columns: Option<BTreeMap<String, Option<String>>>,
     /// No other table's policies read it.
     is_direct: bool,
 }
@@ -32,6 +34,10 @@ struct Elsewhere {
 impl RowSecurity {
     /// What the catalog says now. `table`: one that the stream has brought, which may not be published any more.
     pub async fn guards(&self, table: Option<TableName>) -> Result<Guards, StoreError> {
+        in_time(self.read_guards(table)).await
+    }
+
+    async fn read_guards(&self, table: Option<TableName>) -> Result<Guards, StoreError> {
         let brought = self.brought(table);
         let (schemas, names): (Vec<String>, Vec<String>) =
             brought.iter().map(|(schema, name)| (schema.to_string(), name.to_string())).unzip();
@@ -73,6 +79,10 @@ impl RowSecurity {
 
     /// Another one where what [`guards`](Self::guards) tells may be another: cheap to ask for.
     pub async fn mark(&self) -> Result<String, StoreError> {
+        in_time(self.read_mark()).await
+    }
+
+    async fn read_mark(&self) -> Result<String, StoreError> {
         let client = self.client().await?;
         let query = include_str!("../../../sql/queries/row_security_mark.sql");
         let row = client.query_one(query, &[&self.0.publication]).await;
@@ -102,6 +112,14 @@ impl RowSecurity {
     }
 }
 
+/// The catalog is asked while the stream waits.
+async fn in_time<T>(asking: impl Future<Output = Result<T, StoreError>>) -> Result<T, StoreError> {
+    let late = |_| StoreError::Pool(format!("the catalog did not say who may see what within {PATIENCE:?}"));
+    tokio::time::timeout(PATIENCE, asking).await.unwrap_or_else(|elapsed| Err(late(elapsed)))
+}
+
+const PATIENCE: Duration = Duration::from_secs(10);
+
 /// `None`: it is no text.
 fn name(row: &Row) -> Result<Option<TableName>, tokio_postgres::Error> {
     let text =
@@ -128,10 +146,11 @@ fn read(row: &Row, oid: u32, table: &TableName) -> Result<(Guard, Policy), tokio
     };
     let sources = elsewhere.into_iter().map(|source| {
         let expressions: Vec<&str> = permissive.iter().chain(&restrictive).map(String::as_str).collect();
-        let found = link::find(&source.schema, &source.name, &expressions).filter(|_| source.is_direct);
+        // What an opaque policy makes of the claims may be another each time.
+        let found = link::find(&source.schema, &source.name, &expressions).filter(|_| source.is_direct && !is_opaque);
         let link = found.and_then(|(column, expression)| {
             // As a value of the column: so it has the form that the log gives it.
-            let of_type = source.columns.as_ref()?.get(&column)?;
+            let of_type = source.columns.as_ref()?.get(&column)?.as_ref()?;
             let expression = format!("({expression})::{of_type}");
             Some(Link { column: column.into(), expression: expression.into() })
         });
@@ -151,8 +170,8 @@ fn read(row: &Row, oid: u32, table: &TableName) -> Result<(Guard, Policy), tokio
         hidden: names(&hidden).into_iter().collect(),
         mark: String::new(),
     };
-    let functions: &str = row.try_get("functions")?;
-    let shape = format!("{guard:?} {permissive:?} {restrictive:?} {columns:?} {key:?} {functions}");
+    let asked: Option<&str> = row.try_get("asked")?;
+    let shape = format!("{guard:?} {permissive:?} {restrictive:?} {columns:?} {key:?} {asked:?}");
     guard.mark = Sha256::digest(shape).iter().take(16).map(|byte| format!("{byte:02x}")).collect();
     let policy = Policy {
         oid,

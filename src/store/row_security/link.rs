@@ -114,8 +114,21 @@ fn compared(condition: &Expr, table: &str) -> Option<(String, String)> {
     let sides = [(left, right), (right, left)];
     sides.into_iter().find_map(|(side, other)| {
         let column = column(side)?;
-        is_of_claims(other).then(|| (column, other.to_string()))
+        (is_of_claims(other) && calls(other)).then(|| (column, other.to_string()))
     })
+}
+
+/// Whether an expression calls something: a constant is the same for everybody.
+fn calls(expression: &Expr) -> bool {
+    struct Calls;
+    impl Visitor for Calls {
+        type Break = ();
+
+        fn pre_visit_expr(&mut self, expression: &Expr) -> ControlFlow<()> {
+            if matches!(expression, Expr::Function(_)) { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+        }
+    }
+    expression.visit(&mut Calls).is_break()
 }
 
 /// Whether an expression names no column and no table.
@@ -205,6 +218,13 @@ mod tests {
             assert_eq!(link(&[by_user, other]), None, "{other}");
         }
         assert_eq!(link(&[by_user, "(owner = auth.uid())", by_user]), of("user_id", "auth.uid()"));
+    }
+
+    #[test]
+    fn a_constant_links_with_nobody() {
+        let policy = "EXISTS ( SELECT 1 FROM public.members m WHERE ((m.active = true) AND (m.user_id = auth.uid())))";
+        assert_eq!(link(&[policy]), of("user_id", "auth.uid()"));
+        assert_eq!(link(&["EXISTS ( SELECT 1 FROM public.members m WHERE (m.level = 'all'::text))"]), None);
     }
 
     #[test]

@@ -33,7 +33,10 @@ pub struct Column {
 }
 
 impl Policy {
-    /// Of the rows in `$1`, each as Postgres writes a row, the numbers of those that may be seen; and by whose claims.
+    // `unnest` takes several arrays only where it is not named by its schema; that comes first in any search path.
+
+    /// Of the versions of rows in `$1`, `$2` …, an array for each column that policies read, the numbers of those that may be seen;
+    /// and by whose claims.
     ///
     /// The expressions are the policies' own, as `pg_get_expr` tells them: they name the columns without the table, or by its
     /// name. Permissive ones are alternatives, and each restrictive one must hold, as Postgres combines them.
@@ -45,13 +48,47 @@ impl Policy {
         if !self.restrictive.is_empty() {
             condition = format!("{condition} AND {}", all(&self.restrictive, " AND "));
         }
+        let list = |item: &dyn Fn(usize) -> String| (1..=self.row_arrays()).map(item).collect::<Vec<_>>().join(", ");
+        let arrays = list(&|nth| format!("${nth}::text[]"));
+        let names = list(&|nth| format!("\"walcast {nth}\""));
+        let row = match self.is_read_whole() {
+            // A policy that takes the row as a whole takes it by its type.
+            true => format!("pg_catalog.unnest(ARRAY[q.\"walcast 1\"::{}])", self.table),
+            false => {
+                let value = |(nth, name): (usize, &String)| {
+                    let column = self.columns.iter().find(|column| column.name == *name);
+                    let of_type = column.map_or("pg_catalog.text", |column| &column.type_name);
+                    format!("q.\"walcast {nth}\"::{of_type} AS {}", identifier(name))
+                };
+                let values: Vec<String> = (1..).zip(&self.reads).map(value).collect();
+                format!("(SELECT {})", values.join(", "))
+            }
+        };
         format!(
-            "SELECT pg_catalog.array_agg(\"walcast rows\".\"walcast nth\"), pg_catalog.current_setting('request.jwt.claims') \
-             FROM ROWS FROM (pg_catalog.unnest($1::text[])) WITH ORDINALITY AS \"walcast rows\" (\"walcast row\", \"walcast nth\") \
-             CROSS JOIN LATERAL pg_catalog.unnest(ARRAY[\"walcast rows\".\"walcast row\"::{}]) AS {} WHERE {condition}",
-            self.table,
+            "SELECT pg_catalog.array_agg(q.\"walcast nth\"), pg_catalog.current_setting('request.jwt.claims') \
+             FROM unnest({arrays}) WITH ORDINALITY AS q ({names}, \"walcast nth\") \
+             CROSS JOIN LATERAL {row} AS {} WHERE {condition}",
             identifier(&self.name),
         )
+    }
+
+    /// How many arrays [`about_rows`](Self::about_rows) takes: one at least, by which the rows are counted.
+    pub fn row_arrays(&self) -> usize {
+        if self.is_read_whole() { 1 } else { self.reads.len().max(1) }
+    }
+
+    fn is_read_whole(&self) -> bool {
+        self.permissive.iter().chain(&self.restrictive).any(|expression| expression.contains(".*"))
+    }
+
+    /// What a version of a row is in the arrays.
+    pub fn row_values(&self, values: &Values) -> Vec<Option<String>> {
+        if self.is_read_whole() {
+            return vec![Some(self.row(values))];
+        }
+        let mut row: Vec<_> = values.iter().map(|value| value.as_ref().map(|value| value.to_string())).collect();
+        row.resize(self.row_arrays(), None);
+        row
     }
 
     /// Of the keys in `$1`, `$2` …, an array for each column of the key, the numbers of those whose rows may be seen; and by
@@ -66,7 +103,7 @@ impl Policy {
         let only = if self.is_partitioned { "" } else { "ONLY " };
         format!(
             "SELECT pg_catalog.array_agg(q.nth), pg_catalog.current_setting('request.jwt.claims') \
-             FROM pg_catalog.unnest({arrays}) WITH ORDINALITY AS q ({names}, nth) \
+             FROM unnest({arrays}) WITH ORDINALITY AS q ({names}, nth) \
              WHERE EXISTS (SELECT 1 FROM {only}{} AS t WHERE {is_row})",
             self.table
         )
@@ -77,8 +114,8 @@ impl Policy {
         format!("SELECT ({})::text, pg_catalog.current_setting('request.jwt.claims')", link.expression)
     }
 
-    /// A version of a row as Postgres reads it: what policies do not read is left out.
-    pub fn row(&self, values: &Values) -> String {
+    /// A version of a row as Postgres reads it.
+    fn row(&self, values: &Values) -> String {
         let mut row = String::from("(");
         for (nth, column) in self.columns.iter().enumerate() {
             if nth > 0 {

@@ -103,3 +103,33 @@ async fn a_membership_of_roles_counts() {
     })
     .await;
 }
+
+#[tokio::test]
+async fn policies_of_what_policies_read_count_too() {
+    let office = Office::new(super::MEMBERS).await;
+    office
+        .sql("INSERT INTO docs (id, owner, org) VALUES (1, 'x', 7); INSERT INTO members VALUES (7, 'ann', 'all')")
+        .await;
+    let mut ann = office.connect("ann").await;
+    office.follow(&ann, 1).await;
+    for (revoke, grant) in [
+        (
+            "ALTER POLICY self ON members USING (false)".to_owned(),
+            "ALTER POLICY self ON members USING (member = me())".to_owned(),
+        ),
+        (
+            format!("REVOKE SELECT ON members FROM {}", office.role),
+            format!("GRANT SELECT ON members TO {}", office.role),
+        ),
+    ] {
+        office.sql(&revoke).await;
+        assert_eq!(ann.expect("doc:deleted").await["reason"], "no longer visible", "{revoke}");
+        office.sql(&grant).await;
+        crate::support::within("the row", async {
+            while ann.request("doc:subscribe", json!({ "docId": 1 })).await["ok"] != true {
+                tokio::time::sleep(std::time::Duration::from_millis(50)).await;
+            }
+        })
+        .await;
+    }
+}

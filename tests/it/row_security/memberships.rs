@@ -69,7 +69,8 @@ async fn a_membership_asks_again_only_for_whom_it_concerns() {
     let asked = office.questions().await - before;
     assert_eq!(asked, 20.0, "one for each row that the member follows");
     // What a policy does not read of a membership, or who has no rows here, asks nobody.
-    office.sql("UPDATE members SET note = 'x'; INSERT INTO members VALUES (9, 'stranger', 'all')").await;
+    office.sql("UPDATE members SET note = 'x' WHERE member = 'user 1'").await;
+    office.sql("INSERT INTO members VALUES (9, 'stranger', 'all')").await;
     office.sql("UPDATE docs SET title = 'b'").await;
     assert_eq!(office.told(&mut clients[0]).await.len(), 20);
     assert_eq!(office.questions().await - before, asked);
@@ -87,4 +88,53 @@ async fn a_revocation_is_told_within_a_second() {
     assert_eq!(payload["reason"], "no longer visible");
     // The promise of docs/row-security.md, which is no figure of speed.
     assert!(committed.elapsed() < Duration::from_secs(1), "{:?}", committed.elapsed());
+}
+
+#[tokio::test]
+async fn a_membership_that_ended_while_its_member_was_away_is_over() {
+    let office = Office::new(MEMBERS).await;
+    office.sql("INSERT INTO docs VALUES (1, 'x', 7); INSERT INTO members VALUES (7, 'ann', 'all')").await;
+    let mut ann = office.reader("ann").await;
+    office.told(&mut ann).await;
+    office.sql("UPDATE docs SET title = 'a'").await;
+    assert_eq!(office.told(&mut ann).await, [r#"doc:updated 1 {"title":"a"}"#]);
+    ann.disconnect().await;
+    office.sql("DELETE FROM members").await;
+    // With the same token, and in a room that is open to all.
+    let mut again = office.reader("ann").await;
+    office.told(&mut again).await;
+    office.sql("UPDATE docs SET title = 'secret'").await;
+    assert_eq!(office.told(&mut again).await, [] as [&str; 0]);
+}
+
+#[tokio::test]
+async fn what_a_membership_is_compared_with_beside_its_member_counts() {
+    let policies = "
+        ALTER TABLE members ADD active bool DEFAULT true, ADD share numeric(10,2) DEFAULT 7;
+        ALTER TABLE docs ENABLE ROW LEVEL SECURITY;
+        CREATE POLICY org ON docs USING (EXISTS (SELECT FROM members m
+            WHERE m.active = true AND m.share = 7 AND m.org = docs.org AND m.member = me()));";
+    let office = Office::new(policies).await;
+    office.sql("INSERT INTO docs VALUES (1, 'x', 7); INSERT INTO members VALUES (7, 'ann', 'all')").await;
+    let mut ann = office.connect("ann").await;
+    for revoke in ["active = false", "share = 8"] {
+        office.sql("UPDATE members SET active = true, share = 7").await;
+        office.told(&mut ann).await;
+        office.follow(&ann, 1).await;
+        office.sql(&format!("UPDATE members SET {revoke}")).await;
+        office.sql("UPDATE docs SET title = 'secret'").await;
+        assert_eq!(office.told(&mut ann).await, ["doc:deleted 1 no longer visible"], "{revoke}");
+    }
+}
+
+#[tokio::test]
+async fn a_membership_that_ends_with_its_transaction_ends_for_all_of_it() {
+    let office = Office::new(MEMBERS).await;
+    office.sql("INSERT INTO docs VALUES (1, 'x', 7); INSERT INTO members VALUES (7, 'ann', 'all')").await;
+    let mut ann = office.reader("ann").await;
+    office.told(&mut ann).await;
+    // A server that has not seen the table of members yet looks at it in the middle of the transaction.
+    office.sql("UPDATE docs SET title = 'secret'; DELETE FROM members").await;
+    let told = office.told(&mut ann).await;
+    assert!(!told.iter().any(|line| line.contains("secret")), "{told:?}");
 }

@@ -43,6 +43,31 @@ async fn another_token_is_asked_for_anew() {
 }
 
 #[tokio::test]
+async fn a_function_that_the_time_changes_is_asked_each_time() {
+    let policy = "ALTER TABLE docs ADD until timestamptz;
+        CREATE FUNCTION is_on(t timestamptz) RETURNS bool LANGUAGE sql STABLE AS 'SELECT t > current_timestamp';
+        CREATE POLICY current ON docs USING (is_on(until))";
+    let office = Office::new(&format!("{ON} {policy}")).await;
+    let mut ann = office.connect("ann").await;
+    office.sql("INSERT INTO docs (id, title, until) VALUES (1, 'a', now() + interval '2 s')").await;
+    office.told(&mut ann).await;
+    office.follow(&ann, 1).await;
+    office.sql("UPDATE docs SET title = 'b'").await;
+    office.sql("SELECT pg_sleep_until(until) FROM docs").await;
+    office.sql("UPDATE docs SET title = 'c'").await;
+    assert_eq!(office.told(&mut ann).await, [r#"doc:updated 1 {"title":"b"}"#, "doc:deleted 1 no longer visible"]);
+}
+
+#[tokio::test]
+async fn a_policy_that_takes_the_row_as_a_whole_is_given_it() {
+    let policy = "CREATE POLICY whole ON docs USING (to_jsonb(docs) ->> 'secret' = me())";
+    let office = Office::new(&format!("{ON} {policy}")).await;
+    let mut ann = office.reader("ann").await;
+    office.sql("INSERT INTO docs (id, title, secret) VALUES (1, 'a', 'ann'), (2, 'b', 'bob')").await;
+    assert_eq!(office.told(&mut ann).await, ["doc:created 1 a"]);
+}
+
+#[tokio::test]
 async fn restrictive_policies_restrict() {
     let policies = "CREATE POLICY own ON docs USING (owner = me()); CREATE POLICY org ON docs USING (org = 7);
                     CREATE POLICY titled ON docs AS RESTRICTIVE USING (title IS NOT NULL);

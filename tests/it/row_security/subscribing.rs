@@ -67,3 +67,16 @@ async fn rooms_that_the_handshake_names_are_no_way_around() {
     office.sql("UPDATE docs SET title = 'new'").await;
     assert_eq!(office.told(&mut second).await, [r#"doc:updated 1 {"title":"new"}"#]);
 }
+
+#[tokio::test]
+async fn a_key_of_several_columns_names_a_row_too() {
+    let office = Office::new(MEMBERS).await;
+    office.sql("INSERT INTO members VALUES (7, 'ann', 'all'), (7, 'bob', 'all')").await;
+    let mut ann = office.connect("ann").await;
+    for (id, may) in [("7:ann", true), ("7:bob", false), ("8:ann", false)] {
+        let ack = ann.request("members:subscribe", json!({ "id": id })).await;
+        assert_eq!(ack["ok"], may, "{id} {ack}");
+    }
+    office.sql("UPDATE members SET level = 'some'").await;
+    assert_eq!(ann.expect("members:updated").await["id"], "7:ann");
+}
