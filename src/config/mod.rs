@@ -13,7 +13,7 @@ use values::{file, named, parse_address, parse_collector, parse_count, parse_lee
 
 use crate::{
     auth::{ClaimNames, Expected, KeyError, KeySource, Verifier},
-    gateway, http, hub,
+    doctor, gateway, http, hub,
     postgres::{Dsn, DsnError},
     replication::{self, Plugin},
     store::WriteSettings,
@@ -100,6 +100,9 @@ pub struct KeyArgs {
     /// The claim with the user's role [default: role]
     #[arg(long, env = "JWT_ROLE_CLAIM", value_name = "CLAIM")]
     pub jwt_role_claim: Option<String>,
+    /// The claim that must be true in a token for the dashboard [default: admin]
+    #[arg(long, env = "JWT_ADMIN_CLAIM", value_name = "CLAIM")]
+    pub jwt_admin_claim: Option<String>,
 }
 
 impl KeyArgs {
@@ -133,6 +136,7 @@ impl KeyArgs {
                 user: name(&self.jwt_user_claim),
                 email: name(&self.jwt_email_claim),
                 role: name(&self.jwt_role_claim),
+                admin: name(&self.jwt_admin_claim),
             },
         }
     }
@@ -270,6 +274,9 @@ pub struct ServeArgs {
     /// Apply the migrations before serving; in the environment true, yes, on, 1 or false, no, off, 0
     #[arg(long, env = "WALCAST_MIGRATE", value_parser = BoolishValueParser::new())]
     pub migrate: bool,
+    /// Whether the dashboard asks for no token, where only this machine can ask for it: no setting, `walcast dev` alone does so.
+    #[arg(skip)]
+    pub open_dashboard: bool,
 }
 
 impl ServeArgs {
@@ -284,6 +291,16 @@ impl ServeArgs {
             roster: self.limits.roster as usize,
             limits: self.limits.hub(),
             encode: gateway::encode(self.gateway.recovery),
+        }
+    }
+
+    /// What the doctor judges the database by.
+    pub fn doctor(&self) -> doctor::Settings {
+        doctor::Settings {
+            publication: self.stream.publication.clone(),
+            slot: self.slot.clone(),
+            plugin: self.stream.plugin,
+            replay_bytes: self.replay.replay_bytes as u64,
         }
     }
 

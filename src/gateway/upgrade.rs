@@ -11,6 +11,7 @@ use hyper_util::{rt::TokioIo, server::conn::auto::upgrade::downcast};
 
 use super::{
     connection::Connection,
+    dashboard::FromHere,
     link::{Link, Stream, Terms},
     requests::{Refusal, Requests},
     websocket::{self, offers_deflate},
@@ -44,7 +45,7 @@ pub fn upgrade(requests: &Requests, session: Option<Arc<Link>>, mut request: Req
 
     let connection = hyper::upgrade::on(&mut request);
     // The original headers go with it: the library would keep them, and with them the buffer that they were read into.
-    let told = headers_of(&request);
+    let told = told_of(&request);
     drop(request);
     let requests = requests.clone();
     tokio::spawn(async move {
@@ -56,13 +57,19 @@ pub fn upgrade(requests: &Requests, session: Option<Arc<Link>>, mut request: Req
     Ok(response)
 }
 
-/// The headers that are looked at later, in copies of their own.
-fn headers_of(request: &Request) -> HeaderMap {
+/// What is looked at later: headers, in copies of their own.
+fn told_of(request: &Request) -> http::Request<()> {
     let copy = |name: header::HeaderName| {
         let value = HeaderValue::from_bytes(request.headers().get(&name)?.as_bytes()).ok()?;
         Some((name, value))
     };
-    [header::AUTHORIZATION, header::USER_AGENT].into_iter().filter_map(copy).collect()
+    let mut told = http::Request::new(());
+    *told.uri_mut() = Uri::from_static("/socket.io/?EIO=4&transport=websocket");
+    *told.headers_mut() = [header::AUTHORIZATION, header::USER_AGENT].into_iter().filter_map(copy).collect();
+    if let Some(from_here) = request.extensions().get::<FromHere>() {
+        told.extensions_mut().insert(*from_here);
+    }
+    told
 }
 
 async fn serve(
@@ -70,24 +77,24 @@ async fn serve(
     session: Option<Arc<Link>>,
     connection: Upgraded,
     terms: &Terms,
-    headers: HeaderMap,
+    told: http::Request<()>,
 ) {
     let Ok(parts) = downcast::<TokioIo<Connection>>(connection) else {
         tracing::error!("a WebSocket came over a connection of an unknown kind: report it");
         return;
     };
     let connection = parts.io.into_inner();
-    let mut request = http::Request::new(());
     let sid = session.as_ref().and_then(|link| link.sid());
     let link = session.unwrap_or_else(|| Link::over_websocket(requests.library.clone()));
-    match sid.map(|sid| Uri::try_from(format!("/socket.io/?EIO=4&transport=websocket&sid={sid}"))) {
-        Some(Ok(uri)) => *request.uri_mut() = uri,
-        Some(Err(_)) => return,
-        None => {
-            *request.uri_mut() = Uri::from_static("/socket.io/?EIO=4&transport=websocket");
-            *request.headers_mut() = headers;
+    let request = match sid.map(|sid| Uri::try_from(format!("/socket.io/?EIO=4&transport=websocket&sid={sid}"))) {
+        Some(Ok(uri)) => {
+            let mut upgrade = http::Request::new(());
+            *upgrade.uri_mut() = uri;
+            upgrade
         }
-    }
+        Some(Err(_)) => return,
+        None => told,
+    };
     if let Some(stream) = Stream::new(link, connection, &parts.read_buf, terms) {
         requests.library.serve(stream, request).await;
     }

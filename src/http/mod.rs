@@ -3,6 +3,7 @@
 mod api;
 mod health;
 mod listener;
+mod page;
 mod router;
 mod tls;
 mod traced;

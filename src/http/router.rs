@@ -13,6 +13,7 @@ use tower_http::{
 use super::{
     api::{self, Api},
     health::{self, Health},
+    page,
     traced::traced,
 };
 use crate::telemetry;
@@ -39,6 +40,7 @@ pub fn router(
         .allow_credentials(true);
     let readiness = health.clone();
     let mut router = Router::new()
+        .merge(page::routes().layer(compression.clone()).layer(middleware::from_fn(api::mark_compressed)))
         .nest("/api", api::routes(api).layer(compression.clone()).layer(middleware::from_fn(api::mark_compressed)))
         .merge(
             sockets

@@ -18,6 +18,7 @@ use super::{
     sessions::Sessions,
     sight::Sight,
     throttle::Throttle,
+    watch::Watch,
     window::Window,
 };
 use crate::{
@@ -55,6 +56,7 @@ pub struct Dispatcher {
     pub(super) stands_by: bool,
     /// The sessions were handed over to the next server.
     pub(super) stopping: bool,
+    pub(super) watch: Watch,
     pub(super) counts: telemetry::Dispatched,
     window: Window,
     told_position: Instant,
@@ -96,6 +98,7 @@ impl Dispatcher {
             pulse: None,
             stands_by: false,
             stopping: false,
+            watch: Watch::default(),
             counts: telemetry::Dispatched::default(),
             window: Window::new(settings.retention.window),
             told_position: Instant::now(),
@@ -158,6 +161,8 @@ impl Dispatcher {
             }
             Command::Disconnect { socket } => self.remove(socket),
             Command::Position { reply } => reply(self.position.clone().ok_or(HubError::Stopping)),
+            Command::Overview { most, reply } => reply(self.overview(most).ok_or(HubError::Stopping)),
+            Command::Inspect { lens, feed } => self.watch.begin(lens, feed),
             Command::Farewell { reply } => {
                 self.stopping = true;
                 let sessions = self.rooms.sessions().chain(self.sessions.left().cloned()).collect();
