@@ -100,7 +100,7 @@ function options(element: HTMLElement, lines: Line[], format: (value: number) =>
     padding: [8, 8, 0, 0],
     scales: { x: { time: true, auto: false }, y: { range: (_, __, max) => [0, Math.max(1, (max || 0) * 1.1)] } },
     axes: [
-      { ...axis, size: 22, gap: 4, space: 70, values: (_, ticks) => ticks.map((at) => new Date(at * 1000).toTimeString().slice(0, 5)), incrs: [60] },
+      { ...axis, size: 22, gap: 4, space: 56, values: (_, ticks) => ticks.map((at) => new Date(at * 1000).toTimeString().slice(0, 5)), incrs: [60, 120, 300] },
       { ...axis, size: 54, gap: 4, space: 30, values: (_, ticks) => ticks.map(format) },
     ],
     series: [

@@ -27,6 +27,13 @@ export function duration(seconds: number): string {
   return minutes > 0 ? `${minutes} min` : `${whole} s`;
 }
 
+/** An offset's place in the log, as Postgres writes it: `0/26A6297`. */
+export function lsn(offset: string): string {
+  const digits = offset.split('/')[1]?.split('-')[0] ?? '';
+  const half = (text: string) => parseInt(text, 16).toString(16).toUpperCase();
+  return digits.length === 16 ? `${half(digits.slice(0, 8))}/${half(digits.slice(8))}` : '–';
+}
+
 export const percent = (part: number): string => `${(part * 100).toFixed(part > 0 && part < 0.1 ? 1 : 0)} %`;
 
 export const clock = (at: number): string => new Date(at).toLocaleTimeString('en-GB');

@@ -67,7 +67,10 @@ const commands = {
   stored: () => page.evaluate(() => ({
     session: Object.keys(sessionStorage), local: { ...localStorage }, cookies: document.cookie, url: location.href,
   })),
-  shot: ({ path }) => page.screenshot({ path, fullPage: true }),
+  async shot({ path }) {
+    await page.evaluate(() => scrollTo(0, 0));
+    await page.screenshot({ path, fullPage: true });
+  },
   close: () => browser.close(),
 };
 

@@ -12,7 +12,7 @@ export function Doctor({ connection }: { connection: Connection }) {
       <button type="button" class="quiet" onClick={ask} aria-disabled={isAsking}>Examine again</button>
     }>
       <p class="note said" role="status">
-        {isAsking ? 'Examining…' : !answer?.ok ? '' : `${answer.data.findings.length === 0 ? 'All is well' : plural(answer.data.findings.length, 'finding')}, ${duration(answer.data.secondsAgo)} ago.`}
+        {isAsking ? 'Examining…' : !answer?.ok ? '' : `${answer.data.findings.length === 0 ? 'All is well' : plural(answer.data.findings.length, 'finding')}, ${answer.data.secondsAgo < 2 ? 'just now' : `${duration(answer.data.secondsAgo)} ago`}.`}
       </p>
       {!answer ? null
         : !answer.ok ? <p class="card empty">The database could not be examined: {answer.error}.</p>
@@ -22,6 +22,11 @@ export function Doctor({ connection }: { connection: Connection }) {
   );
 }
 
+/** Names stand between backticks. */
+function Prose({ text }: { text: string }) {
+  return <>{text.split('`').map((piece, at) => (at % 2 === 1 ? <code key={at}>{piece}</code> : piece))}</>;
+}
+
 const TONES = { error: 'bad', warning: 'fair', note: '' };
 
 function Item({ finding }: { finding: Finding }) {
@@ -29,8 +34,8 @@ function Item({ finding }: { finding: Finding }) {
   const copy = () => navigator.clipboard?.writeText(finding.remedy).then(() => setCopied(true), () => setCopied(false));
   return (
     <li class={`card finding ${TONES[finding.severity]}`}>
-      <h3><span class={`chip ${TONES[finding.severity]}`}>{finding.severity}</span> {finding.what}</h3>
-      <p>{finding.why}</p>
+      <h3><span class={`chip ${TONES[finding.severity]}`}>{finding.severity}</span> <Prose text={finding.what} /></h3>
+      <p><Prose text={finding.why} /></p>
       <div class="remedy">
         <pre tabIndex={0} role="region" aria-label={`Remedy of ${finding.name}`}>{finding.remedy}</pre>
         {window.isSecureContext && <button type="button" class="quiet" onClick={copy} aria-label={`Copy the remedy of ${finding.name}`}>{copied ? 'Copied' : 'Copy'}</button>}

@@ -33,7 +33,7 @@ function Table({ table }: { table: PublishedTable }) {
     <li class="card">
       <h3><code>{table.table}</code></h3>
       <p class="facts">
-        <span class="chip">{table.prefix ? <><code>{table.prefix}:</code>{table.rule ? 'by a rule' : 'without a rule'}</> : 'its prefix is taken'}</span>
+        <span class="chip">{table.prefix ? <><code>{table.prefix}:</code> {table.rule ? 'by a rule' : 'without a rule'}</> : 'its prefix is taken'}</span>
         <span class="chip">{plural(table.columns, 'column')}{table.hidden.length > 0 && `, ${table.hidden.length} hidden`}</span>
         <span class="chip">{table.isFull ? 'full identity' : 'identity not full'}</span>
         {table.key.length === 0 && <span class="chip fair">no primary key</span>}

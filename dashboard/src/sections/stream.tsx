@@ -1,4 +1,4 @@
-import { bytes, duration, percent } from '../format';
+import { bytes, duration, lsn, percent } from '../format';
 import { metric, type Snapshot } from '../model';
 import { Meter, Section, Tile } from './section';
 
@@ -11,24 +11,24 @@ export function Stream({ snapshot }: { snapshot: Snapshot }) {
     <Section id="stream" title="Stream" aside={
       <span class="note">slot <code>{snapshot.slot}</code> · {snapshot.plugin} · publication <code>{snapshot.publication}</code></span>
     }>
-      <dl class="tiles">
+      <dl class="tiles six">
         <Tile name="Role" value={leads ? 'Leader' : 'Standby'}>
           {reconnects > 0 ? `stream made again ${reconnects}×` : 'one stream since the start'}
         </Tile>
         <Tile name="Behind the database" value={stream ? bytes(stream.lagBytes) : 'not known'}>
           {lag > 0 ? `${duration(lag)} of log` : 'caught up'}
         </Tile>
-        <Tile name="Position" value={<code>{snapshot.received}</code>}>
-          {stream ? <>of <code>{stream.logEnd}</code> in the log</> : 'the database does not answer'}
+        <Tile name="Received up to" value={<code>{snapshot.received}</code>}>
+          {stream ? <>the log ends at <code>{stream.logEnd}</code></> : 'the database does not answer'}
+        </Tile>
+        <Tile name="Told up to" value={<code>{hub ? lsn(hub.position) : '–'}</code>}>
+          epoch <code>{hub?.position.split('/')[0] ?? '–'}</code>
+        </Tile>
+        <Tile name="Confirmed up to" value={<code>{snapshot.confirmed}</code>}>
+          {stream ? `${bytes(stream.unconfirmedBytes)} kept for who comes back` : ''}
         </Tile>
         <Tile name="Log held on disk" value={stream ? bytes(stream.heldBytes) : 'not known'}>
           {stream && <Bound held={stream.heldBytes} safe={stream.safeBytes} status={stream.walStatus} />}
-        </Tile>
-        <Tile name="Confirmed" value={<code>{snapshot.confirmed}</code>}>
-          {stream ? `${bytes(stream.unconfirmedBytes)} kept for who comes back` : ''}
-        </Tile>
-        <Tile name="Told up to" value={<code class="offset">{hub?.position.split('/')[1] ?? '–'}</code>}>
-          epoch <code>{hub?.position.split('/')[0] ?? '–'}</code>
         </Tile>
       </dl>
     </Section>
