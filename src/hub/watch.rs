@@ -149,3 +149,58 @@ fn busy(rooms: &Rooms, room: &Room, sockets: usize) -> BusyRoom {
         users: users.into_values().take(NAMED).cloned().collect(),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{
+        change::Lsn,
+        events::Offset,
+        hub::{
+            SocketId,
+            rooms::{Membership, tests::rooms_of},
+        },
+    };
+
+    #[test]
+    fn the_fullest_rooms_come_first_with_some_of_their_users_and_nobodys_own_room() {
+        let mut rooms = rooms_of(&[(1, "ann"), (2, "ann"), (3, "bob")]);
+        let mut join = |socket, room: Room| {
+            let since = Offset::before(Lsn(1));
+            rooms.join(SocketId(socket), room, Membership { prefix: Some("component".into()), since });
+        };
+        for (name, size) in [("a", 1), ("b", 3), ("c", 2), ("d", 1)] {
+            (1..=size).for_each(|socket| join(socket, Room::row("component", name)));
+        }
+        (1..=3).for_each(|socket| join(socket, Room::user("ann")));
+        let told: Vec<_> = busiest(&rooms, 3)
+            .into_iter()
+            .map(|room| {
+                (room.room, room.sockets, room.users.iter().map(|user| user.id.to_string()).collect::<Vec<_>>())
+            })
+            .collect();
+        let of = |names: &[&str]| names.iter().map(ToString::to_string).collect::<Vec<_>>();
+        assert_eq!(
+            told,
+            [
+                ("component:b".to_owned(), 3, of(&["ann", "bob"])),
+                ("component:c".to_owned(), 2, of(&["ann"])),
+                ("component:a".to_owned(), 1, of(&["ann"])),
+            ]
+        );
+    }
+
+    #[test]
+    fn of_many_users_some_are_named() {
+        let users: Vec<String> = (0..NAMED + 1).map(|user| user.to_string()).collect();
+        let seats: Vec<(u64, &'static str)> =
+            users.iter().zip(0..).map(|(user, socket)| (socket, &*user.clone().leak())).collect();
+        let mut rooms = rooms_of(&seats);
+        for (socket, _) in &seats {
+            let since = Offset::before(Lsn(1));
+            rooms.join(SocketId(*socket), Room::entity("page", "1"), Membership { prefix: None, since });
+        }
+        let told = busiest(&rooms, 1).pop().expect("a room");
+        assert_eq!((told.sockets, told.users.len(), told.more), (NAMED + 1, NAMED, true));
+    }
+}

@@ -8,7 +8,7 @@ mod screen;
 use serde_json::{Value, json};
 use walcast::auth::sign_json;
 
-use crate::support::{Client, Database, SECRET, Server, Sockets, token};
+use crate::support::{Client, Database, SECRET, Server, Sockets, token, walcast};
 
 /// A token with more claims than its bearer.
 fn token_with(claims: &Value) -> String {
@@ -60,6 +60,20 @@ async fn only_an_admin_is_let_in() {
         assert_eq!(look_with(&sockets, &server, token).await.err().as_deref(), Some(refusal), "{token}");
     }
     look(&sockets, &server).await;
+}
+
+#[tokio::test]
+async fn a_token_that_the_command_signs_for_an_admin_opens_it() {
+    let database = Database::new().await;
+    let server = Server::start(&database).await;
+    let sockets = Sockets::start().await;
+    let sign = async |arguments: &[&str]| {
+        let command = ["token", "--user", "ops", "--jwt-secret", SECRET];
+        let output = walcast().args(command).args(arguments).output().await.expect("runs");
+        String::from_utf8(output.stdout).expect("text").trim().to_owned()
+    };
+    assert!(look_with(&sockets, &server, &sign(&[]).await).await.is_err());
+    look_with(&sockets, &server, &sign(&["--admin"]).await).await.expect("it is let in");
 }
 
 #[tokio::test]
