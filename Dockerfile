@@ -17,9 +17,11 @@ FROM debian:bookworm-slim
 RUN apt-get update \
     && apt-get install -y --no-install-recommends ca-certificates \
     && rm -rf /var/lib/apt/lists/* \
-    && useradd --system --no-create-home --shell /usr/sbin/nologin walcast
+    && groupadd --system --gid 10001 walcast \
+    && useradd --system --uid 10001 --gid walcast --no-create-home --shell /usr/sbin/nologin walcast
 COPY --from=build /usr/local/bin/walcast /usr/local/bin/walcast
-USER walcast
+# By its number: Kubernetes believes no name to be another user than root (runAsNonRoot). It writes no file, and needs no capability.
+USER 10001:10001
 ENV WALCAST_LISTEN=0.0.0.0:4000 WALCAST_LOG_FORMAT=json
 EXPOSE 4000
 # Alive, not ready: a standby is healthy although it serves nobody. bash is there already, curl would have to come.

@@ -1,7 +1,7 @@
 # Everything that is done with the tree, by name. `make` alone tells what there is.
 .DEFAULT_GOAL := help
 SHELL := bash
-.PHONY: help run test lint dashboard dashboard-check test-matrix corruptions chaos soak big memory fuzz deny
+.PHONY: help run test lint dashboard dashboard-check test-matrix corruptions chaos soak big memory fuzz deny audit
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "%-16s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -61,6 +61,9 @@ fuzz: ## the decoders and the WebSockets under libFuzzer, FUZZ_SECONDS=60 for ea
 
 deny: ## licences, bans, sources and advisories of the dependencies
 	@scripts/cargo-deny.sh
+
+audit: ## advisories of the npm packages that the tests use
+	@scripts/npm-audit.sh
 
 # npm writes this file last: it is there, and newer, only where the packages are those of the lock.
 %/node_modules/.package-lock.json: %/package.json %/package-lock.json

@@ -23,7 +23,7 @@ CREATE TABLE walcast.rules (
     -- `user` and `entity` begin the names of rooms that are not a row's; the others would name two members of a payload
     -- alike.
     CONSTRAINT rules_reserved_check CHECK (
-        prefix NOT IN ('user', 'entity', 'createdBy', 'deletedBy', 'entityId', 'entityType', 'offset', 'reason',
+        prefix NOT IN ('user', 'entity', 'changes', 'createdBy', 'deletedBy', 'entityId', 'entityType', 'offset', 'reason',
                        'timestamp', 'updatedBy', 'updates', 'version')
         AND NOT (nested IS NOT NULL AND prefix IN ('row', 'nestedComponent'))
     ),

@@ -4,7 +4,8 @@
 --
 -- walcast         what the server logs in as: replication, its own schema, and of anybody else's tables what it is granted;
 --                 GRANT SELECT on those that clients fetch over HTTP
--- walcast_client  what sockets will act as once row-level security is obeyed; nobody logs in as it
+-- walcast_client  what sockets act as on guarded tables: those that have row-level security, and those that it is granted
+--                 anything on. Nobody logs in as it
 \set ON_ERROR_STOP on
 \if :{?password}
 \else
@@ -32,7 +33,21 @@ GRANT EXECUTE ON FUNCTION
     walcast.nested_document(jsonb, text, text, text, text, jsonb)
     TO walcast;
 
--- What sockets write, the server writes as walcast. So for each table whose rule says what they may set:
+-- Sockets edit nested components of guarded tables by these, as their own role.
+GRANT USAGE ON SCHEMA walcast TO walcast_client;
+GRANT SELECT ON walcast.rules TO walcast_client;
+GRANT EXECUTE ON FUNCTION
+    walcast.nested_create(text, text, jsonb, text, text),
+    walcast.nested_update(text, text, text, jsonb, text, bigint, text),
+    walcast.nested_delete(text, text, text, text, bigint, text),
+    walcast.nested_write(text, text, text, text, jsonb, text, bigint, text),
+    walcast.nested_document(jsonb, text, text, text, text, jsonb)
+    TO walcast_client;
+
+-- Where policies or columns are to decide what sockets see and write, grant it to their role, and walcast what its schema holds:
+--   GRANT USAGE ON SCHEMA app TO walcast, walcast_client;
+--   GRANT SELECT, INSERT, UPDATE, DELETE ON app.orders TO walcast_client;
+-- Other tables the server reads and writes as walcast itself, for every socket with a valid token:
 --   GRANT SELECT, INSERT, UPDATE, DELETE ON public.components TO walcast;
 
 -- Your application names its users in its own transactions; publishing is a DBA's job:

@@ -13,6 +13,7 @@
 //! | 0 | [`telemetry`] | every metric, named once; traces |
 //! | 1 | [`decode`] | the bytes of `pgoutput` and `wal2json` into changes; no IO |
 //! | 1 | [`events`] | rules turn changes into events: name, payload, rooms, offset; no IO |
+//! | 1 | [`admission`] | who may come in: by origin, and how many and how often from one address |
 //! | 1 | [`auth`] | who a socket is: tokens signed and verified |
 //! | 1 | [`postgres`] | how to reach the database: DSN, TLS, what its refusals mean |
 //! | 1 | [`store`] | the SQL side: pool, migrations, rules, epochs, reads of rows |
@@ -23,6 +24,7 @@
 //! | 3 | [`http`] | TLS, health, rows for who polls, and the way to the sockets |
 //! | 4 | [`app`], [`cli`], [`config`] | the composition root, the command line, the settings |
 
+pub mod admission;
 pub mod app;
 pub mod auth;
 pub mod change;

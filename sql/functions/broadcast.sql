@@ -20,7 +20,7 @@ BEGIN
             USING ERRCODE = 'invalid_parameter_value',
                   HINT = 'Give one of 1 to 200 bytes, without control characters: ''invoice:paid''.';
     END IF;
-    IF event ~ '^(walcast|presence|auth):'
+    IF event ~ '^(walcast|presence|auth|changes):'
        OR event ~ (':(created|updated|deleted|nested-[^:]*|resync|subscribe|unsubscribe|user-joined|user-left|typing|cursor|'
                    'error)$')
        OR event IN ('connect', 'disconnect', 'connect_error', 'disconnecting', 'error', 'newListener', 'removeListener') THEN

@@ -5,12 +5,6 @@
 \set ON_ERROR_STOP on
 \if :{?publication} \else \set publication walcast \endif
 
-SELECT relrowsecurity AS has_row_security FROM pg_class WHERE oid = :'table'::regclass \gset
-\if :has_row_security
--- Row-level security is not obeyed yet: every user would hear every row.
-DO $$ BEGIN RAISE EXCEPTION 'the table has row-level security, which walcast does not obey yet'; END $$;
-\endif
-
 BEGIN;
 SELECT format('ALTER TABLE %s REPLICA IDENTITY FULL', :'table'::regclass) \gexec
 SELECT format('ALTER PUBLICATION %I ADD TABLE %s', :'publication', :'table'::regclass) \gexec

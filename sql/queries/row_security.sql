@@ -110,8 +110,11 @@ elsewhere AS (
      WHERE r.relid <> c.root OR c.relid <> c.root OR p.expression LIKE '%' || p.relation || '%'
      GROUP BY c.root, r.relid
 )
-SELECT t.oid, t.nspname::text AS schema, t.relname::text AS name, t.relrowsecurity AS row_security,
+-- Names as bytes: those of a database in SQL_ASCII may be of no encoding.
+SELECT t.oid, convert_to(t.nspname::text, bytes.encoding) AS schema, convert_to(t.relname::text, bytes.encoding) AS name,
+       t.relrowsecurity AS row_security,
        client.oid IS NOT NULL AS has_client,
+       coalesce(pg_has_role(client.oid, 'MEMBER'), false) AS may_act,
        coalesce(client.bypasses, false)
            OR t.relrowsecurity AND NOT c.relforcerowsecurity AND coalesce(pg_has_role(client.oid, c.relowner, 'USAGE'), false)
            AS bypasses,
@@ -124,7 +127,9 @@ SELECT t.oid, t.nspname::text AS schema, t.relname::text AS name, t.relrowsecuri
                          ORDER BY a.attnum)
           FROM pg_attribute a JOIN pg_type ty ON ty.oid = a.atttypid JOIN pg_namespace tn ON tn.oid = ty.typnamespace
          WHERE a.attrelid = t.oid AND a.attnum > 0 AND NOT a.attisdropped) AS columns,
-       (SELECT jsonb_agg(a.attname ORDER BY k.position)
+       (SELECT coalesce((SELECT jsonb_build_array(r.id_column) FROM walcast.rules r
+                          WHERE r.schema_name = t.nspname AND r.table_name = t.relname AND r.id_column IS NOT NULL),
+                        jsonb_agg(a.attname ORDER BY k.position))
           FROM pg_index i
          CROSS JOIN LATERAL unnest(i.indkey::smallint[]) WITH ORDINALITY AS k (attnum, position)
           JOIN pg_attribute a ON a.attrelid = i.indrelid AND a.attnum = k.attnum
@@ -149,6 +154,7 @@ SELECT t.oid, t.nspname::text AS schema, t.relname::text AS name, t.relrowsecuri
   FROM published t
   JOIN pg_class c ON c.oid = t.oid
   LEFT JOIN client ON true
+ CROSS JOIN (SELECT CASE getdatabaseencoding() WHEN 'SQL_ASCII' THEN 'SQL_ASCII' ELSE 'UTF8' END AS encoding) bytes
  CROSS JOIN LATERAL (SELECT coalesce(t.relrowsecurity
                                      OR has_table_privilege(client.oid, t.oid, 'SELECT, INSERT, UPDATE, DELETE')
                                      OR has_any_column_privilege(client.oid, t.oid, 'SELECT, INSERT, UPDATE'), false) AS yes) guarded

@@ -25,6 +25,7 @@ pub use signal::stop_on_signal;
 use watch::Watch;
 
 use crate::{
+    admission::Admission,
     config::{ConfigError, ServeArgs},
     gateway,
     http::{self, Health},
@@ -50,8 +51,6 @@ pub enum ServeError {
     Listen { address: SocketAddr, source: std::io::Error },
     #[error("metrics cannot be counted: {0}; report it")]
     Metrics(#[from] telemetry::InstallError),
-    #[error("the HTTP server failed: {0}")]
-    Http(std::io::Error),
     #[error("a part of the server ended unasked; report it with the log")]
     Ended,
     #[error("a part of the server panicked: {0}")]
@@ -73,12 +72,13 @@ pub async fn serve(args: ServeArgs, stop: CancellationToken) -> Result<(), Serve
     let exposition = telemetry::install()?;
     let dsn = args.database.dsn()?;
     let verifier = Arc::new(args.keys.verifier()?);
-    let origins = args.gateway.origins()?;
+    let admission = Admission { origins: args.gateway.origins()?, visitors: args.admission.visitors() };
     let tls = args.gateway.tls()?;
     let settings = args.replication(&dsn);
     // Before anything is created in the database: a port that is taken must leave no slot behind.
     let address = args.gateway.listen;
-    let listener = http::bind(address, args.gateway.stall_timeout, tls.clone())
+    let patience = http::Patience::new(args.gateway.stall_timeout, args.admission.handshake_timeout);
+    let listener = http::bind(address, patience, tls.clone(), admission.visitors.clone())
         .await
         .map_err(|source| ServeError::Listen { address, source })?;
     let address = listener.address().unwrap_or(address);
@@ -110,6 +110,7 @@ pub async fn serve(args: ServeArgs, stop: CancellationToken) -> Result<(), Serve
     let (hub, dispatcher) = Dispatcher::new(args.hub(), reports(&progress), Arc::new(security.clone()));
     let health = Health::default();
     let writes = Writes::new(&dsn, &settings.publication, &args.stream.client_role, args.writes.settings())?;
+    let reads = Reads::new(&dsn, &settings.publication, &args.stream.client_role)?;
     tokio::spawn(writes.clone().prune(ending.clone()));
     let operations = Operations {
         store: store.clone(),
@@ -126,6 +127,7 @@ pub async fn serve(args: ServeArgs, stop: CancellationToken) -> Result<(), Serve
         hub: hub.clone(),
         verifier: verifier.clone(),
         writes,
+        reads: reads.clone(),
         write_queue: args.writes.write_queue as usize,
         max_payload: args.gateway.max_payload,
         max_depth: args.limits.max_depth as usize,
@@ -135,15 +137,16 @@ pub async fn serve(args: ServeArgs, stop: CancellationToken) -> Result<(), Serve
         stall_timeout: args.gateway.stall_timeout,
         compress: args.gateway.compress_above,
         token_grace: args.gateway.token_grace,
+        handshake: patience.handshake,
+        body: patience.body,
         dashboard: gateway::dashboard::Settings {
             monitor: Arc::new(operations),
             is_open: args.open_dashboard && address.ip().is_loopback(),
         },
     });
-    let reads = Reads::new(&dsn, &settings.publication, &args.stream.client_role)?;
     let broadcasts = Broadcasts::new(&dsn)?;
-    let api = http::Api { reads, broadcasts, hub: hub.clone(), verifier, health: health.clone() };
-    let router = http::router(health.clone(), exposition.clone(), routes, api, origins);
+    let api = http::Api { reads, broadcasts, hub: hub.clone(), verifier, health: health.clone(), body: patience.body };
+    let router = http::router(health.clone(), exposition.clone(), routes, api, admission);
     let dispatching = CancellationToken::new();
     let mut dispatcher = spawn_on_one_thread(dispatcher.run(dispatching.clone()));
     let newest = Newest::default();
@@ -167,7 +170,7 @@ pub async fn serve(args: ServeArgs, stop: CancellationToken) -> Result<(), Serve
     );
     let mut pipeline = tokio::spawn(pipeline.run(first, batches));
     let closing = CancellationToken::new();
-    let mut serving = tokio::spawn(serve_http(listener, router, closing.clone()));
+    let mut serving = tokio::spawn(http::serve(listener, router, patience, closing.clone()));
     tracing::info!(%address, "listening");
 
     // The first part that ends, unless it was asked to, says why; the others end with it.
@@ -180,7 +183,7 @@ pub async fn serve(args: ServeArgs, stop: CancellationToken) -> Result<(), Serve
             other => other.map_err(ServeError::from).and_then(|ended| Ok(ended?)),
         },
         ended = &mut dispatcher => ended.map_err(ServeError::from),
-        ended = &mut serving => ended.map_err(ServeError::from).and_then(|ended| ended.map_err(ServeError::Http)),
+        ended = &mut serving => ended.map_err(ServeError::from),
     };
     let outcome = if stop.is_cancelled() { outcome } else { outcome.and(Err(ServeError::Ended)) };
 
@@ -240,10 +243,6 @@ fn reports(progress: &Arc<Progress>) -> hub::Reports {
         handed_on: Box::new(move |end| handed_on.handed_on(end)),
         keep_from: Box::new(move |start| keep_from.keep_from(Some(start))),
     }
-}
-
-async fn serve_http(listener: http::Listener, router: http::Router, closing: CancellationToken) -> std::io::Result<()> {
-    axum::serve(listener, router.into_make_service()).with_graceful_shutdown(closing.cancelled_owned()).await
 }
 
 async fn close_sockets(sockets: gateway::Sockets) {

@@ -235,7 +235,10 @@ impl Pipeline {
         mapped.way = way;
         self.hub.dispatch(Batch::Events(mapped)).await.ok()?;
         if have_rules_changed {
-            self.tell_guarded().await;
+            // By what a row is named its rule says.
+            while let Err(error) = self.guard(None).await {
+                wait_out(&error, &self.stop).await?;
+            }
         }
         self.catch_up_to(batch.wal_end).await;
         Some(())

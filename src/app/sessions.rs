@@ -4,14 +4,14 @@ use serde_json::{Value, json};
 use tokio::sync::oneshot;
 
 use crate::{
-    events::{Epoch, Offset, Room},
-    hub::{Hub, Session, SessionId},
+    events::{Epoch, Filter, Offset, Room, RowOp},
+    hub::{Followed, Hub, Interest, Session, SessionId},
     store::{SavedSession, Store},
 };
 
 /// How long the database may take over it: clients that cannot resume are told to fetch, which is no loss.
 const PATIENCE: Duration = Duration::from_secs(2);
-/// Who was in more rooms than this fetches again.
+/// Who was in more rooms, or followed more tables, than this fetches again.
 const MOST_ROOMS: usize = 1_000;
 
 /// Leaves what the sockets are in to the next server. From now on the hub lets nobody in anywhere.
@@ -43,13 +43,22 @@ pub async fn take_over(store: &Store, slot: &str) -> Vec<Session> {
 }
 
 fn to_saved(session: &Session, epoch: &Epoch) -> Option<SavedSession> {
-    if session.rooms.len() > MOST_ROOMS {
+    if session.rooms.len() + session.tables.len() > MOST_ROOMS {
         return None;
     }
     let room = |(prefix, room, since): &(bytestring::ByteString, Room, Offset)| {
         json!([&**prefix, room.as_str(), since.to_wire(epoch)])
     };
-    let rooms = session.rooms.iter().map(room).collect();
+    let table = |Followed { interest, since }: &Followed| {
+        json!({
+            "schema": &*interest.table.0,
+            "table": &*interest.table.1,
+            "event": interest.operation.map(RowOp::as_str),
+            "filter": interest.filter.to_string(),
+            "since": since.to_wire(epoch),
+        })
+    };
+    let rooms = session.rooms.iter().map(room).chain(session.tables.iter().map(table)).collect();
     Some(SavedSession {
         id: session.id.as_str().to_owned(),
         user_id: session.user.to_string(),
@@ -65,9 +74,23 @@ fn to_session(saved: &SavedSession) -> Option<Session> {
         let (_, since) = Offset::parse_wire(text(2)?).ok()?;
         Some((text(0)?.into(), Room::named(text(1)?)?, since))
     };
-    let rooms = saved.rooms.as_array()?.iter().map(room).collect::<Option<_>>()?;
+    let table = |table: &Value| {
+        let text = |name: &str| table.get(name)?.as_str();
+        let (_, since) = Offset::parse_wire(text("since")?).ok()?;
+        let operation = match table.get("event")? {
+            Value::Null => None,
+            event => Some(RowOp::parse(event.as_str()?)?),
+        };
+        let filter = Filter::parse(text("filter").filter(|filter| !filter.is_empty())).ok()?;
+        let interest = Interest::new((text("schema")?.into(), text("table")?.into()), operation, filter);
+        Some(Followed { interest, since })
+    };
+    let (tables, rooms): (Vec<&Value>, Vec<&Value>) =
+        saved.rooms.as_array()?.iter().partition(|saved| saved.is_object());
+    let rooms = rooms.into_iter().map(room).collect::<Option<_>>()?;
+    let tables = tables.into_iter().map(table).collect::<Option<_>>()?;
     let (_, began) = Offset::parse_wire(&saved.began).ok()?;
-    Some(Session { id: SessionId::new(&saved.id), user: saved.user_id.as_str().into(), began, rooms })
+    Some(Session { id: SessionId::new(&saved.id), user: saved.user_id.as_str().into(), began, rooms, tables })
 }
 
 #[cfg(test)]
@@ -82,14 +105,28 @@ mod tests {
             ("component".into(), Room::row("component", "x"), since),
             ("order".into(), Room::entity("com:pany", "7"), since),
         ];
-        let session = Session { id: SessionId::new("s"), user: "ann".into(), began: since, rooms };
+        let interest = |operation, filter: &[&str]| {
+            let filter = Filter::parse(filter.iter().copied()).expect("a filter");
+            Interest::new(("public".into(), "t".into()), operation, filter)
+        };
+        let tables = vec![
+            Followed { interest: interest(None, &[]), since },
+            Followed { interest: interest(Some(RowOp::Delete), &["a=in.(1,\"2,3\")", "b=is.null"]), since },
+        ];
+        let session = Session { id: SessionId::new("s"), user: "ann".into(), began: since, rooms, tables };
         let saved = to_saved(&session, &Epoch::new("e")).expect("it is small enough");
         assert_eq!(to_session(&saved), Some(session));
     }
 
     #[test]
     fn what_another_version_left_is_no_session() {
-        for rooms in [json!({}), json!([["component"]]), json!([["component", "x", "e/1"]]), json!([null])] {
+        for rooms in [
+            json!({}),
+            json!([["component"]]),
+            json!([["component", "x", "e/1"]]),
+            json!([null]),
+            json!([{"table": "t"}]),
+        ] {
             let saved =
                 SavedSession { id: "s".into(), user_id: "ann".into(), began: "e/1-1".into(), rooms: rooms.clone() };
             assert_eq!(to_session(&saved), None, "{rooms}");

@@ -38,6 +38,7 @@ pub async fn run(args: DoctorArgs) -> Result<ExitCode, Failure> {
         publication: args.stream.publication,
         slot: args.slot,
         plugin: args.stream.plugin,
+        client_role: args.stream.client_role,
         replay_bytes: args.replay_bytes as u64,
     };
     let findings = examine(&store, &settings).await?;

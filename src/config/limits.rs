@@ -11,7 +11,7 @@ pub struct LimitArgs {
     /// How many users a room takes; 0: any number
     #[arg(long = "max-room-users", env = "WALCAST_MAX_ROOM_USERS", default_value = "0", value_name = "USERS")]
     pub room_users: u32,
-    /// How many rooms a socket may be in; 0: any number
+    /// How many rooms a socket may be in, tables that it follows included; 0: any number
     #[arg(long = "max-rooms", env = "WALCAST_MAX_ROOMS", default_value = "1000", value_name = "ROOMS")]
     pub rooms: u32,
     /// How many sockets a user may have; 0: any number

@@ -1,5 +1,6 @@
 //! The settings: every one is a flag and an environment variable, checked before anything starts.
 
+mod admission;
 mod limits;
 mod values;
 
@@ -7,11 +8,13 @@ use std::{net::SocketAddr, path::PathBuf, time::Duration};
 
 use clap::{ArgAction, Args, ValueEnum, builder::BoolishValueParser};
 
+pub use admission::AdmissionArgs;
 pub use limits::LimitArgs;
 pub use values::{Collector, parse_bytes, parse_duration, parse_port};
 use values::{file, named, parse_address, parse_collector, parse_count, parse_leeway, parse_timeout};
 
 use crate::{
+    admission::Origins,
     auth::{ClaimNames, Expected, KeyError, KeySource, Verifier},
     doctor, gateway, http, hub,
     postgres::{Dsn, DsnError},
@@ -35,7 +38,8 @@ pub enum ConfigError {
     #[error(transparent)]
     Key(#[from] KeyError),
     #[error(
-        "FRONTEND_URL holds `{0}`, which is no origin: give scheme, host and port only, as in https://app.example.com"
+        "FRONTEND_URL holds `{0}`, which is no origin: give scheme, host and port only, as in https://app.example.com, or \
+         * alone for any"
     )]
     Origin(String),
     #[error(transparent)]
@@ -155,7 +159,7 @@ pub struct GatewayArgs {
     /// A PEM file with the certificate's private key
     #[arg(long, env = "WALCAST_TLS_KEY", value_parser = file(), value_name = "FILE")]
     pub tls_key: Option<PathBuf>,
-    /// The origins that browsers may come from, such as https://app.example.com, separated by commas
+    /// The origins that browsers may come from, such as https://app.example.com, separated by commas; *: any
     #[arg(long, env = "FRONTEND_URL", default_value = "http://localhost:5173", value_name = "ORIGINS")]
     pub frontend_url: String,
     /// The largest payload that a socket may send (kB, KiB, MB, MiB, GB, GiB)
@@ -191,9 +195,13 @@ impl GatewayArgs {
         Ok(http::Tls::from_files(named(&self.tls_cert), named(&self.tls_key))?)
     }
 
-    /// The allowed origins, each as browsers send it.
-    pub fn origins(&self) -> Result<Vec<axum::http::HeaderValue>, ConfigError> {
-        self.frontend_url
+    /// The allowed origins.
+    pub fn origins(&self) -> Result<Origins, ConfigError> {
+        if self.frontend_url.trim() == "*" {
+            return Ok(Origins::Any);
+        }
+        let origins: Result<_, _> = self
+            .frontend_url
             .split(',')
             .map(|origin| origin.trim().trim_end_matches('/'))
             .filter(|origin| !origin.is_empty())
@@ -202,9 +210,10 @@ impl GatewayArgs {
                 let uri: axum::http::Uri = origin.parse().map_err(|_| bad())?;
                 let is_origin =
                     uri.scheme().is_some() && uri.host().is_some() && uri.path() == "/" && uri.query().is_none();
-                if is_origin { origin.parse().map_err(|_| bad()) } else { Err(bad()) }
+                if is_origin { origin.to_ascii_lowercase().parse().map_err(|_| bad()) } else { Err(bad()) }
             })
-            .collect()
+            .collect();
+        origins.map(Origins::Listed)
     }
 }
 
@@ -264,6 +273,8 @@ pub struct ServeArgs {
     #[command(flatten)]
     pub gateway: GatewayArgs,
     #[command(flatten)]
+    pub admission: AdmissionArgs,
+    #[command(flatten)]
     pub writes: WriteArgs,
     #[command(flatten)]
     pub replay: ReplayArgs,
@@ -300,6 +311,7 @@ impl ServeArgs {
             publication: self.stream.publication.clone(),
             slot: self.slot.clone(),
             plugin: self.stream.plugin,
+            client_role: self.stream.client_role.clone(),
             replay_bytes: self.replay.replay_bytes as u64,
         }
     }
@@ -347,7 +359,7 @@ pub enum LogFormat {
 mod tests {
     use super::*;
 
-    fn origins(list: &str) -> Result<Vec<axum::http::HeaderValue>, ConfigError> {
+    fn origins(list: &str) -> Result<Origins, ConfigError> {
         let args = GatewayArgs {
             listen: ([127, 0, 0, 1], 0).into(),
             tls_cert: None,
@@ -376,8 +388,10 @@ mod tests {
 
     #[test]
     fn origins_are_a_list_without_paths() {
-        assert_eq!(origins("http://a:1, https://b/").expect("two origins"), ["http://a:1", "https://b"]);
-        for list in ["localhost", "*", "http://a/path", "http://a b"] {
+        let listed = origins("http://a:1, https://B/");
+        assert!(matches!(listed, Ok(Origins::Listed(list)) if list == ["http://a:1", "https://b"]));
+        assert!(matches!(origins(" * "), Ok(Origins::Any)));
+        for list in ["localhost", "*,http://a", "http://a/path", "http://a b"] {
             assert!(origins(list).is_err(), "{list:?} was taken");
         }
     }

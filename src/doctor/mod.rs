@@ -8,6 +8,7 @@ mod finding;
 mod keep_size;
 mod lag;
 mod migrations;
+mod opaque_policies;
 mod plugin;
 mod primary_key;
 mod privileges;
@@ -30,15 +31,14 @@ use crate::{
     },
 };
 
-/// The role that sockets act as, by the name that sql/roles.sql gives it.
-const CLIENT_ROLE: &str = "walcast_client";
-
 /// What the server that is to be judged is told: the same settings as `walcast serve`.
 #[derive(Clone, Debug)]
 pub struct Settings {
     pub publication: String,
     pub slot: String,
     pub plugin: Plugin,
+    /// The role that sockets act as.
+    pub client_role: String,
     /// How much log Postgres holds for clients that come back.
     pub replay_bytes: u64,
 }
@@ -50,7 +50,7 @@ struct Case<'a> {
 }
 
 /// In the order in which they are told: what is needed first comes first.
-const CHECKS: [fn(&Case<'_>) -> Vec<Finding>; 17] = [
+const CHECKS: [fn(&Case<'_>) -> Vec<Finding>; 18] = [
     version::check,
     wal_level::check,
     capacity::check,
@@ -64,6 +64,7 @@ const CHECKS: [fn(&Case<'_>) -> Vec<Finding>; 17] = [
     lag::check,
     keep_size::check,
     row_security::check,
+    opaque_policies::check,
     primary_key::check,
     replica_identity::check,
     rules::check,
@@ -87,7 +88,7 @@ pub async fn survey(store: &Store, settings: &Settings) -> Result<Survey, StoreE
         publication: &settings.publication,
         slot: &settings.slot,
         plugin: &settings.plugin.to_string(),
-        client_role: CLIENT_ROLE,
+        client_role: &settings.client_role,
     };
     store.survey(subject).await
 }

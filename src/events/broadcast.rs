@@ -59,7 +59,7 @@ pub(super) fn read(content: &[u8]) -> Result<(Room, Broadcast), String> {
 fn is_free(event: &str) -> bool {
     const OWN: [&str; 7] =
         ["connect", "disconnect", "connect_error", "disconnecting", "error", "newListener", "removeListener"];
-    const FAMILIES: [&str; 3] = ["walcast:", "presence:", "auth:"];
+    const FAMILIES: [&str; 4] = ["walcast:", "presence:", "auth:", "changes:"];
     const ENDS: [&str; 11] = [
         "created",
         "updated",

@@ -6,7 +6,7 @@ use smallvec::SmallVec;
 use super::{
     Image, Offset, Room, RoomParts, Sighting, Telling, binding::Binding, broadcast::Broadcast, nested::NestedChange,
 };
-use crate::change::{Cell, Row, Table, Timestamp};
+use crate::change::{Cell, Row, Table, TableName, Timestamp};
 
 /// One thing to tell the sockets of some rooms. Cheap to clone.
 ///
@@ -63,7 +63,14 @@ pub(super) enum Origin {
         is_first: bool,
     },
     /// What somebody holds of a table is stale; without `naming`, of anything.
-    Wide { naming: Option<Box<Naming>>, reason: Reason, actor: Option<Actor>, committed_at: Timestamp },
+    Wide {
+        naming: Option<Box<Naming>>,
+        /// Which table that is.
+        table: Option<TableName>,
+        reason: Reason,
+        actor: Option<Actor>,
+        committed_at: Timestamp,
+    },
     /// No change of a row: what `walcast.broadcast` was given.
     Broadcast { broadcast: Broadcast, committed_at: Timestamp },
 }

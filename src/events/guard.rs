@@ -28,6 +28,19 @@ pub struct Guard {
 }
 
 impl Guard {
+    /// Of a table of which nobody may hear.
+    pub fn closed(oid: u32, table: TableName) -> Self {
+        Guard {
+            oid,
+            table,
+            sight: Sight::Nobody,
+            reads: Vec::new(),
+            sources: Vec::new(),
+            hidden: BTreeSet::new(),
+            mark: String::new(),
+        }
+    }
+
     /// Whether what its policies answer may change without a change that is seen here.
     pub fn is_opaque(&self) -> bool {
         self.sight == Sight::Policies { is_opaque: true }
@@ -92,15 +105,7 @@ impl Guards {
     pub fn of(&self, table: &Table) -> Option<Arc<Guard>> {
         match self.find(table) {
             Some(guard) => guard.clone(),
-            None => Some(Arc::new(Guard {
-                oid: table.oid.unwrap_or_default(),
-                table: table.full_name(),
-                sight: Sight::Nobody,
-                reads: Vec::new(),
-                sources: Vec::new(),
-                hidden: BTreeSet::new(),
-                mark: String::new(),
-            })),
+            None => Some(Arc::new(Guard::closed(table.oid.unwrap_or_default(), table.full_name()))),
         }
     }
 

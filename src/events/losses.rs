@@ -37,6 +37,7 @@ pub(super) struct LostRow {
 /// All that follow a table: the room of each of its rows, and of every entity if its rows belong to entities.
 #[derive(Debug)]
 pub(super) struct Audience {
+    pub table: TableName,
     pub naming: Box<Naming>,
     pub entities: bool,
 }

@@ -3,9 +3,11 @@
 mod array;
 mod binding;
 mod broadcast;
+mod changed;
 mod error;
 mod event;
 mod fault;
+mod filter;
 mod guard;
 mod json;
 mod keys;
@@ -25,8 +27,10 @@ mod telling;
 mod tests;
 
 pub use broadcast::BROADCAST_PREFIX;
+pub use changed::{RowChange, RowOp, Stale, Told, What};
 pub use error::MapError;
 pub use event::{Actor, Event, Target};
+pub use filter::{BoundFilter, Filter, FilterError, Value, Verdict};
 pub use guard::{Guard, Guards, Image, Link, Sight, Sighting, Source, Telling, Touch, Values};
 pub use json::value_to_json;
 pub use mapper::{ACTOR_PREFIX, Counts, Mapper};

@@ -91,7 +91,7 @@ impl Scene {
         }
     }
 
-    fn write_record(&self, name: &str, object: &mut Object<'_>) {
+    pub(super) fn write_record(&self, name: &str, object: &mut Object<'_>) {
         // It cannot be corrupt here: that was checked when the event was made.
         let _ = write_row(object.member(name), &self.table, &self.new, |column| self.binding.hides(column));
     }
@@ -135,7 +135,7 @@ impl Scene {
     }
 
     /// The key of a row: a single column's value as JSON, several joined as a string.
-    fn write_key(&self, object: &mut Object<'_>, name: &str, row: &Row) {
+    pub(super) fn write_key(&self, object: &mut Object<'_>, name: &str, row: &Row) {
         match self.binding.id.as_slice() {
             [column] => self.write_cell(object, name, row, *column),
             _ => object.string(name, &self.binding.key(row).unwrap_or_default()),
@@ -150,7 +150,7 @@ impl Scene {
         }
     }
 
-    fn write_updates(&self, object: &mut Object<'_>, columns: &[usize]) {
+    pub(super) fn write_updates(&self, object: &mut Object<'_>, columns: &[usize]) {
         let mut updates = Object::open(object.member("updates"));
         for &column in columns {
             if let Some(described) = self.table.columns.get(column) {
@@ -169,7 +169,7 @@ impl Scene {
     }
 
     /// Who did it: as the transaction said, else the first of the columns that holds something, else null.
-    fn write_actor(&self, object: &mut Object<'_>, name: &str, columns: [Option<usize>; 2]) {
+    pub(super) fn write_actor(&self, object: &mut Object<'_>, name: &str, columns: [Option<usize>; 2]) {
         let row = self.latest();
         let says = |column: &usize| row.cell(*column).text().is_some() && !self.binding.hides(*column);
         match (&self.actor, columns.into_iter().flatten().find(says)) {
@@ -179,7 +179,7 @@ impl Scene {
         }
     }
 
-    fn write_cell(&self, object: &mut Object<'_>, name: &str, row: &Row, column: usize) {
+    pub(super) fn write_cell(&self, object: &mut Object<'_>, name: &str, row: &Row, column: usize) {
         let out = object.member(name);
         match (row.cell(column), self.table.columns.get(column)) {
             (Cell::Text(text), Some(described)) if !self.binding.hides(column) => {

@@ -75,8 +75,9 @@ pub enum RuleFault {
     Nested(String, String),
 }
 
-/// Prefixes that begin rooms other than a row's: nobody may come to be heard in them by way of a rule or a table's name.
-const RESERVED: [&str; 2] = ["user", "entity"];
+/// Prefixes that begin rooms other than a row's, or what is heard of whole tables: nobody may come to be heard there by way of
+/// a rule or a table's name.
+const RESERVED: [&str; 3] = ["user", "entity", "changes"];
 
 /// Whether no rule may have this prefix and nobody may subscribe under it.
 pub fn is_reserved(prefix: &str) -> bool {

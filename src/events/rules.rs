@@ -66,7 +66,11 @@ impl Rules {
     pub fn audience(&self, table: &TableName) -> Result<Audience, String> {
         let rule = self.get(table);
         let entities = rule.is_some_and(|rule| rule.entity_id_column.is_some());
-        Ok(Audience { naming: Box::new(Naming::new(&self.prefix(table)?, rule.is_some())), entities })
+        Ok(Audience {
+            table: table.clone(),
+            naming: Box::new(Naming::new(&self.prefix(table)?, rule.is_some())),
+            entities,
+        })
     }
 
     /// Takes in a change of the table of rules.

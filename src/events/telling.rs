@@ -35,14 +35,14 @@ impl Transaction {
 
     /// Tells everyone who follows a table to fetch again; without one, everyone.
     pub fn tell_all(&mut self, audience: Option<Audience>, reason: Reason, out: &mut Vec<Event>) {
-        let (target, naming) = match audience {
-            Some(Audience { naming, entities }) => {
-                (Target::Table { prefix: Arc::clone(&naming.prefix), entities }, Some(naming))
+        let (target, naming, table) = match audience {
+            Some(Audience { table, naming, entities }) => {
+                (Target::Table { prefix: Arc::clone(&naming.prefix), entities }, Some(naming), Some(table))
             }
-            None => (Target::Everyone, None),
+            None => (Target::Everyone, None, None),
         };
         let (actor, committed_at) = (self.actor.clone(), self.committed_at);
-        self.tell(target, Origin::Wide { naming, reason, actor, committed_at }, out);
+        self.tell(target, Origin::Wide { naming, table, reason, actor, committed_at }, out);
     }
 
     /// The transaction is over: tells of what was lost in it.

@@ -10,7 +10,7 @@ use socketioxide::{
 };
 use tokio::sync::oneshot;
 
-use super::{Gateway, comeback, inbound::Inbound, refresh::Bearer, session::Session};
+use super::{Gateway, comeback, inbound::Inbound, library::Library, link::Link, refresh::Bearer, session::Session};
 use crate::{auth::Claims, hub::HubError, telemetry};
 
 /// A refusal, word for word as clients compare it.
@@ -32,12 +32,9 @@ pub fn install(io: &SocketIo, gateway: Arc<Gateway>) {
 }
 
 async fn enter(gateway: Arc<Gateway>, socket: &SocketRef, auth: &Value) -> Result<(), Cow<'static, str>> {
-    let (claims, all) = authenticate(&gateway, socket, auth)?;
+    let link = knock(&gateway.library, socket)?;
+    let (claims, all) = authenticate(&gateway, socket, auth, &link)?;
     let all: Arc<str> = all.into();
-    let Some(link) = gateway.library.find(socket.id) else {
-        tracing::debug!(socket = %socket.id, "the connection was lost while its socket came in");
-        return Err(UNAVAILABLE.into());
-    };
     let recovers = recovers(socket, auth);
     let visit = link.enter(recovers);
     let (sender, entered) = oneshot::channel();
@@ -76,12 +73,39 @@ async fn enter(gateway: Arc<Gateway>, socket: &SocketRef, auth: &Value) -> Resul
     Ok(())
 }
 
-fn authenticate(gateway: &Gateway, socket: &SocketRef, auth: &Value) -> Result<(Claims, String), &'static str> {
+/// The link of a socket that asks to come in, unless too many failed that came from where it does.
+pub fn knock(library: &Library, socket: &SocketRef) -> Result<Arc<Link>, &'static str> {
+    let Some(link) = library.find(socket.id) else {
+        tracing::debug!(socket = %socket.id, "the connection was lost while its socket came in");
+        return Err(UNAVAILABLE);
+    };
+    // One connection may ask as often as it likes.
+    if link.is_refused() {
+        telemetry::http_refused("failed_handshakes");
+        link.turn_away("too many handshakes failed");
+        return Err(UNAVAILABLE);
+    }
+    Ok(link)
+}
+
+fn authenticate(
+    gateway: &Gateway,
+    socket: &SocketRef,
+    auth: &Value,
+    link: &Link,
+) -> Result<(Claims, String), &'static str> {
     let in_auth = auth.get("token").and_then(Value::as_str);
-    let token =
-        in_auth.filter(|token| !token.is_empty()).or_else(|| bearer(&socket.req_parts().headers)).ok_or(NO_TOKEN)?;
+    let token = in_auth.filter(|token| !token.is_empty()).or_else(|| bearer(&socket.req_parts().headers));
+    let Some(token) = token else {
+        link.count_failure();
+        return Err(NO_TOKEN);
+    };
     gateway.verifier.verify_whole(token).map_err(|error| {
         tracing::debug!(socket = %socket.id, %error, "handshake refused");
+        // A token that has expired was a good one.
+        if !error.has_expired() {
+            link.count_failure();
+        }
         INVALID_TOKEN
     })
 }

@@ -10,6 +10,7 @@ mod comeback;
 mod connection;
 pub mod dashboard;
 mod expiry;
+mod follow;
 mod handshake;
 mod inbound;
 mod library;
@@ -37,6 +38,7 @@ use tokio_util::{
 
 pub use connection::Connection;
 use expiry::Expiries;
+use follow::Tables;
 pub use handshake::{INVALID_TOKEN, NO_TOKEN, bearer};
 use library::Library;
 pub use limits::Rate;
@@ -48,7 +50,7 @@ use write::Writing;
 use crate::{
     auth::Verifier,
     hub::{Encode, Hub},
-    store::Writes,
+    store::{Reads, Writes},
 };
 
 /// What the gateway is built from.
@@ -56,6 +58,7 @@ pub struct Settings {
     pub hub: Hub,
     pub verifier: Arc<Verifier>,
     pub writes: Writes,
+    pub reads: Reads,
     /// How many writes of one socket may wait.
     pub write_queue: usize,
     /// The largest inbound payload, in bytes.
@@ -73,6 +76,10 @@ pub struct Settings {
     pub compress: usize,
     /// How long a socket whose token has expired may stay.
     pub token_grace: Duration,
+    /// How long a client may be connected without having shown a token.
+    pub handshake: Duration,
+    /// How long the body of a request may take to arrive.
+    pub body: Duration,
     pub dashboard: dashboard::Settings,
 }
 
@@ -82,6 +89,7 @@ struct Gateway {
     verifier: Arc<Verifier>,
     library: Library,
     writing: Arc<Writing>,
+    tables: Arc<Tables>,
     expiries: Expiries,
     max_payload: usize,
     max_depth: usize,
@@ -129,6 +137,7 @@ pub fn build(settings: Settings) -> (axum::Router, Sockets) {
         .ws_read_buffer_size(READ_BUFFER)
         .ping_interval(NEVER)
         .ping_timeout(settings.heartbeat.patience)
+        .connect_timeout(settings.handshake)
         .build_with_inner_svc(axum::Router::new());
     let writing = Arc::new(Writing {
         writes: settings.writes,
@@ -144,12 +153,14 @@ pub fn build(settings: Settings) -> (axum::Router, Sockets) {
     };
     let library = Library::new(io.clone(), service, limits);
     let is_open = settings.dashboard.is_open;
-    let dashboard = dashboard::install(&io, settings.dashboard, settings.hub.clone(), Arc::clone(&settings.verifier));
+    let dashboard =
+        dashboard::install(&library, &io, settings.dashboard, settings.hub.clone(), Arc::clone(&settings.verifier));
     let gateway = Arc::new(Gateway {
         hub: settings.hub,
         verifier: settings.verifier,
         library: library.clone(),
         writing: Arc::clone(&writing),
+        tables: Arc::new(Tables::new(settings.reads)),
         expiries: Expiries::watch(settings.token_grace),
         max_payload: settings.max_payload,
         max_depth: settings.max_depth,
@@ -157,7 +168,7 @@ pub fn build(settings: Settings) -> (axum::Router, Sockets) {
     });
     handshake::install(&io, gateway);
     let sockets = Sockets { library: library.clone(), writing, io, _dashboard: dashboard };
-    (requests::routes(Requests { library, let_in, is_open }), sockets)
+    (requests::routes(Requests { library, let_in, body: settings.body, is_open }), sockets)
 }
 
 /// How the hub's events are written. With `recovery`, they carry what stock clients come back with.

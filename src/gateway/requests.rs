@@ -1,4 +1,4 @@
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use axum::{
     Router,
@@ -16,6 +16,7 @@ use super::{
     link::{Link, fill_poll},
     packet, upgrade,
 };
+use crate::admission::Failed;
 
 /// What the requests of this server share.
 #[derive(Clone)]
@@ -23,6 +24,8 @@ pub struct Requests {
     pub library: Library,
     /// The most bytes of one message that is let in.
     pub let_in: usize,
+    /// How long a client that polls may take to send what it has to say.
+    pub body: Duration,
     /// Whether it matters who comes from this machine.
     pub is_open: bool,
 }
@@ -67,7 +70,12 @@ impl IntoResponse for Refusal {
             Refusal::UnsupportedVersion => (5, "Unsupported protocol version"),
         };
         let body = serde_json::json!({ "code": code, "message": message });
-        (StatusCode::BAD_REQUEST, axum::Json(body)).into_response()
+        let mut response = (StatusCode::BAD_REQUEST, axum::Json(body)).into_response();
+        // Whoever polled when the server was restarted is no attacker.
+        if !matches!(self, Refusal::UnknownSession) {
+            response.extensions_mut().insert(Failed);
+        }
+        response
     }
 }
 
@@ -99,7 +107,7 @@ async fn respond(requests: &Requests, mut request: Request) -> Result<Response, 
     match (query.transport, session) {
         (Some("websocket"), session) => upgrade::upgrade(requests, session, request),
         (Some("polling"), None) => {
-            let link = Link::over_polling(requests.library.clone());
+            let link = Link::over_polling(requests.library.clone(), request.extensions_mut().remove());
             // The link lasts as long as the library's session; over a WebSocket its stream sees to that.
             request.extensions_mut().insert(link.clone());
             let response = requests.library.request(request).await;
@@ -120,7 +128,10 @@ async fn respond(requests: &Requests, mut request: Request) -> Result<Response, 
             head.headers.insert(header::CONTENT_LENGTH, HeaderValue::from(body.len()));
             Ok(Response::from_parts(head, Body::from(body)))
         }
-        (Some("polling"), Some(_)) => Ok(requests.library.request(request).await),
+        (Some("polling"), Some(_)) => {
+            let answer = tokio::time::timeout(requests.body, requests.library.request(request)).await;
+            Ok(answer.unwrap_or_else(|_| StatusCode::REQUEST_TIMEOUT.into_response()))
+        }
         _ => Err(Refusal::UnknownTransport),
     }
 }

@@ -7,7 +7,7 @@ use serde_json::Map;
 use socketioxide::extract::SocketRef;
 
 use super::{
-    Gateway,
+    Gateway, follow,
     inbound::{Inbound, Message},
     limits::{Flow, Verdict},
     link::{Link, Visit},
@@ -136,6 +136,10 @@ impl Session {
         let hub = &self.gateway.hub;
         match message.event.rsplit_once(':') {
             Some(("presence", "update")) => signal::state(hub, self.id, &message.payload, responder),
+            Some((follow::CHANGES, "subscribe")) => {
+                follow::subscribe(hub, &self.gateway.tables, self.id, &message.payload, responder);
+            }
+            Some((follow::CHANGES, "unsubscribe")) => follow::unsubscribe(hub, self.id, &message.payload, responder),
             Some((prefix, "subscribe")) => subscribe::subscribe(hub, self.id, prefix, &message.payload, responder),
             Some((prefix, "unsubscribe")) => subscribe::unsubscribe(hub, self.id, prefix, &message.payload, responder),
             Some(("auth", "refresh")) => self.refresh(message, responder),

@@ -49,13 +49,17 @@ fn answer(room: &Room, subscribed: &Subscribed) -> Map<String, Value> {
 }
 
 fn read(prefix: &str, payload: &Map<String, Value>) -> Result<Subscription, Failure> {
-    let since = match payload.get("since") {
-        None | Some(Value::Null) => None,
-        Some(Value::String(offset)) if offset.len() <= LONGEST_OFFSET => Some(offset.clone()),
-        Some(Value::String(_)) => return Err(invalid("`since` is longer than any offset")),
-        Some(other) => return Err(invalid(format!("`since` must be an offset, but is {}", kind(other)))),
-    };
-    Ok(Subscription { prefix: prefix.into(), room: room(prefix, payload)?, since })
+    Ok(Subscription { prefix: prefix.into(), since: since(payload)?, room: room(prefix, payload)? })
+}
+
+/// The last offset that the client holds, if it says one.
+pub fn since(payload: &Map<String, Value>) -> Result<Option<String>, Failure> {
+    match payload.get("since") {
+        None | Some(Value::Null) => Ok(None),
+        Some(Value::String(offset)) if offset.len() <= LONGEST_OFFSET => Ok(Some(offset.clone())),
+        Some(Value::String(_)) => Err(invalid("`since` is longer than any offset")),
+        Some(other) => Err(invalid(format!("`since` must be an offset, but is {}", kind(other)))),
+    }
 }
 
 /// The room that the ids name: one row's (`{componentId}`, or `{id}`), or an entity's (`{entityType, entityId}`).

@@ -7,7 +7,7 @@ use axum::{
     response::Response,
 };
 use hyper::upgrade::Upgraded;
-use hyper_util::{rt::TokioIo, server::conn::auto::upgrade::downcast};
+use hyper_util::rt::TokioIo;
 
 use super::{
     connection::Connection,
@@ -16,6 +16,15 @@ use super::{
     requests::{Refusal, Requests},
     websocket::{self, offers_deflate},
 };
+use crate::admission::{Seat, Visitor};
+
+/// What is known of the client that asks.
+struct Client {
+    headers: HeaderMap,
+    visitor: Option<Visitor>,
+    seat: Option<Seat>,
+    from_here: Option<FromHere>,
+}
 
 /// Takes a WebSocket's handshake (RFC 6455, section 4.2), of a new client or of one that polled until now.
 pub fn upgrade(requests: &Requests, session: Option<Arc<Link>>, mut request: Request) -> Result<Response, Refusal> {
@@ -45,57 +54,49 @@ pub fn upgrade(requests: &Requests, session: Option<Arc<Link>>, mut request: Req
 
     let connection = hyper::upgrade::on(&mut request);
     // The original headers go with it: the library would keep them, and with them the buffer that they were read into.
-    let told = told_of(&request);
+    let headers = headers_of(&request);
+    let extensions = request.extensions_mut();
+    let client =
+        Client { headers, visitor: extensions.remove(), seat: extensions.remove(), from_here: extensions.remove() };
     drop(request);
     let requests = requests.clone();
     tokio::spawn(async move {
         match connection.await {
-            Ok(connection) => serve(&requests, session, connection, &terms, told).await,
+            Ok(connection) => serve(&requests, session, connection, &terms, client).await,
             Err(error) => tracing::debug!(%error, "a WebSocket was gone before it was set up"),
         }
     });
     Ok(response)
 }
 
-/// What is looked at later: headers, in copies of their own.
-fn told_of(request: &Request) -> http::Request<()> {
+/// The headers that are looked at later, in copies of their own.
+fn headers_of(request: &Request) -> HeaderMap {
     let copy = |name: header::HeaderName| {
         let value = HeaderValue::from_bytes(request.headers().get(&name)?.as_bytes()).ok()?;
         Some((name, value))
     };
-    let mut told = http::Request::new(());
-    *told.uri_mut() = Uri::from_static("/socket.io/?EIO=4&transport=websocket");
-    *told.headers_mut() = [header::AUTHORIZATION, header::USER_AGENT].into_iter().filter_map(copy).collect();
-    if let Some(from_here) = request.extensions().get::<FromHere>() {
-        told.extensions_mut().insert(*from_here);
-    }
-    told
+    [header::AUTHORIZATION, header::USER_AGENT].into_iter().filter_map(copy).collect()
 }
 
-async fn serve(
-    requests: &Requests,
-    session: Option<Arc<Link>>,
-    connection: Upgraded,
-    terms: &Terms,
-    told: http::Request<()>,
-) {
-    let Ok(parts) = downcast::<TokioIo<Connection>>(connection) else {
+async fn serve(requests: &Requests, session: Option<Arc<Link>>, connection: Upgraded, terms: &Terms, client: Client) {
+    let Ok(parts) = connection.downcast::<TokioIo<Connection>>() else {
         tracing::error!("a WebSocket came over a connection of an unknown kind: report it");
         return;
     };
     let connection = parts.io.into_inner();
+    let mut request = http::Request::new(());
     let sid = session.as_ref().and_then(|link| link.sid());
-    let link = session.unwrap_or_else(|| Link::over_websocket(requests.library.clone()));
-    let request = match sid.map(|sid| Uri::try_from(format!("/socket.io/?EIO=4&transport=websocket&sid={sid}"))) {
-        Some(Ok(uri)) => {
-            let mut upgrade = http::Request::new(());
-            *upgrade.uri_mut() = uri;
-            upgrade
-        }
+    let link = session.unwrap_or_else(|| Link::over_websocket(requests.library.clone(), client.visitor));
+    match sid.map(|sid| Uri::try_from(format!("/socket.io/?EIO=4&transport=websocket&sid={sid}"))) {
+        Some(Ok(uri)) => *request.uri_mut() = uri,
         Some(Err(_)) => return,
-        None => told,
-    };
-    if let Some(stream) = Stream::new(link, connection, &parts.read_buf, terms) {
+        None => {
+            *request.uri_mut() = Uri::from_static("/socket.io/?EIO=4&transport=websocket");
+            *request.headers_mut() = client.headers;
+            client.from_here.map(|from_here| request.extensions_mut().insert(from_here));
+        }
+    }
+    if let Some(stream) = Stream::new(link, connection, client.seat, &parts.read_buf, terms) {
         requests.library.serve(stream, request).await;
     }
 }

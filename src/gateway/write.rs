@@ -98,7 +98,8 @@ fn answer(write: &Write, outcome: Result<Written, WriteError>, responder: Respon
         Err(error) => {
             match &error {
                 WriteError::Internal(what) => tracing::error!(prefix = write.prefix, what, "a write failed"),
-                error => tracing::debug!(prefix = write.prefix, %error, "a write was refused"),
+                // Why, in words, may quote what was to be written.
+                error => tracing::debug!(prefix = write.prefix, code = error.name(), "a write was refused"),
             }
             // Should it stand after all, its own socket will not be told.
             if let WriteError::Unavailable { is_unknown: true, .. } = error {

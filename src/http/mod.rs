@@ -1,15 +1,18 @@
 //! Floor 3: what the server says over HTTP, beside Socket.IO, and TLS for both.
 
+mod admit;
 mod api;
 mod health;
 mod listener;
 mod page;
 mod router;
+mod serve;
 mod tls;
 mod traced;
 
 pub use api::Api;
 pub use health::{Health, State};
-pub use listener::{Listener, bind};
+pub use listener::{Listener, Patience, bind};
 pub use router::{Router, router};
+pub use serve::serve;
 pub use tls::{Tls, TlsError};

@@ -1,6 +1,6 @@
 use axum::{
     extract::Request,
-    http::{HeaderName, HeaderValue, Method, StatusCode, header},
+    http::{HeaderName, Method, StatusCode, header},
     middleware::{self, Next},
     response::{IntoResponse, Response},
     routing::get,
@@ -11,12 +11,16 @@ use tower_http::{
 };
 
 use super::{
+    admit::{Room, admit},
     api::{self, Api},
     health::{self, Health},
     page,
     traced::traced,
 };
-use crate::telemetry;
+use crate::{
+    admission::{Admission, Origins},
+    telemetry,
+};
 
 pub use axum::Router;
 
@@ -29,11 +33,20 @@ pub fn router(
     metrics: telemetry::Exposition,
     sockets: Router,
     api: Api,
-    origins: Vec<HeaderValue>,
+    admission: Admission,
 ) -> Router {
+    let origins = match &admission.origins {
+        // With credentials, a browser takes no `*`.
+        Origins::Any => AllowOrigin::mirror_request(),
+        Origins::Listed(origins) => AllowOrigin::list(origins.clone()),
+    };
+    let door = |room| {
+        let admission = admission.clone();
+        middleware::from_fn(move |request: Request, next: Next| admit(admission.clone(), room, request, next))
+    };
     let compression = CompressionLayer::new().compress_when(SizeAbove::new(WORTH_COMPRESSING));
     let cors = CorsLayer::new()
-        .allow_origin(AllowOrigin::list(origins))
+        .allow_origin(origins)
         .allow_methods([Method::GET, Method::POST])
         .allow_headers([header::AUTHORIZATION, header::CONTENT_TYPE, HeaderName::from_static("if-none-match")])
         .expose_headers([header::ETAG, api::OFFSET, header::RETRY_AFTER])
@@ -41,11 +54,18 @@ pub fn router(
     let readiness = health.clone();
     let mut router = Router::new()
         .merge(page::routes().layer(compression.clone()).layer(middleware::from_fn(api::mark_compressed)))
-        .nest("/api", api::routes(api).layer(compression.clone()).layer(middleware::from_fn(api::mark_compressed)))
+        .nest(
+            "/api",
+            api::routes(api)
+                .layer(compression.clone())
+                .layer(middleware::from_fn(api::mark_compressed))
+                .layer(door(Room::Api)),
+        )
         .merge(
             sockets
                 .layer(compression)
-                .layer(middleware::from_fn(move |request: Request, next: Next| gate(health.clone(), request, next))),
+                .layer(middleware::from_fn(move |request: Request, next: Next| gate(health.clone(), request, next)))
+                .layer(door(Room::Sockets)),
         );
     if telemetry::is_traced() {
         router = router.layer(middleware::from_fn(traced));

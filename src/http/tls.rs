@@ -1,6 +1,5 @@
 use std::{
     io,
-    net::SocketAddr,
     path::{Path, PathBuf},
     sync::{Arc, PoisonError, RwLock},
     time::Duration,
@@ -16,6 +15,9 @@ use rustls::{
 };
 use tokio::{net::TcpStream, task::JoinSet};
 use tokio_rustls::{TlsAcceptor, server::TlsStream};
+
+use super::listener::Peer;
+use crate::telemetry;
 
 /// A certificate or its key that cannot be used: names the setting and the remedy.
 #[derive(Debug, thiserror::Error)]
@@ -107,36 +109,36 @@ fn acceptor(certificate: &Path, key: &Path) -> Result<TlsAcceptor, TlsError> {
     Ok(TlsAcceptor::from(Arc::new(config)))
 }
 
-/// How long a client has for its handshake.
-const HANDSHAKE: Duration = Duration::from_secs(10);
 /// How many clients may be at it. More wait in the kernel until one is through, or out of time.
 const HANDSHAKES: usize = 1_024;
 
 /// The connections whose clients are still shaking hands. None holds up another.
 pub struct Handshakes {
     tls: Tls,
+    /// How long each client has.
+    patience: Duration,
     running: JoinSet<Option<Accepted>>,
 }
 
-type Accepted = (Box<TlsStream<TcpStream>>, SocketAddr);
+type Accepted = (Box<TlsStream<TcpStream>>, Peer);
 
 impl Handshakes {
-    pub fn new(tls: Tls) -> Self {
-        Handshakes { tls, running: JoinSet::new() }
+    pub fn new(tls: Tls, patience: Duration) -> Self {
+        Handshakes { tls, patience, running: JoinSet::new() }
     }
 
     pub fn has_room(&self) -> bool {
         self.running.len() < HANDSHAKES
     }
 
-    pub fn begin(&mut self, tcp: TcpStream, peer: SocketAddr) {
-        let handshake = self.tls.acceptor().accept(tcp);
+    pub fn begin(&mut self, tcp: TcpStream, peer: Peer) {
+        let handshake = tokio::time::timeout(self.patience, self.tls.acceptor().accept(tcp));
         self.running.spawn(async move {
-            let outcome = tokio::time::timeout(HANDSHAKE, handshake).await;
+            let outcome = handshake.await.inspect_err(|_| telemetry::http_refused("slow_handshake"));
             match outcome.unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into())) {
                 Ok(tls) => Some((Box::new(tls), peer)),
                 Err(error) => {
-                    tracing::debug!(%peer, %error, "a TLS handshake failed");
+                    tracing::debug!(peer = %peer.address, %error, "a TLS handshake failed");
                     None
                 }
             }

@@ -9,7 +9,9 @@ use serde_json::{Map, Value};
 use smallvec::SmallVec;
 use tokio::sync::{mpsc, oneshot};
 
-use super::{Guarded, Lens, Outbox, Overview, Present, Session, SessionId, Shown, commits::Commits};
+use super::{
+    Following, Guarded, Interest, Lens, Outbox, Overview, Present, Session, SessionId, Shown, commits::Commits,
+};
 use crate::{
     change::Lsn,
     events::{Epoch, Event, Offset, Room, Touch},
@@ -128,6 +130,8 @@ pub(super) enum Command {
     Connect { socket: SocketId, member: Member, own: Room, comeback: Option<Comeback>, reply: Reply<Entered> },
     Subscribe { socket: SocketId, subscription: Subscription, reply: Reply<Subscribed> },
     Unsubscribe { socket: SocketId, room: Room, reply: Reply<()> },
+    Follow { socket: SocketId, interest: Interest, since: Option<String>, reply: Reply<Following> },
+    Unfollow { socket: SocketId, name: String, reply: Reply<()> },
     Signal { socket: SocketId, signal: Signal, reply: Reply<()> },
     Refresh { socket: SocketId, claims: Arc<str>, reply: Reply<()> },
     Disconnect { socket: SocketId },
@@ -213,6 +217,16 @@ impl Hub {
         self.request(Command::Unsubscribe { socket, room, reply });
     }
 
+    /// From now on the socket is told what is done to a table. `since`: the wire form of the last offset that its client holds.
+    pub fn follow(&self, socket: SocketId, interest: Interest, since: Option<String>, reply: Reply<Following>) {
+        self.request(Command::Follow { socket, interest, since, reply });
+    }
+
+    /// `name`: that of an [`Interest`]. To leave what the socket does not follow is no error.
+    pub fn unfollow(&self, socket: SocketId, name: String, reply: Reply<()>) {
+        self.request(Command::Unfollow { socket, name, reply });
+    }
+
     /// Tells those beside a socket something, at the next tick, if nothing newer of the kind has come by then.
     pub fn signal(&self, socket: SocketId, signal: Signal, reply: Reply<()>) {
         self.request(Command::Signal { socket, signal, reply });
@@ -292,7 +306,11 @@ impl Hub {
         match command {
             Command::Connect { reply, .. } => reply(Err(refusal)),
             Command::Subscribe { reply, .. } => reply(Err(refusal)),
-            Command::Unsubscribe { reply, .. } | Command::Signal { reply, .. } | Command::Refresh { reply, .. } => {
+            Command::Follow { reply, .. } => reply(Err(refusal)),
+            Command::Unsubscribe { reply, .. }
+            | Command::Unfollow { reply, .. }
+            | Command::Signal { reply, .. }
+            | Command::Refresh { reply, .. } => {
                 reply(Err(refusal));
             }
             Command::Position { reply } => reply(Err(refusal)),

@@ -60,7 +60,9 @@ impl Dispatcher {
                 Content::Guarded { event: event.clone(), rooms: rooms.clone() }
             }
             Target::Rooms(rooms) => {
-                let Some(frame) = rooms.first().and_then(|room| self.encode(event, room, event.name())) else { return };
+                let Some(frame) = rooms.first().and_then(|room| self.encode(event, room, event.name())) else {
+                    return self.tell_followers(event);
+                };
                 let open: SmallVec<[&Room; 2]> = rooms.iter().filter(|room| !self.is_crowded(event, room)).collect();
                 if open.len() < rooms.len() || !self.is_held(event, rooms) {
                     self.release_before(&open);
@@ -91,6 +93,7 @@ impl Dispatcher {
             }
         };
         self.burst.note(event.committed_at());
+        self.tell_followers(event);
         self.history.push(offset, content, Instant::now());
     }
 

@@ -7,11 +7,12 @@ use indexmap::IndexSet;
 use tokio_util::sync::CancellationToken;
 
 use super::{
-    Authority, Batch, Events, Hub, HubError, Position, Reply, Reports, Settings, SocketId,
+    Authority, Batch, Events, Hub, HubError, Position, Reply, Reports, Session, Settings, SocketId,
     burst::Burst,
     command::{Command, Inbox},
     delivery::Crowd,
     ephemeral::Ephemeral,
+    follow::Follows,
     history::History,
     presence::Presence,
     rooms::Rooms,
@@ -22,7 +23,7 @@ use super::{
     window::Window,
 };
 use crate::{
-    change::Lsn,
+    change::{Lsn, TableName, Timestamp},
     events::{Offset, Room},
     telemetry,
 };
@@ -42,6 +43,7 @@ pub struct Dispatcher {
     pub(super) presence: Presence,
     pub(super) ephemeral: Ephemeral,
     pub(super) throttle: Throttle,
+    pub(super) follows: Follows,
     pub(super) authority: Arc<dyn Authority>,
     pub(super) sight: Sight,
     /// Who is to leave a room, once what was for them before is sent.
@@ -50,6 +52,8 @@ pub struct Dispatcher {
     pub(super) unseen: Vec<u32>,
     /// Who was not told something in a room, since nobody could say whether they may see it.
     pub(super) debts: IndexSet<(SocketId, Room)>,
+    /// The same of those who follow a table.
+    pub(super) table_debts: IndexSet<(SocketId, TableName)>,
     /// When what is gathered is told.
     pub(super) pulse: Option<Instant>,
     /// Another server streams; nobody is served here.
@@ -90,11 +94,13 @@ impl Dispatcher {
             presence: Presence::default(),
             ephemeral: Ephemeral::default(),
             throttle: Throttle::default(),
+            follows: Follows::default(),
             authority,
             sight: Sight::default(),
             leavers: Vec::new(),
             unseen: Vec::new(),
             debts: IndexSet::new(),
+            table_debts: IndexSet::new(),
             pulse: None,
             stands_by: false,
             stopping: false,
@@ -154,6 +160,8 @@ impl Dispatcher {
                 self.subscribe(socket, subscription, reply);
             }
             Command::Unsubscribe { socket, room, reply } => self.unsubscribe(socket, &room, reply),
+            Command::Follow { socket, interest, since, reply } => self.follow(socket, interest, since, reply).await,
+            Command::Unfollow { socket, name, reply } => self.unfollow(socket, &name, reply),
             Command::Signal { socket, signal, reply } => self.signal(socket, signal, reply),
             Command::Refresh { socket, claims, reply } => {
                 self.refresh(socket, claims).await;
@@ -165,7 +173,7 @@ impl Dispatcher {
             Command::Inspect { lens, feed } => self.watch.begin(lens, feed),
             Command::Farewell { reply } => {
                 self.stopping = true;
-                let sessions = self.rooms.sessions().chain(self.sessions.left().cloned()).collect();
+                let sessions = self.all_sessions();
                 let epoch = self.position.as_ref().map(|position| position.epoch.clone());
                 reply(epoch.map(|epoch| (epoch, sessions)).ok_or(HubError::Gone));
             }
@@ -175,11 +183,14 @@ impl Dispatcher {
     /// Takes a socket out; it may come back.
     pub(super) fn remove(&mut self, socket: SocketId) {
         let Some(seat) = self.rooms.remove_socket(socket) else { return };
+        let now = Instant::now();
+        let session = seat.session();
+        let tables = self.follows.remove(socket, session.is_some().then_some(now));
         for room in seat.asked_for() {
             self.presence.leave(room, &seat.user().id, socket);
         }
-        if let Some(session) = seat.session() {
-            self.sessions.keep(session, Instant::now());
+        if let Some(session) = session {
+            self.sessions.keep(Session { tables, ..session }, now);
         }
         self.quicken();
     }
@@ -206,10 +217,7 @@ impl Dispatcher {
                 self.begin(position).await;
                 self.report_window();
             }
-            Batch::Sessions(sessions) => {
-                let now = Instant::now();
-                sessions.into_iter().for_each(|session| self.sessions.keep(session, now));
-            }
+            Batch::Sessions(sessions) => self.take_over(sessions),
             Batch::Events(events) => self.take_events(events).await,
             Batch::Guards(guarded) => self.guard(guarded).await,
             Batch::Standby => {
@@ -277,6 +285,8 @@ impl Dispatcher {
         self.release_all();
         self.flush().await;
         self.history = History::new(self.settings.retention, begun.offset);
+        self.follows.begin(begun.offset);
+        self.sight.begin();
         self.window.clear();
         self.window.note(Instant::now(), Lsn(begun.offset.lsn.0.saturating_add(1)));
         self.crowd = Crowd::default();
@@ -292,6 +302,7 @@ impl Dispatcher {
                     self.burst.add_for(frame, [socket]);
                 }
             }
+            self.tell_all_stale(None, reason, Timestamp::now());
             self.flush().await;
         }
     }
@@ -301,6 +312,7 @@ impl Dispatcher {
         self.history.age(now);
         self.throttle.age(now);
         self.sessions.age(now, self.settings.retention.window);
+        self.follows.age(now, self.settings.retention.window);
         self.report_window();
         self.report_fill();
         self.settle().await;
@@ -328,73 +340,8 @@ impl Dispatcher {
         self.told_position = Instant::now();
         let Some(frame) = self.position_frame() else { return };
         self.release_all();
-        let sockets: Vec<_> = self.rooms.sockets().filter(|socket| self.rooms.subscribed(*socket) > 0).collect();
+        let sockets: Vec<_> = self.rooms.sockets().filter(|socket| self.asked_for(*socket) > 0).collect();
         self.burst.add_for(frame, sockets);
         self.flush().await;
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use std::sync::{
-        Arc,
-        atomic::{AtomicBool, Ordering},
-    };
-
-    use super::*;
-    use crate::{
-        events::{Epoch, Room},
-        hub::{Frames, Limits, Member, Outbox, OutboxClosed, Retention, User, sight::tests::Nobody},
-    };
-
-    struct Door(Arc<AtomicBool>);
-
-    impl Outbox for Door {
-        fn send(&self, _: Frames<'_>) -> Result<(), OutboxClosed> {
-            Ok(())
-        }
-        fn replay(&self, _: Frames<'_>) -> Result<(), OutboxClosed> {
-            Ok(())
-        }
-        fn close(&self, _: &'static str) {
-            self.0.store(true, Ordering::Relaxed);
-        }
-    }
-
-    /// Connects a socket; whether it was sent away at once.
-    async fn is_sent_away(hub: &Hub) -> bool {
-        let closed = Arc::<AtomicBool>::default();
-        let user = User { id: "ann".into(), email: None };
-        let member = Member { user, claims: "{}".into(), recovers: true, outbox: Arc::new(Door(closed.clone())) };
-        let (answer, answered) = tokio::sync::oneshot::channel();
-        hub.connect(member, Room::user("ann"), None, Box::new(|entered| drop(answer.send(entered))));
-        let refused = answered.await.expect("answers").is_err();
-        assert_eq!(refused, closed.load(Ordering::Relaxed), "who is refused is sent away");
-        refused
-    }
-
-    #[tokio::test]
-    async fn who_was_let_in_just_before_another_server_streams_is_sent_there() {
-        let retention = Retention { window: Duration::from_secs(60), bytes: 1 << 20 };
-        let encode = |_: &str, _: &str, _: Option<&str>| bytes::Bytes::new();
-        let settings = Settings {
-            retention,
-            room_cap: 10,
-            replay_bytes: 1 << 20,
-            recovery: true,
-            tick: Duration::ZERO,
-            roster: 1,
-            limits: Limits::default(),
-            encode,
-        };
-        let reports = Reports { begun: Box::new(|| {}), handed_on: Box::new(|_| {}), keep_from: Box::new(|_| {}) };
-        let (hub, dispatcher) = Dispatcher::new(settings, reports, Arc::new(Nobody));
-        tokio::spawn(dispatcher.run(CancellationToken::new()));
-        let begin = || Batch::Begin(Position { epoch: Epoch::new("e"), offset: Offset::before(Lsn(1)) });
-        for (batch, sent_away) in [(begin(), false), (Batch::Standby, true), (begin(), false)] {
-            hub.dispatch(batch).await.expect("the dispatcher lives");
-            hub.dispatched().await.expect("the dispatcher lives");
-            assert_eq!(is_sent_away(&hub).await, sent_away);
-        }
     }
 }

@@ -11,10 +11,12 @@ use super::{
     command::Command,
     guarded::VISIBILITY,
     history::Content,
+    shifts::Shift,
     sight::{Asking, Guarded, Identity},
 };
 use crate::{
-    events::{Image, Link, Room, RoomParts, Sighting, Target, Touch},
+    change::Timestamp,
+    events::{Event, Image, Link, Offset, Room, RoomParts, Sighting, Target, Touch},
     telemetry,
 };
 
@@ -40,8 +42,28 @@ impl Dispatcher {
             let rooms: SmallVec<[&Room; 2]> = rooms.iter().collect();
             let people: HashSet<Identity> = self.inside(&rooms).into_iter().map(|(_, who)| who).collect();
             self.wonder_about(&mut asking, &sighting, people);
+            let listeners = event.change().map(|change| self.follows.listeners(&change)).unwrap_or_default();
+            let people: HashSet<Identity> = listeners.into_iter().filter_map(|socket| self.identity(socket)).collect();
+            self.wonder_about(&mut asking, &sighting, people);
         }
+        let last = events.last().map(Event::offset).unwrap_or_default().max(Offset::before(batch.wal_end));
+        self.note_shifts(&concerned, touches, last);
         self.look_again(concerned, asking).await;
+    }
+
+    /// For those who are away. `at`: when these rows have been changed, at the latest.
+    fn note_shifts(&mut self, concerned: &[(Guarded, Option<HashSet<Identity>>)], touches: &[Touch], at: Offset) {
+        for (Guarded { guard, .. }, _) in concerned {
+            for source in &guard.sources {
+                for touch in touches.iter().filter(|touch| touch.concerns(source)) {
+                    let whose = source.link.clone().and_then(|link| {
+                        let values = touch.values(&link.column)?;
+                        Some((link, values))
+                    });
+                    self.sight.shift(guard, Shift { at, whose });
+                }
+            }
+        }
     }
 
     fn wonder_about(&self, asking: &mut Asking, sighting: &Sighting<'_>, people: impl IntoIterator<Item = Identity>) {
@@ -80,19 +102,14 @@ impl Dispatcher {
 
     /// Those who follow a table and whose claims are linked with one of these values, or may be.
     async fn linked(&mut self, guarded: &Guarded, link: &Link, values: &[ByteString]) -> HashSet<Identity> {
-        let people: HashSet<Identity> = self.followers(guarded).into_iter().map(|(_, who, _)| who).collect();
+        let mut people: HashSet<Identity> = self.followers(guarded).into_iter().map(|(_, who, _)| who).collect();
+        people.extend(self.table_followers(guarded).into_iter().map(|(_, who)| who));
         let mut asking = Asking::default();
         for who in &people {
             self.sight.wonder_about_link(&mut asking, &guarded.guard, *who, link);
         }
         self.ask(asking).await;
-        let is_linked = |who: &Identity| match self.sight.link(link, *who) {
-            Some(Some(value)) => values.iter().any(|linked| **linked == *value),
-            // Nothing equals NULL.
-            Some(None) => false,
-            None => true,
-        };
-        people.into_iter().filter(is_linked).collect()
+        people.into_iter().filter(|who| self.sight.is_linked(link, *who, values)).collect()
     }
 
     /// Who is in a room in which the table is told.
@@ -104,6 +121,12 @@ impl Dispatcher {
             followers.extend(self.inside(&[&room]).into_iter().map(|(socket, who)| (socket, who, room.clone())));
         }
         followers
+    }
+
+    /// Who follows it as a table.
+    fn table_followers(&mut self, guarded: &Guarded) -> Vec<(SocketId, Identity)> {
+        let sockets = self.follows.followers(&guarded.guard.table);
+        sockets.into_iter().filter_map(|socket| Some((socket, self.identity(socket)?))).collect()
     }
 
     /// Looks whether these people still may be where they are, with what else is to be asked. Who may not is told, and leaves.
@@ -124,12 +147,27 @@ impl Dispatcher {
                 }
                 followers.push((socket, room));
             }
+            for (socket, who) in self.table_followers(&guarded) {
+                if whose.as_ref().is_none_or(|whose| whose.contains(&who)) {
+                    self.table_debts.insert((socket, guarded.guard.table.clone()));
+                }
+            }
         }
         self.ask(asking).await;
         for (socket, room) in followers {
             self.judge(socket, room);
         }
+        self.pay_for_tables();
         self.part().await;
+    }
+
+    /// Tells who follows tables and may see other rows of them now, or was not told something of them, to fetch them again.
+    fn pay_for_tables(&mut self) {
+        for (socket, table) in std::mem::take(&mut self.table_debts) {
+            if let Some(frame) = self.table_resync(&table, VISIBILITY, Timestamp::now()) {
+                self.burst.add_for(frame, [socket]);
+            }
+        }
     }
 
     /// Whether a socket may stay in a room, as was asked.
@@ -154,6 +192,8 @@ impl Dispatcher {
     }
 
     pub(super) async fn ask(&mut self, asking: Asking) {
+        telemetry::row_security_asked(asking.known());
+        telemetry::row_security_answered(telemetry::Answer::Cache, asking.known());
         if asking.is_empty() {
             return;
         }
@@ -191,6 +231,11 @@ impl Dispatcher {
                         self.wonder_about_rooms(&mut asking, who, &rooms, subscription.since.as_deref());
                     }
                 }
+                Command::Follow { socket, since: Some(since), .. } => {
+                    if let Some(who) = self.identity(*socket) {
+                        self.wonder_about_rooms(&mut asking, who, &[], Some(since));
+                    }
+                }
                 Command::Refresh { socket, claims, .. } => {
                     let who = self.sight.identity(claims);
                     let rooms: Vec<Room> = self.rooms.rooms_of(*socket).cloned().collect();
@@ -221,6 +266,7 @@ impl Dispatcher {
             }
         }
         let Some(since) = since.and_then(|since| self.since(since).ok()) else { return };
+        self.sight.wonder_about_shifts(asking, who, since);
         let rooms: Vec<&Room> = rooms.iter().collect();
         for (_, content) in self.history.after(&rooms, since) {
             if let Content::Guarded { event, .. } = content
@@ -247,16 +293,25 @@ impl Dispatcher {
                 self.judge(socket, room);
             }
         }
+        let tables = self.follows.of(socket).iter().map(|followed| followed.interest.table.clone());
+        let guarded: Vec<_> = tables.filter(|table| self.sight.guard_of_table(table).is_some()).collect();
+        if !says_the_same {
+            self.table_debts.extend(guarded.into_iter().map(|table| (socket, table)));
+            self.pay_for_tables();
+        }
         self.part().await;
         self.flush().await;
     }
 
     /// Tells those to fetch again who were not told something because nobody could say whether they may see it.
     pub(super) async fn settle(&mut self) {
-        if self.debts.is_empty() && self.unseen.is_empty() || !self.authority.sees(&self.unseen).await {
+        if self.debts.is_empty() && self.table_debts.is_empty() && self.unseen.is_empty()
+            || !self.authority.sees(&self.unseen).await
+        {
             return;
         }
         self.unseen.clear();
+        self.pay_for_tables();
         let debts = std::mem::take(&mut self.debts);
         let mut asking = Asking::default();
         for (socket, room) in &debts {
@@ -292,6 +347,10 @@ impl Dispatcher {
     /// These tables are guarded from now on.
     pub(super) async fn guard(&mut self, guarded: Vec<Guarded>) {
         let changed = self.sight.guard(guarded);
+        if let Some(position) = &self.position {
+            let at = position.offset;
+            changed.iter().for_each(|guarded| self.sight.shift(&guarded.guard, Shift { at, whose: None }));
+        }
         let changed = changed.into_iter().map(|guarded| (guarded, None)).collect();
         self.look_again(changed, Asking::default()).await;
         self.flush().await;

@@ -6,11 +6,10 @@ use indexmap::IndexSet;
 use serde_json::Value;
 use smallvec::SmallVec;
 
-use super::{Dispatcher, Frame, SocketId, delivery::ids, history::Content, sight::Identity};
+use super::{Dispatcher, Frame, SocketId, delivery::ids, history::Content, resume::Wanted, sight::Identity};
 use crate::{
-    change::Timestamp,
-    events::{Event, Image, Offset, Room, RoomParts, Sighting, Telling},
-    telemetry,
+    change::{TableName, Timestamp},
+    events::{Event, Image, Offset, Room, RoomParts, Sighting, Telling, What},
 };
 
 /// Why a room has to be fetched again whose rows may be others now, to who is told.
@@ -60,6 +59,62 @@ impl Sighting<'_> {
 }
 
 impl Dispatcher {
+    /// Which of those who follow a table are told a change, and as what: its filter says what it is to all of them, and policies
+    /// what to each. By the event that tells it.
+    pub(super) fn told_to(
+        &mut self,
+        event: &Event,
+        what: What,
+        sockets: Vec<SocketId>,
+    ) -> Vec<(Event, What, Vec<SocketId>)> {
+        let Some(sighting) = event.sighting() else { return vec![(event.clone(), what, sockets)] };
+        let telling = match what {
+            What::Insert | What::Enter => Telling::Appears,
+            What::Delete | What::Leave => Telling::Vanishes,
+            What::Update => Telling::Changes { is_first: true },
+        };
+        let sighting = Sighting { telling, ..sighting };
+        let mut told = Told::default();
+        for socket in sockets {
+            let Some(who) = self.identity(socket) else { continue };
+            let now = self.sight.sees(sighting.guard, who, sighting.new, sighting.key.as_deref());
+            let before = self.sight.saw(sighting.guard, who, sighting.old);
+            match sighting.share(before, now, false) {
+                None => {}
+                Some(Share::AsItIs) => told.as_it_is.push(socket),
+                Some(Share::Appeared) => told.appeared.push(socket),
+                Some(Share::Vanished) => told.vanished.push(socket),
+                Some(Share::Owed) => drop(self.table_debts.insert((socket, sighting.guard.table.clone()))),
+            }
+        }
+        if event.is_silent() && what == What::Update {
+            told.as_it_is.clear();
+        }
+        let shares = [
+            (Some(event.clone()), what, told.as_it_is),
+            (event.appeared(), What::Enter, told.appeared),
+            (event.vanished(), What::Leave, told.vanished),
+        ];
+        let shares = shares.into_iter().filter(|(_, _, sockets)| !sockets.is_empty());
+        shares.filter_map(|(event, what, sockets)| Some((event?, what, sockets))).collect()
+    }
+
+    /// The rooms of entities, of these, in which an identity may see other rows than after an offset: they are to be fetched again.
+    pub(super) fn shifted(&self, who: Identity, rooms: &[Wanted], since: Offset) -> Vec<Frame> {
+        let of_entities = self.sight.guarded().iter().filter(|guarded| guarded.entities);
+        if !of_entities.into_iter().any(|guarded| self.sight.has_shifted(&guarded.guard, who, since)) {
+            return Vec::new();
+        }
+        let entities = rooms.iter().filter(|wanted| wanted.room.is_entity());
+        let prefixed = entities.filter_map(|wanted| Some((&wanted.room, wanted.prefix.as_deref()?)));
+        prefixed.filter_map(|(room, prefix)| self.resync(room, prefix, VISIBILITY)).collect()
+    }
+
+    /// Whether an identity may see other rows of a table than after an offset.
+    pub(super) fn has_table_shifted(&self, table: &TableName, who: Identity, since: Offset) -> bool {
+        self.sight.guard_of_table(table).is_some_and(|guard| self.sight.has_shifted(guard, who, since))
+    }
+
     /// Whose claims a socket has.
     pub(super) fn identity(&mut self, socket: SocketId) -> Option<Identity> {
         let seat = self.rooms.seat_mut(socket)?;
@@ -106,11 +161,6 @@ impl Dispatcher {
                 }
             }
         }
-        telemetry::row_security_asked(known.len());
-        telemetry::row_security_answered(
-            telemetry::Answer::Cache,
-            known.values().filter(|(_, now)| now.is_some()).count(),
-        );
         let Some(room) = rooms.first() else { return };
         let writer = self.writer(event);
         if event.is_silent() {

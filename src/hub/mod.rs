@@ -10,9 +10,12 @@ mod company;
 mod delivery;
 mod dispatcher;
 mod ephemeral;
+mod follow;
 mod foresight;
 mod guarded;
 mod history;
+#[cfg(test)]
+mod let_in_tests;
 mod missed;
 mod occupants;
 mod outbox;
@@ -21,6 +24,7 @@ mod resume;
 mod rooms;
 mod sessions;
 mod settings;
+mod shifts;
 mod sight;
 #[cfg(test)]
 mod tests;
@@ -34,6 +38,7 @@ pub use command::{
 };
 pub use delivery::ids;
 pub use dispatcher::Dispatcher;
+pub use follow::{Followed, Following, Interest};
 pub use history::Retention;
 pub use outbox::{Encode, Frame, Frames, Outbox, OutboxClosed, Weight};
 pub use presence::Present;

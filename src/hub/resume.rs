@@ -184,7 +184,11 @@ impl Dispatcher {
             wanted.into_iter().partition(|wanted| since.is_ok_and(|since| self.covers(wanted, since)));
         let mut gap = HISTORY_GAP;
         match since.and_then(|since| Ok((since, self.missed(socket, who, &covered, since)?))) {
-            Ok((since, frames)) => self.bring_back(socket, &covered, since, &frames),
+            Ok((since, frames)) => {
+                self.bring_back(socket, &covered, since, &frames);
+                let shifted = self.shifted(who, &covered, since);
+                self.send(socket, Frames::all(&shifted));
+            }
             Err(why) => {
                 self.refused(socket, brought, why);
                 gap = why;
@@ -223,7 +227,7 @@ impl Dispatcher {
             self.remove(before);
         }
         let found = self.sessions.take(&id, &member.user.id);
-        let Some(Session { began, rooms, .. }) = found.filter(|_| self.settings.recovery) else {
+        let Some(Session { began, rooms, tables, .. }) = found.filter(|_| self.settings.recovery) else {
             let session = self.take_seat(socket, member, None);
             self.join(socket, &[own], position.offset);
             self.tell_anew(socket, &[], SESSION_GONE);
@@ -238,6 +242,9 @@ impl Dispatcher {
             Ok((since, frames)) => {
                 let session = self.take_seat(socket, member, Some(id));
                 self.bring_back(socket, &wanted, since, &frames);
+                let shifted = self.shifted(who, &wanted, since);
+                self.send(socket, Frames::all(&shifted));
+                self.follow_again(socket, tables, Ok(since), position);
                 self.tell_company(socket, &wanted);
                 session
             }
@@ -245,6 +252,7 @@ impl Dispatcher {
                 self.refused(socket, &brought, gap);
                 let session = self.take_seat(socket, member, None);
                 self.join(socket, &wanted, position.offset);
+                self.follow_again(socket, tables, Err(gap), position);
                 self.tell_company(socket, &wanted);
                 // Who has no offset was sent nothing yet, and has nothing to fetch again.
                 if wanted.len() > 1 || !brought.is_empty() {
@@ -295,12 +303,12 @@ impl Dispatcher {
         let is_back = self.rooms.is_in(socket, &wanted.room);
         let admitted = match is_back {
             true => self.check_sight(who, &wanted.room),
-            false => self.admit(&wanted.room, &user, who, self.rooms.subscribed(socket)),
+            false => self.admit(&wanted.room, &user, who, self.asked_for(socket)),
         };
         if let Err(why) = admitted {
             return reply(Err(why));
         }
-        let is_first = self.rooms.subscribed(socket) == 0;
+        let is_first = self.asked_for(socket) == 0;
         let room = std::slice::from_ref(&wanted);
         let missed = brought.as_deref().map(|since| self.missed_since(socket, who, room, Offset::default(), since));
         let resumed = matches!(missed, Some(Ok(_)));
@@ -325,8 +333,13 @@ impl Dispatcher {
         if let (false, Some(prefix)) = (is_back, &wanted.prefix) {
             self.welcome(socket, &wanted.room, prefix);
         }
-        if let Some(gap) = gap {
-            self.tell_lost(socket, &[wanted], gap);
+        match gap {
+            Some(gap) => self.tell_lost(socket, &[wanted], gap),
+            None if brought.is_some() => {
+                let shifted = self.shifted(who, &[wanted], since);
+                self.send(socket, Frames::all(&shifted));
+            }
+            None => {}
         }
         // A client that comes back by its session holds the offset of the last event, and an ack is none.
         if self.rooms.has_session(socket)

@@ -64,9 +64,9 @@ impl Rooms {
         Some(seat)
     }
 
-    /// What the sockets are in, of those that may come back.
-    pub fn sessions(&self) -> impl Iterator<Item = Session> {
-        self.sockets.values().filter_map(Seat::session)
+    /// What the sockets are in, of those that may come back, as far as that is rooms.
+    pub fn sessions(&self) -> impl Iterator<Item = (SocketId, Session)> {
+        self.sockets.iter().filter_map(|(socket, seat)| Some((*socket, seat.session()?)))
     }
 
     /// Whether the socket has a session to come back to.
@@ -244,6 +244,7 @@ impl Seat {
             user: self.member.user.id.clone(),
             began: own.map(|own| own.since).unwrap_or_default(),
             rooms: self.rooms.iter().filter_map(asked_for).collect(),
+            tables: Vec::new(),
         })
     }
 }

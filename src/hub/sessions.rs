@@ -7,7 +7,7 @@ use std::{
 use bytestring::ByteString;
 use uuid::Uuid;
 
-use super::SocketId;
+use super::{Followed, SocketId};
 use crate::events::{Offset, Room};
 
 /// Names a session to its client, and is known to nobody else: 122 random bits.
@@ -38,6 +38,8 @@ pub struct Session {
     pub began: Offset,
     /// The rooms that it asked for, by which prefix, and after which offset everything of the room was for it.
     pub rooms: Vec<(ByteString, Room, Offset)>,
+    /// The tables that it followed.
+    pub tables: Vec<Followed>,
 }
 
 /// The sessions of the sockets that are here, and of those that went lately.
@@ -112,7 +114,13 @@ mod tests {
     use super::*;
 
     fn session(id: &str) -> Session {
-        Session { id: SessionId::new(id), user: "ann".into(), began: Offset::default(), rooms: Vec::new() }
+        Session {
+            id: SessionId::new(id),
+            user: "ann".into(),
+            began: Offset::default(),
+            rooms: Vec::new(),
+            tables: Vec::new(),
+        }
     }
 
     #[test]

@@ -7,7 +7,11 @@ use bytestring::ByteString;
 use futures_util::future::BoxFuture;
 use indexmap::IndexMap;
 
-use crate::events::{About, Answer, Guard, Image, Link, Question, Room, RoomParts, Sight as Rule, Values};
+use super::shifts::{Shift, Shifts};
+use crate::{
+    change::TableName,
+    events::{About, Answer, Guard, Image, Link, Offset, Question, Room, RoomParts, Sight as Rule, Values},
+};
 
 /// Who knows what the hub cannot know: which rows the bearer of some claims may see.
 pub trait Authority: Send + Sync {
@@ -53,19 +57,29 @@ pub struct Sight {
     /// About rows as they stand: for this moment only.
     keys: HashMap<(u32, String), HashMap<Identity, bool>>,
     links: HashMap<Link, HashMap<Identity, Option<String>>>,
+    shifts: Shifts,
 }
 
 /// Questions, each once.
 #[derive(Default)]
-pub struct Asking(IndexMap<(u32, Identity, About), Arc<Guard>>);
+pub struct Asking {
+    open: IndexMap<(u32, Identity, About), Arc<Guard>>,
+    /// How many were answered before.
+    known: usize,
+}
 
 impl Asking {
     pub fn is_empty(&self) -> bool {
-        self.0.is_empty()
+        self.open.is_empty()
+    }
+
+    /// How many needed not be asked.
+    pub fn known(&self) -> usize {
+        self.known
     }
 
     fn add(&mut self, guard: &Arc<Guard>, who: Identity, about: About) {
-        self.0.entry((guard.oid, who, about)).or_insert_with(|| Arc::clone(guard));
+        self.open.entry((guard.oid, who, about)).or_insert_with(|| Arc::clone(guard));
     }
 }
 
@@ -153,9 +167,55 @@ impl Sight {
         self.links.get(link)?.get(&who).map(Option::as_deref)
     }
 
+    /// Whether an identity is linked with one of these values, or may be.
+    pub fn is_linked(&self, link: &Link, who: Identity, values: &[ByteString]) -> bool {
+        match self.link(link, who) {
+            Some(Some(value)) => values.iter().any(|linked| **linked == *value),
+            // Nothing equals NULL.
+            Some(None) => false,
+            None => true,
+        }
+    }
+
+    /// Takes note that others see rows of a table now, or may.
+    pub fn shift(&mut self, guard: &Guard, shift: Shift) {
+        self.shifts.note(guard.oid, shift);
+    }
+
+    /// The stream begins anew: what shifted before nobody can say.
+    pub fn begin(&mut self) {
+        self.shifts.clear();
+    }
+
+    /// Whether an identity may see other rows of a table than after an offset, for another reason than a change of theirs.
+    pub fn has_shifted(&self, guard: &Guard, who: Identity, since: Offset) -> bool {
+        let concerns = |shift: &Shift| match &shift.whose {
+            Some((link, values)) => self.is_linked(link, who, values),
+            None => true,
+        };
+        self.shifts.after(guard.oid, since).is_none_or(|mut shifts| shifts.any(concerns))
+    }
+
+    /// Adds what has to be answered before [`has_shifted`](Self::has_shifted) can be said.
+    pub fn wonder_about_shifts(&self, asking: &mut Asking, who: Identity, since: Offset) {
+        for guarded in &self.guarded {
+            let shifts = self.shifts.after(guarded.guard.oid, since).into_iter().flatten();
+            for (link, _) in shifts.filter_map(|shift| shift.whose.as_ref()) {
+                self.wonder_about_link(asking, &guarded.guard, who, link);
+            }
+        }
+    }
+
+    /// The guard of a table.
+    pub fn guard_of_table(&self, table: &TableName) -> Option<&Arc<Guard>> {
+        self.guarded.iter().map(|guarded| &guarded.guard).find(|guard| guard.table == *table)
+    }
+
     /// Adds the question that has to be answered before [`sees`](Self::sees) can be.
     pub fn wonder(&self, asking: &mut Asking, guard: &Arc<Guard>, who: Identity, image: &Image, key: Option<&str>) {
-        if self.sees(guard, who, image, key).is_none() {
+        if self.sees(guard, who, image, key).is_some() {
+            asking.known += 1;
+        } else {
             match (image, key) {
                 (Image::Values(values), _) => asking.add(guard, who, About::Row(values.clone())),
                 (_, Some(key)) => asking.add(guard, who, About::Key(key.to_owned())),
@@ -183,12 +243,12 @@ impl Sight {
             guard: Arc::clone(guard),
             about: about.clone(),
         };
-        asking.0.iter().map(question).collect()
+        asking.open.iter().map(question).collect()
     }
 
     /// Takes in what was answered.
     pub fn learn(&mut self, asking: Asking, answers: Vec<Option<Answer>>) {
-        for (((oid, who, about), _), answer) in asking.0.into_iter().zip(answers) {
+        for (((oid, who, about), _), answer) in asking.open.into_iter().zip(answers) {
             match (about, answer) {
                 (About::Row(values), Some(Answer::Seen(seen))) => {
                     self.rows.entry(oid).or_default().entry(values).or_default().insert(who, seen);

@@ -95,6 +95,15 @@ impl Dispatcher {
         self.release(self.throttle.held.keys().filter(concerns).cloned().collect());
     }
 
+    /// The same for some sockets.
+    pub(super) fn release_ahead_of(&mut self, sockets: &[SocketId]) {
+        if !self.throttle.held.is_empty() {
+            let sockets = sockets.iter().copied().collect();
+            let concerns = |held: &&Place| self.rooms.have_any(held, &HashSet::new(), &sockets);
+            self.release(self.throttle.held.keys().filter(concerns).cloned().collect());
+        }
+    }
+
     pub(super) fn release_all(&mut self) {
         self.release(self.throttle.held.keys().cloned().collect());
     }

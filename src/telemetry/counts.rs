@@ -188,6 +188,11 @@ pub fn api_request(status: u16) {
     add_of(&names::API_REQUESTS, status.to_string(), 1);
 }
 
+/// Somebody was refused before it showed a token: for its origin, for what comes from its address, or for how slow it is.
+pub fn http_refused(reason: &'static str) {
+    add_of(&names::HTTP_REFUSALS, reason, 1);
+}
+
 /// What became of a connected socket's token.
 pub fn token(fate: &'static str) {
     add_of(&names::TOKENS, fate, 1);

@@ -137,6 +137,10 @@ metrics! {
     );
     API_REQUESTS = counter("walcast_api_requests_total", "Requests to the polling API, by the status they were answered with.")
         .by("status", &[]);
+    HTTP_REFUSALS = counter(
+        "walcast_http_refusals_total",
+        "Who was refused before it showed a token: for its `origin`, for what comes from its address (`connections`, `failed_handshakes`), or as too slow (`slow_handshake`)."
+    ).by("reason", &["origin", "connections", "failed_handshakes", "slow_handshake"]);
 
     ROW_SECURITY_QUESTIONS = counter(
         "walcast_row_security_questions_total",

@@ -202,7 +202,7 @@ async fn a_port_that_is_taken() {
 #[tokio::test]
 async fn settings_that_say_nothing_sensible() {
     for (arguments, word) in [
-        (&["--frontend-url", "*"][..], "FRONTEND_URL"),
+        (&["--frontend-url", "*,http://localhost"][..], "FRONTEND_URL"),
         (&["--jwt-public-key", "/nowhere"], "JWT_PUBLIC_KEY"),
         (&["--log", "=nonsense="], "WALCAST_LOG"),
     ] {
@@ -219,6 +219,8 @@ async fn a_wrong_argument_is_one_line_with_an_example() {
         (&["serve", "--stall-timeout", "soon"], &["--stall-timeout", "soon", "as in 10s"]),
         (&["serve", "--outbox-bytes", "lots"], &["--outbox-bytes", "lots", "as in 1MiB"]),
         (&["serve", "--room-cap", "0"], &["--room-cap", "above 0"]),
+        (&["serve", "--trusted-proxies", "nginx"], &["--trusted-proxies", "`nginx`", "10.0.0.0/8"]),
+        (&["serve", "--failed-handshakes", "100"], &["--failed-handshakes", "as in 100/m"]),
         (&["dev", "--postgres-port", "70000"], &["--postgres-port", "as in 54320", "walcast dev --help"]),
         (&["token"], &["--user", "walcast token --help"]),
         (&["serve", "--lisen", "x"], &["--lisen", "--listen"]),

@@ -27,6 +27,14 @@ async fn headers_pass() {
 }
 
 #[tokio::test]
+async fn the_clients_own_address_counts() {
+    let database = Database::new().await;
+    let server = Server::start_with(&database, &behind::WARY).await;
+    let proxy = Proxy::haproxy(&[&server], &[]).await;
+    behind::the_clients_own_address_counts(&proxy).await;
+}
+
+#[tokio::test]
 async fn large_bodies_pass() {
     let (database, _server, proxy) = behind_it(&[]).await;
     behind::large_bodies_pass(&database, &proxy).await;

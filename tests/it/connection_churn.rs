@@ -101,7 +101,13 @@ async fn ten_thousand_clients_that_come_and_go_leave_nothing_behind() {
         [Manner::Nothing, Manner::HalfARequest, Manner::Abrupt, Manner::Polite, Manner::Polls, Manner::InMidUpgrade];
     let database = Database::new().await;
     let quiet = tasks_at_the_end(Server::start(&database).await).await;
-    let server = Arc::new(Server::start_with(&database, &["--log", "warn,walcast::app=info,walcast::http=info"]).await);
+    let server = Arc::new(
+        Server::start_with(
+            &database,
+            &["--log", "warn,walcast::app=info,walcast::http=info", "--ping-interval", "10m"],
+        )
+        .await,
+    );
     let mut watcher = WebSocket::enter(server.address, "watcher", &[]).await;
     watcher.subscribe(json!({ "entityType": "page", "entityId": "1" })).await;
     let descriptors = server.descriptors();

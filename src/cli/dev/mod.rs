@@ -23,8 +23,8 @@ use crate::{
     app::{self, ServeError},
     auth::LEEWAY,
     config::{
-        DatabaseArgs, GatewayArgs, KeyArgs, LimitArgs, ReplayArgs, ServeArgs, StreamArgs, TraceArgs, WriteArgs,
-        parse_port,
+        AdmissionArgs, DatabaseArgs, GatewayArgs, KeyArgs, LimitArgs, ReplayArgs, ServeArgs, StreamArgs, TraceArgs,
+        WriteArgs, parse_port,
     },
     postgres::Dsn,
     replication::Plugin,
@@ -44,6 +44,8 @@ pub struct DevArgs {
     stream: StreamArgs,
     #[command(flatten)]
     gateway: GatewayArgs,
+    #[command(flatten)]
+    admission: AdmissionArgs,
     #[command(flatten)]
     replay: ReplayArgs,
     #[command(flatten)]
@@ -93,6 +95,7 @@ async fn serve(args: &DevArgs, address: SocketAddr, cluster: &Cluster, stop: Can
             slot: slot(args.stream.plugin),
             keys: KeyArgs { jwt_secret: Some(secret.clone()), jwt_leeway: LEEWAY, ..KeyArgs::default() },
             gateway,
+            admission: args.admission.clone(),
             writes: args.writes.clone(),
             replay: args.replay.clone(),
             limits: args.limits.clone(),

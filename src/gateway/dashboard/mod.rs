@@ -24,9 +24,13 @@ use socketioxide::{
 use tokio::sync::Notify;
 use tokio_util::task::AbortOnDropHandle;
 
-use super::handshake::{INVALID_TOKEN, NO_TOKEN, bearer};
+use super::{
+    handshake::{INVALID_TOKEN, NO_TOKEN, bearer, knock},
+    library::Library,
+    link::Link,
+};
 use crate::{
-    auth::Verifier,
+    auth::{TokenError, Verifier},
     hub::{Hub, Lens},
 };
 use inspector::Inspection;
@@ -57,6 +61,7 @@ struct Dashboard {
     settings: Settings,
     hub: Hub,
     verifier: Arc<Verifier>,
+    library: Library,
     visitors: Mutex<HashMap<Sid, Arc<Visitor>>>,
     /// Somebody came.
     came: Notify,
@@ -72,8 +77,15 @@ struct Visitor {
 }
 
 /// Installs the namespace, and what feeds it until it is dropped.
-pub fn install(io: &SocketIo, settings: Settings, hub: Hub, verifier: Arc<Verifier>) -> AbortOnDropHandle<()> {
-    let dashboard = Arc::new(Dashboard { settings, hub, verifier, visitors: Mutex::default(), came: Notify::new() });
+pub fn install(
+    library: &Library,
+    io: &SocketIo,
+    settings: Settings,
+    hub: Hub,
+    verifier: Arc<Verifier>,
+) -> AbortOnDropHandle<()> {
+    let (library, visitors) = (library.clone(), Mutex::default());
+    let dashboard = Arc::new(Dashboard { settings, hub, verifier, library, visitors, came: Notify::new() });
     let enter = {
         let (io, dashboard) = (io.clone(), Arc::clone(&dashboard));
         move |socket: SocketRef, TryData(auth): TryData<Value>| {
@@ -93,19 +105,24 @@ pub fn install(io: &SocketIo, settings: Settings, hub: Hub, verifier: Arc<Verifi
 
 impl Dashboard {
     fn enter(self: &Arc<Self>, io: &SocketIo, socket: &SocketRef, auth: &Value) -> Result<(), Cow<'static, str>> {
-        let visitor = Arc::new(Visitor { exp: self.admit(socket, auth)?, ..Visitor::default() });
+        let link = knock(&self.library, socket)?;
+        let visitor = Arc::new(Visitor { exp: self.admit(&link, socket, auth)?, ..Visitor::default() });
         self.visitors().insert(socket.id, Arc::clone(&visitor));
         self.listen(io, socket, visitor);
         Ok(())
     }
 
     /// When the token expires that lets a socket in, if there is one and it does.
-    fn admit(&self, socket: &SocketRef, auth: &Value) -> Result<Option<u64>, &'static str> {
+    fn admit(&self, link: &Link, socket: &SocketRef, auth: &Value) -> Result<Option<u64>, &'static str> {
         let request = socket.req_parts();
         let in_auth = auth.get("token").and_then(Value::as_str).filter(|token| !token.is_empty());
         let Some(token) = in_auth.or_else(|| bearer(&request.headers)) else {
             let is_let_in = self.settings.is_open && request.extensions.get::<FromHere>().is_some();
-            return if is_let_in { Ok(None) } else { Err(NO_TOKEN) };
+            if is_let_in {
+                return Ok(None);
+            }
+            link.count_failure();
+            return Err(NO_TOKEN);
         };
         match self.verifier.verify_admin(token) {
             Ok(claims) => {
@@ -114,7 +131,11 @@ impl Dashboard {
             }
             Err(error) => {
                 tracing::debug!(socket = %socket.id, %error, "dashboard refused");
-                Err(if matches!(error, crate::auth::TokenError::NotAdmin) { NOT_ADMIN } else { INVALID_TOKEN })
+                // A token that has expired was a good one.
+                if !error.has_expired() {
+                    link.count_failure();
+                }
+                Err(if matches!(error, TokenError::NotAdmin) { NOT_ADMIN } else { INVALID_TOKEN })
             }
         }
     }

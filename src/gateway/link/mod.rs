@@ -31,6 +31,7 @@ pub use stream::{Stream, Terms};
 
 use super::{library::Library, packet};
 use crate::{
+    admission::Visitor,
     hub::{Frame, Frames, OutboxClosed, SessionId, Weight},
     telemetry,
 };
@@ -66,19 +67,21 @@ pub struct Link {
     /// The client comes back by itself, so it is told offsets.
     recovers: AtomicBool,
     upgrading: AtomicBool,
+    /// From where the client comes, if that is known.
+    visitor: Option<Visitor>,
     out: Mutex<Out>,
 }
 
 impl Link {
-    pub fn over_websocket(library: Library) -> Arc<Self> {
-        Self::new(library, Carrier::WebSocket)
+    pub fn over_websocket(library: Library, visitor: Option<Visitor>) -> Arc<Self> {
+        Self::new(library, visitor, Carrier::WebSocket)
     }
 
-    pub fn over_polling(library: Library) -> Arc<Self> {
-        Self::new(library, Carrier::Polling { marked: false })
+    pub fn over_polling(library: Library, visitor: Option<Visitor>) -> Arc<Self> {
+        Self::new(library, visitor, Carrier::Polling { marked: false })
     }
 
-    fn new(library: Library, carrier: Carrier) -> Arc<Self> {
+    fn new(library: Library, visitor: Option<Visitor>, carrier: Carrier) -> Arc<Self> {
         Arc::new_cyclic(|me| Link {
             me: me.clone(),
             library,
@@ -86,6 +89,7 @@ impl Link {
             compresses: AtomicBool::new(false),
             recovers: AtomicBool::new(true),
             upgrading: AtomicBool::new(false),
+            visitor,
             out: Mutex::new(Out::new(carrier)),
         })
     }
@@ -122,6 +126,18 @@ impl Link {
         if out.visit == visit {
             out.gate();
         }
+    }
+
+    /// Its handshake failed.
+    pub fn count_failure(&self) {
+        if let Some(visitor) = &self.visitor {
+            visitor.fail();
+        }
+    }
+
+    /// Too many handshakes failed that came from where this client does.
+    pub fn is_refused(&self) -> bool {
+        self.visitor.as_ref().is_some_and(|visitor| visitor.is_refused().is_some())
     }
 
     /// Breaks the connection off: its client cannot be served now.

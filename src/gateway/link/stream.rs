@@ -13,6 +13,7 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 use super::{Carrier, Link, Out, Stage, tls::Tls};
 use crate::{
+    admission::Seat,
     gateway::{
         connection::Connection,
         packet,
@@ -34,6 +35,8 @@ pub struct Stream {
     compressed: bool,
     ready: BytesMut,
     at_end: bool,
+    /// Held for as long as the connection.
+    _seat: Option<Seat>,
 }
 
 /// What the client said in its handshake.
@@ -55,7 +58,13 @@ const COMPRESSED_PIECE: usize = 4 << 10;
 
 impl Stream {
     /// `early`: what came with the handshake already. `None`: the link has a connection.
-    pub fn new(link: Arc<Link>, connection: Connection, early: &[u8], terms: &Terms) -> Option<Self> {
+    pub fn new(
+        link: Arc<Link>,
+        connection: Connection,
+        seat: Option<Seat>,
+        early: &[u8],
+        terms: &Terms,
+    ) -> Option<Self> {
         let (tcp, session) = match connection {
             Connection::Tcp(tcp) => (tcp, None),
             Connection::Tls(tls) => {
@@ -77,7 +86,7 @@ impl Stream {
         }
         let Terms { compressed, limit, .. } = *terms;
         let inbound = Inbound::new(compressed, limit);
-        let mut stream = Stream { link, inbound, compressed, ready: BytesMut::new(), at_end: false };
+        let mut stream = Stream { link, inbound, compressed, ready: BytesMut::new(), at_end: false, _seat: seat };
         let taken = stream.take_in(early);
         taken.ok().map(|()| stream)
     }

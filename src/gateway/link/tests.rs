@@ -65,7 +65,7 @@ impl Client {
 async fn enter() -> (Library, SocketIo, Client, Sid) {
     let (service, io) = SocketIo::builder().ws_read_buffer_size(64).build_with_inner_svc(axum::Router::new());
     let library = Library::new(io.clone(), service, LIMITS);
-    let link = Link::over_websocket(library.clone());
+    let link = Link::over_websocket(library.clone(), None);
     let known = library.clone();
     let enter = move |socket: SocketRef| {
         let link = known.find(socket.id).expect("its connection");
@@ -80,7 +80,7 @@ async fn enter() -> (Library, SocketIo, Client, Sid) {
     let connection = TcpStream::connect(listener.local_addr().expect("an address")).await.expect("connects");
     let (other, _) = listener.accept().await.expect("accepts");
     let terms = Terms { upgrades: false, compressed: false, limit: 1 << 20 };
-    let stream = Stream::new(link, Connection::Tcp(other), &[], &terms).expect("a stream");
+    let stream = Stream::new(link, Connection::Tcp(other), None, &[], &terms).expect("a stream");
     let mut request = http::Request::new(());
     *request.uri_mut() = http::Uri::from_static("/socket.io/?EIO=4&transport=websocket");
     library.serve(stream, request).await;
@@ -134,7 +134,7 @@ async fn who_answers_is_asked_again_and_who_does_not_is_cut_off() {
 #[tokio::test]
 async fn a_poll_brings_the_ping_whatever_else_waits() {
     let (library, ..) = enter().await;
-    let link = Link::over_polling(library);
+    let link = Link::over_polling(library, None);
     assert_eq!(fill_poll(&link, b"6").as_deref(), Ok(b"6".as_slice()));
     assert!(link.ping());
     assert_eq!(fill_poll(&link, b"6").as_deref(), Ok(b"6\x1e2".as_slice()));

@@ -6,6 +6,7 @@ use axum::{
 use serde_json::json;
 
 use crate::{
+    admission::Failed,
     hub::Position,
     store::{BroadcastError, Page, ReadError},
 };
@@ -107,6 +108,10 @@ impl ApiError {
         ApiError::new(StatusCode::FORBIDDEN, "forbidden", message)
     }
 
+    pub fn slow() -> Self {
+        ApiError::new(StatusCode::REQUEST_TIMEOUT, "invalid_payload", "the body did not arrive in time: send it again")
+    }
+
     pub fn too_large(message: &str) -> Self {
         ApiError::new(StatusCode::PAYLOAD_TOO_LARGE, "payload_too_large", message)
     }
@@ -148,6 +153,10 @@ impl IntoResponse for ApiError {
         };
         if let Some((name, value)) = more {
             response.headers_mut().insert(name, HeaderValue::from_static(value));
+        }
+        // A token that has expired was a good one.
+        if self.code == "unauthorized" {
+            response.extensions_mut().insert(Failed);
         }
         response
     }

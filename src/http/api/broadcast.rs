@@ -32,8 +32,9 @@ pub async fn broadcast(State(api): State<Arc<Api>>, request: Request) -> Result<
             "the token does not let its bearer broadcast: it needs the claim broadcast: true",
         ));
     }
-    let body = to_bytes(request.into_body(), LARGEST_BODY)
+    let body = tokio::time::timeout(api.body, to_bytes(request.into_body(), LARGEST_BODY))
         .await
+        .map_err(|_| ApiError::slow())?
         .map_err(|_| ApiError::too_large(&format!("the body breaks off, or has more than {LARGEST_BODY} bytes")))?;
     let Asked { room, event, payload } = serde_json::from_slice(&body)
         .map_err(|error| ApiError::invalid(&format!("the body must be {{room, event, payload}}: {error}")))?;

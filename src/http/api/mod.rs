@@ -5,7 +5,7 @@ mod broadcast;
 mod etag;
 mod query;
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use axum::{
     Router,
@@ -35,6 +35,8 @@ pub struct Api {
     pub hub: Hub,
     pub verifier: Arc<Verifier>,
     pub health: Health,
+    /// How long the body of a request may take to arrive.
+    pub body: Duration,
 }
 
 /// The prefix whose rows are found under a path of their own.

@@ -1,6 +1,7 @@
 //! Reads of clients that poll: rows of published tables, as the publication shows them, in the form in which events tell
 //! them. Each is one transaction, of SQL made from the rule of its prefix.
 
+mod columns;
 mod error;
 mod select;
 mod snapshot;

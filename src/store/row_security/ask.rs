@@ -19,12 +19,12 @@ use crate::{
     store::pool::is_lost,
 };
 
-/// How long all questions that are asked at once may take.
+/// How long all questions that are asked at once may take. All else waits meanwhile.
 const PATIENCE: Duration = Duration::from_secs(3);
 /// How long one statement may take.
 const STATEMENT: Duration = Duration::from_secs(2);
-/// How long nobody asks again after a question that was not answered.
-const PAUSE: Duration = Duration::from_millis(500);
+/// How long nobody asks again after a question that was not answered: of that table, or at all.
+const PAUSE: Duration = Duration::from_secs(3);
 /// How many statements are under way at once.
 const AT_ONCE: usize = 64;
 /// How many questions one statement answers.
@@ -35,7 +35,7 @@ impl RowSecurity {
     /// question that Postgres refuses, as it would refuse the SELECT, is answered: nothing is seen.
     pub async fn answers(&self, questions: &[Question], after: &[u32]) -> Vec<Option<Answer>> {
         let mut answers = vec![None; questions.len()];
-        if questions.is_empty() || super::read(&self.0.silent).is_some_and(|since| since.elapsed() < PAUSE) {
+        if questions.is_empty() || self.is_silent() {
             return answers;
         }
         let Ok(mut client) = self.0.pool.get().await.inspect_err(|error| self.unanswered(error)) else {
@@ -60,12 +60,29 @@ impl RowSecurity {
 
     /// Whether what these transactions did is there to be seen by whoever asks now.
     pub async fn is_visible(&self, transactions: &[u32]) -> bool {
+        if self.is_silent() {
+            return false;
+        }
         let asking = async {
             let client = self.0.pool.get().await.ok()?;
             let row = client.query_typed_one(ARE_VISIBLE, &[(&numbers(transactions) as _, Type::INT8_ARRAY)]).await;
             row.and_then(|row| row.try_get(0)).ok()
         };
-        tokio::time::timeout(PATIENCE, asking).await.is_ok_and(|visible| visible == Some(true))
+        let seen = tokio::time::timeout(PATIENCE, asking).await.ok().flatten();
+        if seen.is_none() {
+            self.unanswered(&"it cannot be reached");
+        }
+        seen == Some(true)
+    }
+
+    /// Whether Postgres did not answer just now.
+    fn is_silent(&self) -> bool {
+        super::read(&self.0.silent).is_some_and(|since| since.elapsed() < PAUSE)
+    }
+
+    /// Whether a question about the table took too long just now.
+    fn is_slow(&self, table: u32) -> bool {
+        super::read(&self.0.slow).get(&table).is_some_and(|since| since.elapsed() < PAUSE)
     }
 
     fn unanswered(&self, error: &dyn std::fmt::Display) {
@@ -92,10 +109,10 @@ impl RowSecurity {
         }
         let (role, timeout) = (identifier(&self.0.role), STATEMENT.as_millis());
         transaction.batch_execute(&format!("SET LOCAL ROLE {role}; SET LOCAL statement_timeout = {timeout}")).await?;
-        let failed = answer_all(&transaction, questions, groups, answers).await?;
+        let failed = self.answer_all(&transaction, questions, groups, answers).await?;
         // What failed together is asked again one by one: a key that is none says nothing of the others.
         let single = failed.into_iter().flat_map(Group::alone).collect();
-        for group in answer_all(&transaction, questions, single, answers).await? {
+        for group in self.answer_all(&transaction, questions, single, answers).await? {
             for nth in group.members {
                 set(answers, nth, questions.get(nth).and_then(|question| refused(&question.about)));
             }
@@ -115,7 +132,8 @@ impl RowSecurity {
         let Some(first) = members.first().and_then(|nth| questions.get(*nth)) else { return Ok(None) };
         let policy = super::read(&self.0.policies).get(&first.guard.oid).cloned();
         // Asked by what is not so any more: whoever asks will hear of it in a moment.
-        let Some(policy) = policy.filter(|policy| policy.mark == first.guard.mark) else { return Ok(None) };
+        let is_current = |policy: &Arc<Policy>| policy.mark == first.guard.mark && !self.is_slow(first.guard.oid);
+        let Some(policy) = policy.filter(is_current) else { return Ok(None) };
         let (sql, arrays) = match &first.about {
             About::Row(_) => (policy.about_rows(), 1),
             About::Key(_) => (policy.about_keys(), policy.key.len()),
@@ -131,6 +149,39 @@ impl RowSecurity {
                     set(answers, nth, questions.get(nth).and_then(|question| refused(&question.about)));
                 }
                 Ok(None)
+            }
+        }
+    }
+
+    /// Puts all questions, and answers those that Postgres answers. Gives back those that it refused.
+    async fn answer_all(
+        &self,
+        transaction: &Transaction<'_>,
+        questions: &[Question],
+        groups: Vec<Group>,
+        answers: &mut [Option<Answer>],
+    ) -> Result<Vec<Group>, tokio_postgres::Error> {
+        let mut failed = Vec::new();
+        let mut groups = groups.into_iter();
+        loop {
+            let mut asking: FuturesOrdered<_> =
+                groups.by_ref().take(AT_ONCE).map(|group| answer(transaction, questions, group)).collect();
+            if asking.is_empty() {
+                return Ok(failed);
+            }
+            while let Some((group, outcome)) = asking.next().await {
+                match outcome {
+                    Ok(row) => group.read(&row, questions, answers)?,
+                    Err(error) if is_lost(&error) => return Err(error),
+                    Err(error) if is_passing(&error) => {
+                        tracing::warn!(%error, table = group.policy.table, "who may see what was not answered");
+                        super::write(&self.0.slow).insert(group.policy.oid, Instant::now());
+                    }
+                    Err(error) => {
+                        tracing::debug!(%error, table = group.policy.table, "a question was refused");
+                        failed.push(group);
+                    }
+                }
             }
         }
     }
@@ -240,35 +291,6 @@ fn grouped(questions: &[Question]) -> impl Iterator<Item = Vec<usize>> {
         groups.entry((claims, guard.oid, link, matches!(about, About::Key(_)))).or_default().push(nth);
     }
     groups.into_values().flat_map(|group| group.chunks(ROWS_AT_ONCE).map(<[usize]>::to_vec).collect::<Vec<_>>())
-}
-
-/// Puts all questions, and answers those that Postgres answers. Gives back those that it refused.
-async fn answer_all(
-    transaction: &Transaction<'_>,
-    questions: &[Question],
-    groups: Vec<Group>,
-    answers: &mut [Option<Answer>],
-) -> Result<Vec<Group>, tokio_postgres::Error> {
-    let mut failed = Vec::new();
-    let mut groups = groups.into_iter();
-    loop {
-        let mut asking: FuturesOrdered<_> =
-            groups.by_ref().take(AT_ONCE).map(|group| answer(transaction, questions, group)).collect();
-        if asking.is_empty() {
-            return Ok(failed);
-        }
-        while let Some((group, outcome)) = asking.next().await {
-            match outcome {
-                Ok(row) => group.read(&row, questions, answers)?,
-                Err(error) if is_lost(&error) => return Err(error),
-                Err(error) if is_passing(&error) => tracing::warn!(%error, "who may see what was not answered"),
-                Err(error) => {
-                    tracing::debug!(%error, table = group.policy.table, "a question was refused");
-                    failed.push(group);
-                }
-            }
-        }
-    }
 }
 
 /// One question with the claims before it, and as if nothing had been after it, whatever comes of it. All four go out

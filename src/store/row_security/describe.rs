@@ -46,14 +46,28 @@ impl RowSecurity {
         let mut tables = Vec::new();
         let mut policies = HashMap::new();
         for row in &rows {
-            let (name, oid, found) = read(row).map_err(doing())?;
-            let guard = found.map(|(guard, policy)| {
-                policies.insert(oid, Arc::new(policy));
-                guard
-            });
-            tables.push((name, oid, guard));
+            let oid: u32 = row.try_get("oid").map_err(doing())?;
+            // What has no name that can be read is told to nobody: the stream says so.
+            let Some(name) = name(row).map_err(doing())? else { continue };
+            if !row.try_get::<_, bool>("is_guarded").map_err(doing())? {
+                tables.push((name, oid, None));
+                continue;
+            }
+            let guard = match read(row, oid, &name) {
+                Ok((guard, policy)) => {
+                    policies.insert(oid, Arc::new(policy));
+                    guard
+                }
+                Err(error) => {
+                    let (schema, table) = &name;
+                    tracing::error!(%error, "who may see {schema}.{table} cannot be read, so nobody is told of it");
+                    Guard::closed(oid, name.clone())
+                }
+            };
+            tables.push((name, oid, Some(guard)));
         }
         *super::write(&self.0.policies) = policies;
+        super::write(&self.0.slow).clear();
         Ok(Guards::new(tables))
     }
 
@@ -88,15 +102,14 @@ impl RowSecurity {
     }
 }
 
-type Found = (TableName, u32, Option<(Guard, Policy)>);
+/// `None`: it is no text.
+fn name(row: &Row) -> Result<Option<TableName>, tokio_postgres::Error> {
+    let text =
+        |column: &str| row.try_get::<_, &[u8]>(column).map(|bytes| str::from_utf8(bytes).ok().map(ByteString::from));
+    Ok(text("schema")?.zip(text("name")?))
+}
 
-fn read(row: &Row) -> Result<Found, tokio_postgres::Error> {
-    let (schema, name): (String, String) = (row.try_get("schema")?, row.try_get("name")?);
-    let oid: u32 = row.try_get("oid")?;
-    let table: TableName = (schema.as_str().into(), name.as_str().into());
-    if !row.try_get::<_, bool>("is_guarded")? {
-        return Ok((table, oid, None));
-    }
+fn read(row: &Row, oid: u32, table: &TableName) -> Result<(Guard, Policy), tokio_postgres::Error> {
     let list = |column: &str| row.try_get::<_, Json<Vec<String>>>(column).map(|Json(list)| list);
     let (permissive, restrictive, reads, hidden) =
         (list("permissive")?, list("restrictive")?, list("reads")?, list("hidden")?);
@@ -106,7 +119,8 @@ fn read(row: &Row) -> Result<Found, tokio_postgres::Error> {
     let find = |name: &String| columns.iter().find(|column| column.name == *name).cloned();
     let flag = |column: &str| row.try_get::<_, bool>(column);
     let is_opaque = row.try_get::<_, Option<&str>>("opaque")?.is_some();
-    let sight = match (flag("can_select")?, flag("row_security")? && !flag("bypasses")?) {
+    let can_ask = flag("can_select")? && (flag("may_act")? || !flag("row_security")?);
+    let sight = match (can_ask, flag("row_security")? && !flag("bypasses")?) {
         (false, _) => Sight::Nobody,
         (true, false) => Sight::Everyone,
         (true, true) if permissive.is_empty() => Sight::Nobody,
@@ -130,7 +144,7 @@ fn read(row: &Row) -> Result<Found, tokio_postgres::Error> {
     let names = |names: &[String]| names.iter().map(|name| ByteString::from(name.as_str())).collect::<Vec<_>>();
     let mut guard = Guard {
         oid,
-        table,
+        table: table.clone(),
         sight,
         reads: names(&reads),
         sources: sources.collect(),
@@ -141,8 +155,9 @@ fn read(row: &Row) -> Result<Found, tokio_postgres::Error> {
     let shape = format!("{guard:?} {permissive:?} {restrictive:?} {columns:?} {key:?} {functions}");
     guard.mark = Sha256::digest(shape).iter().take(16).map(|byte| format!("{byte:02x}")).collect();
     let policy = Policy {
-        table: format!("{}.{}", identifier(&schema), identifier(&name)),
-        name,
+        oid,
+        table: format!("{}.{}", identifier(&table.0), identifier(&table.1)),
+        name: table.1.to_string(),
         key: key.iter().filter_map(find).collect(),
         columns,
         is_partitioned: flag("is_partitioned")?,
@@ -151,5 +166,5 @@ fn read(row: &Row) -> Result<Found, tokio_postgres::Error> {
         reads,
         mark: guard.mark.clone(),
     };
-    Ok((guard.table.clone(), oid, Some((guard, policy))))
+    Ok((guard, policy))
 }

@@ -41,6 +41,8 @@ struct Inner {
     brought: RwLock<Vec<TableName>>,
     /// Since when nothing was answered.
     silent: RwLock<Option<Instant>>,
+    /// Since when questions about a table were not.
+    slow: RwLock<HashMap<u32, Instant>>,
 }
 
 impl RowSecurity {
@@ -53,6 +55,7 @@ impl RowSecurity {
             policies: RwLock::default(),
             brought: RwLock::default(),
             silent: RwLock::default(),
+            slow: RwLock::default(),
         })))
     }
 }

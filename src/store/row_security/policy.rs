@@ -8,6 +8,8 @@ use crate::{
 /// How questions about the rows of a table are put to Postgres.
 #[derive(Debug)]
 pub struct Policy {
+    /// Of the table.
+    pub oid: u32,
     /// Quoted, with its schema.
     pub table: String,
     /// Not quoted, without it: what its policies call it.
@@ -107,6 +109,7 @@ mod tests {
     fn a_row_is_written_as_postgres_reads_it() {
         let column = |name: &str| Column { name: name.to_owned(), type_name: "pg_catalog.text".to_owned() };
         let policy = Policy {
+            oid: 0,
             table: "public.t".to_owned(),
             name: "t".to_owned(),
             columns: ["a", "b", "c", "d"].map(column).to_vec(),

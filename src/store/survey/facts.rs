@@ -28,6 +28,8 @@ pub struct Survey {
     pub refused_rules: Vec<String>,
     /// `None`: it is not there.
     pub client_role: Option<ClientRole>,
+    /// The published tables of which not everyone may hear everything.
+    pub guards: Vec<super::GuardFacts>,
 }
 
 /// The two clocks, in milliseconds since 1970: this machine's before and after the database's was read.

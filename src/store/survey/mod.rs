@@ -2,6 +2,7 @@
 //! ([`Library`]).
 
 mod facts;
+mod guards;
 mod library;
 
 use std::time::SystemTime;
@@ -11,6 +12,7 @@ use serde_json::Value;
 use tokio_postgres::types::ToSql;
 
 pub use facts::{ClientRole, Clock, Lack, Publication, Purpose, ReplicaIdentity, Schema, Server, Slot, Survey, Table};
+pub use guards::GuardFacts;
 pub use library::Library;
 
 use super::{Store, StoreError, migrations};
@@ -56,8 +58,13 @@ impl Store {
         let writable = serde_json::to_value(writable).map_err(|error| StoreError::Pool(error.to_string()))?;
         let slot =
             self.ask("look up the slot", include_str!("../../../sql/queries/survey_slot.sql"), &[&slot]).await?.pop();
+        let guards = match self.guard_facts(publication, client_role).await {
+            Err(error) if error.is_refusal() => Vec::new(),
+            read => read?,
+        };
         let client = self.client().await?;
         Ok(Survey {
+            guards,
             clock,
             schema,
             lacks: self

@@ -10,6 +10,9 @@ use tokio::{
 
 use crate::support::{Sockets, walcast, within};
 
+/// An origin that FRONTEND_URL lets in, unless it is said otherwise.
+const LISTED: &str = "http://localhost:5173";
+
 /// A `walcast dev` that listens; and what it printed of a name.
 async fn dev(listen: &str, folder: &tempfile::TempDir) -> (Child, impl Fn(&str) -> String) {
     let mut child = walcast()
@@ -60,11 +63,11 @@ async fn who_is_at_the_machine_needs_no_token_and_a_page_of_another_origin_does(
         let from = |header: &str, value: &str| json!({ "transports": [transport], "extraHeaders": { header: value } });
         assert_eq!(come(&sockets, &url, &json!({ "transports": [transport] })).await, Ok(()));
         assert_eq!(come(&sockets, &url, &from("Origin", &url)).await, Ok(()), "the page itself");
-        for (header, value) in [("Origin", "https://evil.example"), ("X-Forwarded-For", "203.0.113.7")] {
+        for (header, value) in [("Origin", LISTED), ("X-Forwarded-For", "203.0.113.7")] {
             let refused = come(&sockets, &url, &from(header, value)).await;
             assert_eq!(refused.err().as_deref(), Some("Authentication error: No token provided"), "{header}: {value}");
         }
-        let mut with_token = from("Origin", "https://evil.example");
+        let mut with_token = from("Origin", LISTED);
         with_token["auth"] = json!({ "token": token });
         assert_eq!(come(&sockets, &url, &with_token).await, Ok(()), "its token is an admin's");
         let wrong = json!({ "transports": [transport], "auth": { "token": "a.b.c" } });

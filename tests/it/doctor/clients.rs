@@ -1,6 +1,6 @@
 //! The role that sockets act as, and row-level security.
 
-use super::Healthy;
+use super::{Healthy, as_walcast, doctor};
 
 #[tokio::test]
 async fn the_role_of_clients_can_do_too_much() {
@@ -24,29 +24,59 @@ async fn the_role_of_clients_can_do_too_much() {
     healthy.doctor().await.one(name, "error", &["member of who owns", "public.components"]);
 }
 
-#[tokio::test]
-async fn a_table_with_row_level_security_is_told_to_everyone() {
-    let healthy = Healthy::new().await;
-    healthy.cluster.sql("ALTER TABLE components ENABLE ROW LEVEL SECURITY").await;
-    let report = healthy.doctor().await;
-    assert_eq!(report.code, Some(1));
-    let words = ["public.components", "does not obey it yet", "every socket", "DROP TABLE \"public\".\"components\""];
-    report.one("row_security", "error", &words);
-    report.one("row_security", "warning", &["no policy"]);
-    healthy.cluster.sql("CREATE POLICY everyone ON components USING (true)").await;
-    let report = healthy.doctor().await;
-    assert_eq!(report.named("row_security").len(), 1, "{report:?}");
-    healthy.cluster.sql("ALTER TABLE components DISABLE ROW LEVEL SECURITY").await;
-    assert!(healthy.doctor().await.named("row_security").is_empty());
+const OWN: &str = "CREATE TABLE notes (id int PRIMARY KEY, owner text); ALTER TABLE notes REPLICA IDENTITY FULL;
+    ALTER TABLE notes ENABLE ROW LEVEL SECURITY; GRANT SELECT ON notes TO walcast, walcast_client;
+    CREATE POLICY own ON notes USING (owner = current_setting('request.jwt.claims', true)::json ->> 'userId');
+    ALTER PUBLICATION walcast ADD TABLE notes";
 
-    // One partition is enough.
-    healthy
-        .cluster
-        .sql(
-            "CREATE TABLE parted (id int PRIMARY KEY) PARTITION BY RANGE (id); \
-             CREATE TABLE part PARTITION OF parted FOR VALUES FROM (0) TO (9); \
-             ALTER TABLE part ENABLE ROW LEVEL SECURITY; ALTER PUBLICATION walcast ADD TABLE parted",
-        )
-        .await;
-    healthy.doctor().await.one("row_security", "error", &["public.parted"]);
+#[tokio::test]
+async fn row_security_that_nobody_can_pass_is_found() {
+    let healthy = Healthy::new().await;
+    healthy.cluster.sql(OWN).await;
+    let report = healthy.doctor().await;
+    assert_eq!((report.code, &report.findings), (Some(0), &Vec::new()), "row security that is obeyed is well");
+    let name = "row_security";
+    for (severity, breaking, words) in [
+        ("error", "REVOKE walcast_client FROM walcast", "no member of walcast_client"),
+        ("warning", "REVOKE SELECT ON notes FROM walcast_client", "may not SELECT public.notes"),
+        ("warning", "ALTER TABLE notes REPLICA IDENTITY DEFAULT", "read more than the key"),
+    ] {
+        healthy.breaks_and_mends(name, severity, breaking, &[words]).await;
+    }
+    healthy.cluster.sql("DROP POLICY own ON notes").await;
+    healthy.doctor().await.one(name, "warning", &["public.notes", "no policy lets role walcast_client see a row"]);
+    let report = doctor(&as_walcast(&healthy.cluster), &["--client-role", "nobody_here"]).await;
+    report.one(name, "error", &["role nobody_here", "is not there"]);
+
+    // Of partitions that are told as their root's, nobody asks the policies.
+    let parted = "CREATE TABLE parted (id int PRIMARY KEY) PARTITION BY RANGE (id); \
+                  CREATE TABLE part PARTITION OF parted FOR VALUES FROM (0) TO (9); \
+                  ALTER TABLE part ENABLE ROW LEVEL SECURITY; ALTER PUBLICATION walcast ADD TABLE parted";
+    healthy.cluster.sql(parted).await;
+    healthy.doctor().await.one(name, "warning", &["partitions of public.parted"]);
+}
+
+#[tokio::test]
+async fn policies_whose_answers_cannot_be_kept_are_found() {
+    let healthy = Healthy::new().await;
+    healthy.cluster.sql(OWN).await;
+    let name = "opaque_policies";
+    let reads = "CREATE TABLE marks (id int PRIMARY KEY); GRANT SELECT ON marks TO walcast_client;
+        CREATE FUNCTION may_see(int) RETURNS bool LANGUAGE plpgsql STABLE AS 'BEGIN RETURN true; END'";
+    healthy.cluster.sql(reads).await;
+    for (condition, words) in [
+        ("may_see(id)", "calls public.may_see(integer), which may read anything"),
+        ("now() > '2020-01-01'", "calls now(), which changes by itself"),
+        ("CURRENT_DATE > '2020-01-01'", "changes with time"),
+        (
+            "EXISTS (SELECT FROM marks m WHERE m.id = notes.id)",
+            "reads public.marks, whose changes are not published in full",
+        ),
+        ("notes::text <> ''", "reads a whole row"),
+    ] {
+        healthy.cluster.sql(&format!("ALTER POLICY own ON notes USING ({condition})")).await;
+        healthy.doctor().await.one(name, "warning", &["public.notes", words]);
+    }
+    healthy.cluster.sql("ALTER POLICY own ON notes USING (owner = 'ann')").await;
+    assert!(healthy.doctor().await.named(name).is_empty());
 }

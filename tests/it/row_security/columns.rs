@@ -6,11 +6,8 @@ use crate::support::plugins;
 #[tokio::test]
 async fn what_the_role_may_not_read_is_in_no_event() {
     for plugin in plugins() {
-        let office = Office::with(OWN, &plugin.to_string(), &[]).await;
-        let role = &office.role;
-        let grant =
-            format!("REVOKE SELECT ON docs FROM {role}; GRANT SELECT (id, owner, kind, page, title) ON docs TO {role}");
-        office.sql(&grant).await;
+        let grant = "REVOKE SELECT ON docs FROM CLIENT; GRANT SELECT (id, owner, kind, page, title) ON docs TO CLIENT";
+        let office = Office::with(&format!("{OWN} {grant}"), &plugin.to_string(), &[]).await;
         let mut ann = office.reader("ann").await;
         office.sql("INSERT INTO docs (id, owner, title, secret) VALUES (1, 'ann', 'a', 'hidden')").await;
         let created = ann.expect("doc:created").await;
@@ -25,9 +22,8 @@ async fn what_the_role_may_not_read_is_in_no_event() {
 
 #[tokio::test]
 async fn who_may_not_read_the_key_is_told_nothing() {
-    let office = Office::new(OWN).await;
-    let role = &office.role;
-    office.sql(&format!("REVOKE SELECT ON docs FROM {role}; GRANT SELECT (owner, title) ON docs TO {role}")).await;
+    let grant = "REVOKE SELECT ON docs FROM CLIENT; GRANT SELECT (owner, title) ON docs TO CLIENT";
+    let office = Office::new(&format!("{OWN} {grant}")).await;
     let mut ann = office.reader("ann").await;
     office.sql("INSERT INTO docs (id, owner, title) VALUES (1, 'ann', 'a')").await;
     assert_eq!(office.told(&mut ann).await, [] as [&str; 0]);
@@ -35,12 +31,9 @@ async fn who_may_not_read_the_key_is_told_nothing() {
 
 #[tokio::test]
 async fn a_column_that_a_policy_reads_and_nobody_may_read_still_decides() {
-    let office = Office::new(OWN).await;
-    let role = &office.role;
+    let grant = "REVOKE SELECT ON docs FROM CLIENT; GRANT SELECT (id, title, kind, page) ON docs TO CLIENT";
+    let office = Office::new(&format!("{OWN} {grant}")).await;
     office.sql("INSERT INTO docs (id, owner, title) VALUES (1, 'ann', 'a')").await;
-    office
-        .sql(&format!("REVOKE SELECT ON docs FROM {role}; GRANT SELECT (id, title, kind, page) ON docs TO {role}"))
-        .await;
     let mut ann = office.connect("ann").await;
     office.follow(&ann, 1).await;
     office.sql("UPDATE docs SET owner = 'bob'").await;
@@ -49,11 +42,8 @@ async fn a_column_that_a_policy_reads_and_nobody_may_read_still_decides() {
 
 #[tokio::test]
 async fn columns_are_obeyed_without_row_security_too() {
-    let office = Office::new("").await;
-    let role = &office.role;
-    office
-        .sql(&format!("REVOKE ALL ON docs FROM {role}; GRANT SELECT (id, kind, page, title) ON docs TO {role}"))
-        .await;
+    let grant = "REVOKE ALL ON docs FROM CLIENT; GRANT SELECT (id, kind, page, title) ON docs TO CLIENT";
+    let office = Office::new(grant).await;
     let mut ann = office.reader("ann").await;
     office.sql("INSERT INTO docs (id, owner, title, secret) VALUES (1, 'ann', 'a', 'hidden')").await;
     let created = ann.expect("doc:created").await;

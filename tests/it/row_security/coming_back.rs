@@ -57,3 +57,32 @@ async fn a_session_comes_back_without_the_rows_that_it_lost() {
     office.sql("UPDATE docs SET title = 'last'").await;
     assert_eq!(office.told(&mut ann).await, [r#"doc:updated 2 {"title":"last"}"#]);
 }
+
+#[tokio::test]
+async fn who_may_see_other_rows_of_a_page_after_an_absence_is_told_to_fetch_it() {
+    let office = Office::new(MEMBERS).await;
+    office.sql("INSERT INTO docs (id, owner, org) VALUES (1, 'x', 7); INSERT INTO members VALUES (7, 'ann', 'all'), (7, 'bob', 'all')").await;
+    let page = json!({ "entityType": "page", "entityId": "1" });
+    let mut offsets = Vec::new();
+    for user in ["ann", "bob"] {
+        let mut client = office.connect(user).await;
+        client.catch_up(&office.database).await;
+        offsets.push(client.request("doc:subscribe", page.clone()).await["offset"].clone());
+        client.request("changes:subscribe", json!({ "table": "docs" })).await;
+    }
+    office.sql("DELETE FROM members WHERE member = 'ann'").await;
+    office.connect("eve").await.catch_up(&office.database).await;
+    for (user, since, is_told) in [("ann", &offsets[0], true), ("bob", &offsets[1], false)] {
+        let mut client = office.connect(user).await;
+        let mut back = page.clone();
+        back["since"] = since.clone();
+        let ack = client.request("doc:subscribe", back).await;
+        assert_eq!(ack["resumed"], true, "{ack}");
+        let table = client.request("changes:subscribe", json!({ "table": "docs", "since": since })).await;
+        assert_eq!(table["resumed"], !is_told, "{table}");
+        client.request("presence:update", json!({ "entityType": "page", "entityId": "1", "state": {} })).await;
+        let told: Vec<String> = client.received().into_iter().map(|(event, _)| event).collect();
+        let expected: &[&str] = if is_told { &["doc:resync", "changes:resync"] } else { &[] };
+        assert_eq!(told, expected, "{user}");
+    }
+}

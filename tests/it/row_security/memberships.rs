@@ -4,7 +4,7 @@ use super::{MEMBERS, Office};
 use crate::support::plugins;
 
 #[tokio::test]
-async fn a_membership_that_ends_takes_its_rows_along_before_anything_later() {
+async fn matrix_a_membership_that_ends_takes_its_rows_along_before_anything_later() {
     for plugin in plugins() {
         let office = Office::with(MEMBERS, &plugin.to_string(), &[]).await;
         office.sql("INSERT INTO docs VALUES (1, 'x', 7), (2, 'x', 8)").await;

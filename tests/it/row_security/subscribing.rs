@@ -32,6 +32,21 @@ async fn a_key_that_is_none_is_no_row_and_harms_nobody_else() {
 }
 
 #[tokio::test]
+async fn a_row_is_looked_for_by_what_its_rule_names_it_by() {
+    let office = Office::new(OWN).await;
+    office.sql("ALTER TABLE docs ADD CONSTRAINT titled UNIQUE (title); SELECT walcast.broadcast_table('docs', prefix => 'doc', id => 'title')").await;
+    office.sql("INSERT INTO docs (owner, title) VALUES ('ann', 'hers'), ('bob', 'his')").await;
+    let mut ann = office.connect("ann").await;
+    ann.catch_up(&office.database).await;
+    let ack = ann.request("doc:subscribe", json!({ "docId": "hers" })).await;
+    assert_eq!(ack["ok"], true, "{ack}");
+    let ack = ann.request("doc:subscribe", json!({ "docId": "his" })).await;
+    assert_eq!(ack["error"]["code"], "not_found", "{ack}");
+    office.sql("UPDATE docs SET org = 7").await;
+    assert_eq!(office.told(&mut ann).await, [r#"doc:updated hers {"org":7}"#]);
+}
+
+#[tokio::test]
 async fn rooms_that_the_handshake_names_are_no_way_around() {
     let office = Office::new(MEMBERS).await;
     office.sql("INSERT INTO docs VALUES (1, 'x', 7), (2, 'x', 8); INSERT INTO members VALUES (7, 'ann', 'all')").await;

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::{Client, Database, Proxy, Server, Sockets, request, token};
+use super::{Client, Connection, Database, Poller, Proxy, Server, Sockets, request, token};
 
 const TRANSPORTS: [&[&str]; 3] = [&["websocket"], &["polling"], &["polling", "websocket"]];
 
@@ -43,6 +43,31 @@ pub async fn headers_pass(proxy: &Proxy, origin: &str) {
         assert!(head.contains("access-control-allow-credentials: true"), "{head}");
         assert_eq!(head.contains("access-control-allow-headers: authorization"), method == "OPTIONS", "{head}");
     }
+}
+
+/// For a server that trusts the proxy, which comes from this address, and lets few fail.
+pub const WARY: [&str; 4] = ["--trusted-proxies", "127.0.0.1", "--failed-handshakes", "3/h"];
+
+/// It is not the proxy that is limited but the client, whatever that says of itself.
+pub async fn the_clients_own_address_counts(proxy: &Proxy) {
+    let path = "/socket.io/?EIO=4&transport=polling";
+    let open = async |from: &str, headers: &[&str]| {
+        Connection::open_from(from, proxy.address).await.request("GET", path, headers, "").await.status
+    };
+    for _ in 0..3 {
+        let mut poller = Poller::open_over(Connection::open_from("127.0.0.2", proxy.address).await).await;
+        poller.say("40{\"token\":\"bad\"}").await;
+        assert!(poller.poll().await[0].starts_with("44"));
+    }
+    for headers in [&[][..], &["X-Forwarded-For: 127.0.0.3"], &["X-Forwarded-For: 127.0.0.1"]] {
+        assert_eq!(open("127.0.0.2", headers).await, 429, "{headers:?}");
+    }
+    for headers in [&[][..], &["X-Forwarded-For: 127.0.0.2"]] {
+        assert_eq!(open("127.0.0.3", headers).await, 200, "{headers:?}");
+    }
+    // And it was asked under the name that the client knows.
+    assert_eq!(open("127.0.0.3", &["Origin: http://walcast"]).await, 200);
+    assert_eq!(open("127.0.0.3", &["Origin: http://127.0.0.1"]).await, 403);
 }
 
 /// Bodies that fit in no buffer of the proxy pass in both directions, and it is walcast who says what is too large.

@@ -28,6 +28,13 @@ impl Connection {
         Connection { stream: TcpStream::connect(address).await.expect("connects"), held: Vec::new() }
     }
 
+    /// One that comes from another of this machine's addresses, which all begin with 127.
+    pub async fn open_from(from: &str, address: SocketAddr) -> Connection {
+        let socket = TcpSocket::new_v4().expect("a socket");
+        socket.bind(SocketAddr::new(from.parse().expect("an address"), 0)).expect("an address of this machine");
+        Connection { stream: socket.connect(address).await.expect("connects"), held: Vec::new() }
+    }
+
     /// One whose kernel takes little more than so many bytes for it.
     pub async fn open_narrow(address: SocketAddr, bytes: u32) -> Connection {
         let socket = TcpSocket::new_v4().expect("a socket");
@@ -89,6 +96,11 @@ impl Connection {
         self.held.drain(..length).collect()
     }
 
+    /// Reads until the end, however it comes.
+    pub async fn until_end(&mut self) {
+        within("the end of the connection", async { while self.read().await.is_ok() {} }).await;
+    }
+
     /// Reads what comes next; an error at the end.
     pub async fn read(&mut self) -> io::Result<()> {
         match self.stream.read_buf(&mut self.held).await? {
@@ -107,7 +119,10 @@ pub struct Poller {
 impl Poller {
     /// Engine.IO's session and nothing more.
     pub async fn open(address: SocketAddr) -> Poller {
-        let mut connection = Connection::open(address).await;
+        Self::open_over(Connection::open(address).await).await
+    }
+
+    pub async fn open_over(mut connection: Connection) -> Poller {
         let response = connection.request("GET", "/socket.io/?EIO=4&transport=polling", &[], "").await;
         assert_eq!(response.status, 200);
         let open: serde_json::Value = serde_json::from_slice(&response.body[1..]).expect("the open packet");
@@ -116,7 +131,11 @@ impl Poller {
 
     /// In the namespace.
     pub async fn enter(address: SocketAddr, user: &str) -> Poller {
-        let mut poller = Poller::open(address).await;
+        Self::enter_over(Connection::open(address).await, user).await
+    }
+
+    pub async fn enter_over(connection: Connection, user: &str) -> Poller {
+        let mut poller = Poller::open_over(connection).await;
         poller.say(&format!("40{}", json!({ "token": token(user) }))).await;
         let packets = poller.poll().await;
         super::websocket::check_reply(&packets[0]);

@@ -4,7 +4,7 @@ pub mod behind;
 mod browser;
 mod client;
 mod cluster;
-mod connection;
+pub mod connection;
 mod database;
 mod http;
 mod network;

@@ -40,6 +40,17 @@ impl Stage {
         self.client.subscribe(json!({ "entityType": kind, "entityId": id })).await;
     }
 
+    /// Follows a table; the name of the subscription.
+    pub async fn follow_table(&self, payload: Value) -> String {
+        let ack = self.request("changes:subscribe", payload).await;
+        assert_eq!(ack["ok"], true, "{ack}");
+        ack["subscription"].as_str().expect("a name").to_owned()
+    }
+
+    pub async fn request(&self, event: &str, payload: Value) -> Value {
+        self.client.request(event, payload).await
+    }
+
     /// Runs the statements, each text as one transaction, and waits for all that it is told of them:
     /// `orders:updated 1 {"status":"sent"}`, `orders:resync 1 truncate`. What one event tells in several rooms is sorted.
     pub async fn told<const N: usize>(&mut self, writes: [&str; N]) -> Vec<String> {
@@ -86,10 +97,14 @@ impl Stage {
 }
 
 fn in_short(event: &str, payload: &Value) -> String {
+    if event == "changes:changed" {
+        return change_in_short(payload);
+    }
     let (prefix, what) = event.rsplit_once(':').expect("a prefix");
     let text = |value: &Value| value.as_str().map_or_else(|| value.to_string(), str::to_owned);
     let id = match (payload.get("id"), payload.get(format!("{prefix}Id"))) {
         (Some(id), _) | (None, Some(id)) => text(id),
+        (None, None) if prefix == "changes" => text(&payload["table"]),
         (None, None) => format!("{}/{}", text(&payload["entityType"]), text(&payload["entityId"])),
     };
     let more = match what {
@@ -98,4 +113,18 @@ fn in_short(event: &str, payload: &Value) -> String {
         _ => payload.get("reason"),
     };
     more.map_or_else(|| format!("{event} {id}"), |more| format!("{event} {id} {}", text(more)))
+}
+
+/// `enter 1 {"id":1,"status":"open"} {"status":"open"}`: the record, then the updates.
+fn change_in_short(payload: &Value) -> String {
+    let what = payload["event"].as_str().expect("what was done");
+    let mut line = format!("{what} {}", payload["id"]);
+    for member in ["record", "updates", "previousId"].into_iter().filter_map(|member| payload.get(member)) {
+        line.push(' ');
+        line += &member.to_string();
+    }
+    if payload["undecided"] == true {
+        line += " undecided";
+    }
+    line
 }

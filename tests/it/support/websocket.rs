@@ -62,14 +62,25 @@ impl WebSocket {
     }
 
     pub async fn enter_over(connection: Connection, user: &str, headers: &[&str]) -> WebSocket {
+        let mut socket = Self::open(connection, headers).await;
+        socket.show(&token(user)).await;
+        check_reply(&socket.packet().await);
+        socket
+    }
+
+    /// Engine.IO's session and nothing more.
+    pub async fn open(connection: Connection, headers: &[&str]) -> WebSocket {
         let shaken = Self::shake(connection, None, headers).await;
         let mut socket = shaken.unwrap_or_else(|response| panic!("{}", response.head));
         let open = socket.packet().await;
         let open: Value = serde_json::from_str(open.strip_prefix('0').expect("the open packet")).expect("JSON");
         open["sid"].as_str().expect("a name").clone_into(&mut socket.sid);
-        socket.say(&format!("40{}", json!({ "token": token(user) }))).await;
-        check_reply(&socket.packet().await);
         socket
+    }
+
+    /// Asks to be let into the namespace.
+    pub async fn show(&mut self, token: &str) {
+        self.say(&format!("40{}", json!({ "token": token }))).await;
     }
 
     /// Sends one frame. Its mask changes nothing, as is allowed.
