@@ -88,6 +88,20 @@ async fn who_is_an_admin_is_told_by_the_claim_that_is_set() {
 }
 
 #[tokio::test]
+async fn guesses_count_against_their_address_until_nobody_there_is_heard() {
+    let database = Database::new().await;
+    let server = Server::start_with(&database, &["--trusted-proxies", "", "--failed-handshakes", "3/h"]).await;
+    let sockets = Sockets::start().await;
+    let expired = token_with(&json!({ "admin": true, "exp": 1_000_000 }));
+    for token in [&expired, "guessed", &expired, &token("ann"), ""] {
+        let refusal = look_with(&sockets, &server, token).await.err().unwrap_or_default();
+        assert!(refusal.starts_with("Authentication error"), "{refusal}");
+    }
+    let refusal = look_with(&sockets, &server, &admin()).await.err();
+    assert_eq!(refusal.as_deref(), Some("websocket error"), "who guessed is heard");
+}
+
+#[tokio::test]
 async fn who_looks_is_sent_away_when_the_token_expires() {
     let database = Database::new().await;
     let server = Server::start(&database).await;

@@ -37,7 +37,7 @@ export function Meter({ label, part }: { label: string; part: number }) {
   const shown = Math.min(1, Math.max(0, part));
   return (
     <span class="meter" role="meter" aria-label={label} aria-valuemin={0} aria-valuemax={100} aria-valuenow={Math.round(shown * 100)}>
-      <span class={tone} style={{ width: `${shown * 100}%` }} />
+      <span class={tone} style={{ width: `${shown * 100}%`, minWidth: shown > 0 ? '2px' : 0 }} />
     </span>
   );
 }
