@@ -104,8 +104,9 @@ async fn a_stream_that_stands_still_lags() {
         assert!(kill.expect("kill runs").success());
     };
     signal("-STOP").await;
-    database.component("late", &format!("[\"{}\"]", "x".repeat(10_000))).await;
-    server.until_metric("walcast_stream_lag_bytes", |value| value > 1_000.0).await;
+    // Of a size in the log that no compression takes away.
+    database.sql("SELECT pg_logical_emit_message(true, 'filler', repeat('x', 100000))").await;
+    server.until_metric("walcast_stream_lag_bytes", |value| value >= 100_000.0).await;
     server.until_metric("walcast_stream_lag_seconds", |value| value > 1.0).await;
     signal("-CONT").await;
     server.until_metric("walcast_stream_lag_seconds", |value| value == 0.0).await;
