@@ -1,10 +1,10 @@
 # Everything that is done with the tree, by name. `make` alone tells what there is.
 .DEFAULT_GOAL := help
 SHELL := bash
-.PHONY: help run test lint test-matrix corruptions chaos soak big memory fuzz deny audit
+.PHONY: help run test lint dashboard dashboard-check test-matrix corruptions chaos soak big memory fuzz deny audit
 
 help: ## this list
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "%-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "%-16s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 run: ## a private Postgres in .walcast/, a few components, and walcast beside it
 	@scripts/setup.sh run
@@ -18,6 +18,15 @@ test: ## all tests, on a throw-away Postgres; ARGS='…' goes to the test runner
 lint: ## formatting, and clippy with warnings denied
 	cargo fmt --check
 	cargo clippy --locked --all-targets -- -D warnings
+
+dashboard: ## builds the page at /dashboard from dashboard/ into dashboard/dist, which is committed
+	@$(MAKE) --no-print-directory dashboard/node_modules/.package-lock.json
+	@scripts/build-dashboard.sh
+
+dashboard-check: ## whether dashboard/dist is what the sources build to
+	@scripts/setup.sh test
+	@$(MAKE) --no-print-directory dashboard/node_modules/.package-lock.json
+	@scripts/build-dashboard.sh check
 
 test-matrix: ## the tests of replication against Postgres 14, 16, 17, 18; SMOKE=1: only 14 and 18
 	@scripts/setup.sh test

@@ -1,6 +1,7 @@
 //! The composition root: builds the stages, spawns them, and drains them with a deadline.
 
 mod authority;
+mod dashboard;
 mod lag;
 mod mapping;
 mod pipeline;
@@ -10,9 +11,13 @@ mod watch;
 
 use std::{net::SocketAddr, sync::Arc, time::Duration};
 
-use tokio::{sync::mpsc, task::JoinHandle};
+use tokio::{
+    sync::{Mutex, mpsc},
+    task::JoinHandle,
+};
 use tokio_util::sync::CancellationToken;
 
+use dashboard::Operations;
 use lag::Newest;
 pub use mapping::{Mapping, MappingError};
 use pipeline::Pipeline;
@@ -107,6 +112,17 @@ pub async fn serve(args: ServeArgs, stop: CancellationToken) -> Result<(), Serve
     let writes = Writes::new(&dsn, &settings.publication, &args.stream.client_role, args.writes.settings())?;
     let reads = Reads::new(&dsn, &settings.publication, &args.stream.client_role)?;
     tokio::spawn(writes.clone().prune(ending.clone()));
+    let operations = Operations {
+        store: store.clone(),
+        hub: hub.clone(),
+        health: health.clone(),
+        progress: progress.clone(),
+        exposition: exposition.clone(),
+        doctor: args.doctor(),
+        outbox_bytes: args.gateway.outbox_bytes,
+        replay_bytes: args.replay.replay_bytes,
+        surveyed: Mutex::default(),
+    };
     let (routes, sockets) = gateway::build(gateway::Settings {
         hub: hub.clone(),
         verifier: verifier.clone(),
@@ -123,6 +139,10 @@ pub async fn serve(args: ServeArgs, stop: CancellationToken) -> Result<(), Serve
         token_grace: args.gateway.token_grace,
         handshake: patience.handshake,
         body: patience.body,
+        dashboard: gateway::dashboard::Settings {
+            monitor: Arc::new(operations),
+            is_open: args.open_dashboard && address.ip().is_loopback(),
+        },
     });
     let broadcasts = Broadcasts::new(&dsn)?;
     let api = http::Api { reads, broadcasts, hub: hub.clone(), verifier, health: health.clone(), body: patience.body };

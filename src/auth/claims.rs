@@ -26,9 +26,16 @@ pub struct ClaimNames {
     pub email: Option<String>,
     /// `None`: `role`.
     pub role: Option<String>,
+    /// `None`: `admin`.
+    pub admin: Option<String>,
 }
 
 impl ClaimNames {
+    /// Whether the bearer may see all there is. Only the word itself: no text, and nothing that counts as true elsewhere.
+    pub(super) fn is_admin(&self, all: &Value) -> bool {
+        find(all, self.admin.as_deref().unwrap_or("admin")) == Some(&Value::Bool(true))
+    }
+
     /// Reads the claims of a token; after an error, what is wrong with them.
     pub(super) fn read(&self, all: &Value) -> Result<Claims, String> {
         let user = match &self.user {
@@ -98,6 +105,20 @@ mod tests {
     }
 
     #[test]
+    fn an_admin_is_who_is_called_so_and_nobody_else() {
+        let deep = ClaimNames { admin: Some("app.admin".into()), ..ClaimNames::default() };
+        assert!(
+            ClaimNames::default().is_admin(&json!({"admin": true})) && deep.is_admin(&json!({"app": {"admin": true}}))
+        );
+        for all in
+            [json!({}), json!({"admin": "true"}), json!({"admin": 1}), json!({"admin": false}), json!({"Admin": true})]
+        {
+            assert!(!ClaimNames::default().is_admin(&all), "{all}");
+        }
+        assert!(!deep.is_admin(&json!({"admin": true})), "another claim counts");
+    }
+
+    #[test]
     fn a_claim_is_found_by_its_name_or_by_a_path() {
         let all =
             json!({ "a": { "id": 7, "role": "editor" }, "https://example.com/role": "x", "mail": "m", "email": 1 });
@@ -105,6 +126,7 @@ mod tests {
             user: Some("a.id".into()),
             email: Some("mail".into()),
             role: Some("https://example.com/role".into()),
+            admin: None,
         };
         let claims = names.read(&all).expect("claims");
         assert_eq!(

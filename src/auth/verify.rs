@@ -4,6 +4,7 @@ use std::{
 };
 
 use jsonwebtoken::{Algorithm, Validation, errors::ErrorKind};
+use serde_json::Value;
 
 use super::{
     ClaimNames, Claims, KeyError, KeySource,
@@ -19,6 +20,8 @@ pub enum TokenError {
     NoKey(Algorithm),
     #[error("the token does not say whose it is: {0}")]
     Claims(String),
+    #[error("the token is good, and not an admin's")]
+    NotAdmin,
 }
 
 impl TokenError {
@@ -87,6 +90,16 @@ impl Verifier {
 
     /// The same, with all the claims that the token has, as JSON: those that policies of the database may ask for.
     pub fn verify_whole(&self, token: &str) -> Result<(Claims, String), TokenError> {
+        self.read(token).map(|(claims, all)| (claims, all.to_string()))
+    }
+
+    /// The same for a token that must be an admin's.
+    pub fn verify_admin(&self, token: &str) -> Result<Claims, TokenError> {
+        let (claims, all) = self.read(token)?;
+        self.expected.names.is_admin(&all).then_some(claims).ok_or(TokenError::NotAdmin)
+    }
+
+    fn read(&self, token: &str) -> Result<(Claims, Value), TokenError> {
         let header = jsonwebtoken::decode_header(token)?;
         let mut refusal = TokenError::NoKey(header.alg);
         let keys = Arc::clone(&self.keys.read().unwrap_or_else(PoisonError::into_inner));
@@ -96,10 +109,10 @@ impl Verifier {
             {
                 continue;
             }
-            match jsonwebtoken::decode::<serde_json::Value>(token, &key.key, &self.validation(header.alg)) {
+            match jsonwebtoken::decode::<Value>(token, &key.key, &self.validation(header.alg)) {
                 Ok(token) => {
                     let claims = self.expected.names.read(&token.claims).map_err(TokenError::Claims)?;
-                    return Ok((claims, token.claims.to_string()));
+                    return Ok((claims, token.claims));
                 }
                 Err(error) => refusal = error.into(),
             }

@@ -1,30 +1,41 @@
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use clap::Args;
+use serde_json::json;
 
 use super::Failure;
 use crate::{
-    auth::{Claims, SHORTEST_SECRET, sign},
+    auth::{Claims, SHORTEST_SECRET, sign_json},
     config::parse_duration,
 };
 
 #[derive(Args)]
 pub struct TokenArgs {
-    /// The user: claim userId
-    #[arg(long, value_name = "ID")]
-    user: String,
-    /// The user's address: claim email
-    #[arg(long, value_name = "ADDRESS")]
-    email: Option<String>,
-    /// The user's role: claim role
-    #[arg(long, value_name = "ROLE")]
-    role: Option<String>,
-    /// How long the token holds (ms, s, m, h, d)
-    #[arg(long, default_value = "1h", value_parser = parse_duration, value_name = "TIME")]
-    ttl: Duration,
+    #[command(flatten)]
+    bearer: Bearer,
     /// The secret to sign with (HS256): the server's
     #[arg(long, env = "JWT_SECRET", value_name = "SECRET", hide_env_values = true)]
     jwt_secret: Option<String>,
+}
+
+/// Whose token it is, and what it says of them.
+#[derive(Args)]
+pub struct Bearer {
+    /// The user: claim userId
+    #[arg(long, value_name = "ID")]
+    pub user: String,
+    /// The user's address: claim email
+    #[arg(long, value_name = "ADDRESS")]
+    pub email: Option<String>,
+    /// The user's role: claim role
+    #[arg(long, value_name = "ROLE")]
+    pub role: Option<String>,
+    /// Lets its bearer see the dashboard, and with it every row: claim admin
+    #[arg(long)]
+    pub admin: bool,
+    /// How long the token holds (ms, s, m, h, d)
+    #[arg(long, default_value = "1h", value_parser = parse_duration, value_name = "TIME")]
+    pub ttl: Duration,
 }
 
 pub fn run(args: &TokenArgs) -> Result<(), Failure> {
@@ -36,27 +47,25 @@ pub fn run(args: &TokenArgs) -> Result<(), Failure> {
             secret.len()
         );
     }
-    println!("{}", token(&args.user, args.email.as_deref(), args.role.as_deref(), args.ttl, secret)?);
+    println!("{}", token(&args.bearer, secret)?);
     Ok(())
 }
 
-/// A token for a user, good for `ttl` from now.
-pub fn token(
-    user: &str,
-    email: Option<&str>,
-    role: Option<&str>,
-    ttl: Duration,
-    secret: &str,
-) -> Result<String, Failure> {
-    if user.is_empty() {
+/// A token, good from now on.
+pub fn token(bearer: &Bearer, secret: &str) -> Result<String, Failure> {
+    if bearer.user.is_empty() {
         return Err("--user is empty: give the id of a user".into());
     }
-    let expires = SystemTime::now().duration_since(UNIX_EPOCH)?.as_secs().saturating_add(ttl.as_secs());
+    let expires = SystemTime::now().duration_since(UNIX_EPOCH)?.as_secs().saturating_add(bearer.ttl.as_secs());
     let claims = Claims {
-        user_id: user.to_owned(),
-        email: email.map(str::to_owned),
-        role: role.map(str::to_owned),
+        user_id: bearer.user.clone(),
+        email: bearer.email.clone(),
+        role: bearer.role.clone(),
         exp: Some(expires),
     };
-    Ok(sign(&claims, secret)?)
+    let mut claims = serde_json::to_value(claims)?;
+    if let (true, Some(members)) = (bearer.admin, claims.as_object_mut()) {
+        members.insert("admin".to_owned(), json!(true));
+    }
+    Ok(sign_json(&claims, secret)?)
 }

@@ -16,7 +16,7 @@ use values::{file, named, parse_address, parse_collector, parse_count, parse_lee
 use crate::{
     admission::Origins,
     auth::{ClaimNames, Expected, KeyError, KeySource, Verifier},
-    gateway, http, hub,
+    doctor, gateway, http, hub,
     postgres::{Dsn, DsnError},
     replication::{self, Plugin},
     store::WriteSettings,
@@ -104,6 +104,9 @@ pub struct KeyArgs {
     /// The claim with the user's role [default: role]
     #[arg(long, env = "JWT_ROLE_CLAIM", value_name = "CLAIM")]
     pub jwt_role_claim: Option<String>,
+    /// The claim that must be true in a token for the dashboard [default: admin]
+    #[arg(long, env = "JWT_ADMIN_CLAIM", value_name = "CLAIM")]
+    pub jwt_admin_claim: Option<String>,
 }
 
 impl KeyArgs {
@@ -137,6 +140,7 @@ impl KeyArgs {
                 user: name(&self.jwt_user_claim),
                 email: name(&self.jwt_email_claim),
                 role: name(&self.jwt_role_claim),
+                admin: name(&self.jwt_admin_claim),
             },
         }
     }
@@ -281,6 +285,9 @@ pub struct ServeArgs {
     /// Apply the migrations before serving; in the environment true, yes, on, 1 or false, no, off, 0
     #[arg(long, env = "WALCAST_MIGRATE", value_parser = BoolishValueParser::new())]
     pub migrate: bool,
+    /// Whether the dashboard asks for no token, where only this machine can ask for it: no setting, `walcast dev` alone does so.
+    #[arg(skip)]
+    pub open_dashboard: bool,
 }
 
 impl ServeArgs {
@@ -295,6 +302,17 @@ impl ServeArgs {
             roster: self.limits.roster as usize,
             limits: self.limits.hub(),
             encode: gateway::encode(self.gateway.recovery),
+        }
+    }
+
+    /// What the doctor judges the database by.
+    pub fn doctor(&self) -> doctor::Settings {
+        doctor::Settings {
+            publication: self.stream.publication.clone(),
+            slot: self.slot.clone(),
+            plugin: self.stream.plugin,
+            client_role: self.stream.client_role.clone(),
+            replay_bytes: self.replay.replay_bytes as u64,
         }
     }
 

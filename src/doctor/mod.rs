@@ -76,15 +76,27 @@ const CHECKS: [fn(&Case<'_>) -> Vec<Finding>; 18] = [
 /// # Errors
 /// The database cannot be asked.
 pub async fn examine(store: &Store, settings: &Settings) -> Result<Vec<Finding>, StoreError> {
+    Ok(judge(&survey(store, settings).await?, settings))
+}
+
+/// How the database stands, as far as the settings concern it.
+///
+/// # Errors
+/// The database cannot be asked.
+pub async fn survey(store: &Store, settings: &Settings) -> Result<Survey, StoreError> {
     let subject = Subject {
         publication: &settings.publication,
         slot: &settings.slot,
         plugin: &settings.plugin.to_string(),
         client_role: &settings.client_role,
     };
-    let survey = store.survey(subject).await?;
-    let case = Case { survey: &survey, settings };
-    Ok(CHECKS.iter().flat_map(|check| check(&case)).collect())
+    store.survey(subject).await
+}
+
+/// What is wrong with it; nothing where all is well.
+pub fn judge(survey: &Survey, settings: &Settings) -> Vec<Finding> {
+    let case = Case { survey, settings };
+    CHECKS.iter().flat_map(|check| check(&case)).collect()
 }
 
 /// `1.5 GiB`, for messages.

@@ -263,6 +263,14 @@ impl Event {
         }
     }
 
+    /// The table whose row it tells of; `None` where it tells of more, or of none.
+    pub fn table(&self) -> Option<&Table> {
+        match &self.0.origin {
+            Origin::Row { scene, .. } => Some(&scene.table),
+            Origin::Wide { .. } | Origin::Broadcast { .. } => None,
+        }
+    }
+
     pub fn target(&self) -> &Target {
         &self.0.target
     }

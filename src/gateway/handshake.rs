@@ -10,7 +10,7 @@ use socketioxide::{
 };
 use tokio::sync::oneshot;
 
-use super::{Gateway, comeback, inbound::Inbound, link::Link, refresh::Bearer, session::Session};
+use super::{Gateway, comeback, inbound::Inbound, library::Library, link::Link, refresh::Bearer, session::Session};
 use crate::{auth::Claims, hub::HubError, telemetry};
 
 /// A refusal, word for word as clients compare it.
@@ -32,16 +32,7 @@ pub fn install(io: &SocketIo, gateway: Arc<Gateway>) {
 }
 
 async fn enter(gateway: Arc<Gateway>, socket: &SocketRef, auth: &Value) -> Result<(), Cow<'static, str>> {
-    let Some(link) = gateway.library.find(socket.id) else {
-        tracing::debug!(socket = %socket.id, "the connection was lost while its socket came in");
-        return Err(UNAVAILABLE.into());
-    };
-    // One connection may ask as often as it likes.
-    if link.is_refused() {
-        telemetry::http_refused("failed_handshakes");
-        link.turn_away("too many handshakes failed");
-        return Err(UNAVAILABLE.into());
-    }
+    let link = knock(&gateway.library, socket)?;
     let (claims, all) = authenticate(&gateway, socket, auth, &link)?;
     let all: Arc<str> = all.into();
     let recovers = recovers(socket, auth);
@@ -80,6 +71,21 @@ async fn enter(gateway: Arc<Gateway>, socket: &SocketRef, auth: &Value) -> Resul
     }
     listen(socket, session);
     Ok(())
+}
+
+/// The link of a socket that asks to come in, unless too many failed that came from where it does.
+pub fn knock(library: &Library, socket: &SocketRef) -> Result<Arc<Link>, &'static str> {
+    let Some(link) = library.find(socket.id) else {
+        tracing::debug!(socket = %socket.id, "the connection was lost while its socket came in");
+        return Err(UNAVAILABLE);
+    };
+    // One connection may ask as often as it likes.
+    if link.is_refused() {
+        telemetry::http_refused("failed_handshakes");
+        link.turn_away("too many handshakes failed");
+        return Err(UNAVAILABLE);
+    }
+    Ok(link)
 }
 
 fn authenticate(

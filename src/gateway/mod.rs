@@ -3,10 +3,12 @@
 //! A client's [`requests`] come to the library, which keeps the protocol; a WebSocket by way of [`upgrade`]. Between the
 //! connection and the library lies a [`link`], by which the socket is sent its events. A socket comes in by [`handshake`],
 //! which checks its token, and has a [`session`] until it goes, or its token's [`expiry`]. What it sends is read by
-//! [`inbound`] and answered by [`reply`]; what it [`write`]s, in its [`order`].
+//! [`inbound`] and answered by [`reply`]; what it [`write`]s, in its [`order`]. All that is of the namespace `/`; operators
+//! have one of their own, the [`dashboard`].
 
 mod comeback;
 mod connection;
+pub mod dashboard;
 mod expiry;
 mod follow;
 mod handshake;
@@ -29,7 +31,10 @@ mod write;
 use std::{sync::Arc, time::Duration};
 
 use socketioxide::SocketIo;
-use tokio_util::{sync::CancellationToken, task::TaskTracker};
+use tokio_util::{
+    sync::CancellationToken,
+    task::{AbortOnDropHandle, TaskTracker},
+};
 
 pub use connection::Connection;
 use expiry::Expiries;
@@ -75,6 +80,7 @@ pub struct Settings {
     pub handshake: Duration,
     /// How long the body of a request may take to arrive.
     pub body: Duration,
+    pub dashboard: dashboard::Settings,
 }
 
 /// What every session of this server shares.
@@ -104,6 +110,7 @@ pub struct Sockets {
     library: Library,
     writing: Arc<Writing>,
     io: SocketIo,
+    _dashboard: AbortOnDropHandle<()>,
 }
 
 /// How long writes that have begun are waited for.
@@ -145,6 +152,9 @@ pub fn build(settings: Settings) -> (axum::Router, Sockets) {
         beat: settings.heartbeat,
     };
     let library = Library::new(io.clone(), service, limits);
+    let is_open = settings.dashboard.is_open;
+    let dashboard =
+        dashboard::install(&library, &io, settings.dashboard, settings.hub.clone(), Arc::clone(&settings.verifier));
     let gateway = Arc::new(Gateway {
         hub: settings.hub,
         verifier: settings.verifier,
@@ -157,10 +167,8 @@ pub fn build(settings: Settings) -> (axum::Router, Sockets) {
         rate: settings.rate,
     });
     handshake::install(&io, gateway);
-    (
-        requests::routes(Requests { library: library.clone(), let_in, body: settings.body }),
-        Sockets { library, writing, io },
-    )
+    let sockets = Sockets { library: library.clone(), writing, io, _dashboard: dashboard };
+    (requests::routes(Requests { library, let_in, body: settings.body, is_open }), sockets)
 }
 
 /// How the hub's events are written. With `recovery`, they carry what stock clients come back with.

@@ -11,6 +11,7 @@ use axum::{
 use socketioxide::socket::Sid;
 
 use super::{
+    dashboard::FromHere,
     library::Library,
     link::{Link, fill_poll},
     packet, upgrade,
@@ -25,6 +26,8 @@ pub struct Requests {
     pub let_in: usize,
     /// How long a client that polls may take to send what it has to say.
     pub body: Duration,
+    /// Whether it matters who comes from this machine.
+    pub is_open: bool,
 }
 
 /// Socket.IO's own path. Polling passes through here to the library and back; a WebSocket is ours.
@@ -76,7 +79,12 @@ impl IntoResponse for Refusal {
     }
 }
 
-async fn receive(State(requests): State<Arc<Requests>>, request: Request) -> Response {
+async fn receive(State(requests): State<Arc<Requests>>, mut request: Request) -> Response {
+    if requests.is_open
+        && let Some(from_here) = FromHere::read(request.headers())
+    {
+        request.extensions_mut().insert(from_here);
+    }
     respond(&requests, request).await.unwrap_or_else(IntoResponse::into_response)
 }
 

@@ -11,6 +11,7 @@ use hyper_util::rt::TokioIo;
 
 use super::{
     connection::Connection,
+    dashboard::FromHere,
     link::{Link, Stream, Terms},
     requests::{Refusal, Requests},
     websocket::{self, offers_deflate},
@@ -22,6 +23,7 @@ struct Client {
     headers: HeaderMap,
     visitor: Option<Visitor>,
     seat: Option<Seat>,
+    from_here: Option<FromHere>,
 }
 
 /// Takes a WebSocket's handshake (RFC 6455, section 4.2), of a new client or of one that polled until now.
@@ -54,7 +56,8 @@ pub fn upgrade(requests: &Requests, session: Option<Arc<Link>>, mut request: Req
     // The original headers go with it: the library would keep them, and with them the buffer that they were read into.
     let headers = headers_of(&request);
     let extensions = request.extensions_mut();
-    let client = Client { headers, visitor: extensions.remove(), seat: extensions.remove() };
+    let client =
+        Client { headers, visitor: extensions.remove(), seat: extensions.remove(), from_here: extensions.remove() };
     drop(request);
     let requests = requests.clone();
     tokio::spawn(async move {
@@ -90,6 +93,7 @@ async fn serve(requests: &Requests, session: Option<Arc<Link>>, connection: Upgr
         None => {
             *request.uri_mut() = Uri::from_static("/socket.io/?EIO=4&transport=websocket");
             *request.headers_mut() = client.headers;
+            client.from_here.map(|from_here| request.extensions_mut().insert(from_here));
         }
     }
     if let Some(stream) = Stream::new(link, connection, client.seat, &parts.read_buf, terms) {

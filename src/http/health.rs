@@ -25,6 +25,19 @@ pub enum State {
     Stopping,
 }
 
+impl State {
+    /// As `/readyz` says it.
+    pub fn name(&self) -> &'static str {
+        match self {
+            State::Starting => "starting",
+            State::Ready => "ready",
+            State::Standby => "standby",
+            State::Disconnected => "disconnected",
+            State::Stopping => "stopping",
+        }
+    }
+}
+
 impl Default for Health {
     fn default() -> Self {
         Health { state: Arc::new(watch::Sender::new(State::Starting)) }
@@ -79,14 +92,9 @@ pub async fn healthz() -> impl IntoResponse {
 
 /// `/readyz`: 200 where the stream runs and is caught up, else 503 with the reason.
 pub async fn readyz(health: Health) -> impl IntoResponse {
-    let (status, body) = match health.get() {
-        State::Ready => (StatusCode::OK, json!({ "status": "ready" })),
-        State::Starting => (StatusCode::SERVICE_UNAVAILABLE, json!({ "status": "starting" })),
-        State::Standby => (StatusCode::SERVICE_UNAVAILABLE, json!({ "status": "standby" })),
-        State::Disconnected => (StatusCode::SERVICE_UNAVAILABLE, json!({ "status": "disconnected" })),
-        State::Stopping => (StatusCode::SERVICE_UNAVAILABLE, json!({ "status": "stopping" })),
-    };
-    (status, Json(body))
+    let state = health.get();
+    let status = if state == State::Ready { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
+    (status, Json(json!({ "status": state.name() })))
 }
 
 #[cfg(test)]

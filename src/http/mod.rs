@@ -4,6 +4,7 @@ mod admit;
 mod api;
 mod health;
 mod listener;
+mod page;
 mod router;
 mod serve;
 mod tls;

@@ -14,6 +14,7 @@ use super::{
     admit::{Room, admit},
     api::{self, Api},
     health::{self, Health},
+    page,
     traced::traced,
 };
 use crate::{
@@ -52,6 +53,7 @@ pub fn router(
         .allow_credentials(true);
     let readiness = health.clone();
     let mut router = Router::new()
+        .merge(page::routes().layer(compression.clone()).layer(middleware::from_fn(api::mark_compressed)))
         .nest(
             "/api",
             api::routes(api)

@@ -9,7 +9,9 @@ use serde_json::{Map, Value};
 use smallvec::SmallVec;
 use tokio::sync::{mpsc, oneshot};
 
-use super::{Following, Guarded, Interest, Outbox, Present, Session, SessionId, commits::Commits};
+use super::{
+    Following, Guarded, Interest, Lens, Outbox, Overview, Present, Session, SessionId, Shown, commits::Commits,
+};
 use crate::{
     change::Lsn,
     events::{Epoch, Event, Offset, Room, Touch},
@@ -134,6 +136,8 @@ pub(super) enum Command {
     Refresh { socket: SocketId, claims: Arc<str>, reply: Reply<()> },
     Disconnect { socket: SocketId },
     Position { reply: Reply<Position> },
+    Overview { most: usize, reply: Reply<Overview> },
+    Inspect { lens: Lens, feed: mpsc::Sender<Shown> },
     Farewell { reply: Reply<(Epoch, Vec<Session>)> },
 }
 
@@ -250,6 +254,19 @@ impl Hub {
         position.await.map_err(|_| HubError::Stopping)?
     }
 
+    /// Where the stream stands and who is where, for an operator. It looks at every room: ask now and then.
+    pub async fn overview(&self, most: usize) -> Result<Overview, HubError> {
+        let (sender, overview) = oneshot::channel();
+        self.request(Command::Overview { most, reply: Box::new(move |outcome| drop(sender.send(outcome))) });
+        overview.await.map_err(|_| HubError::Stopping)?
+    }
+
+    /// Shows events as they are dispatched, whoever may see them, until the other end of `feed` is dropped. What it does not
+    /// take in time is passed over, and counted.
+    pub fn inspect(&self, lens: Lens, feed: mpsc::Sender<Shown>) {
+        self.request(Command::Inspect { lens, feed });
+    }
+
     /// A transaction begins in the stream. Say so before its events are handed on.
     pub fn note_commit(&self, xid: u32, commit_lsn: Lsn) {
         self.commits.note(xid, commit_lsn);
@@ -297,8 +314,9 @@ impl Hub {
                 reply(Err(refusal));
             }
             Command::Position { reply } => reply(Err(refusal)),
+            Command::Overview { reply, .. } => reply(Err(refusal)),
             Command::Farewell { reply } => reply(Err(refusal)),
-            Command::Disconnect { .. } => {}
+            Command::Disconnect { .. } | Command::Inspect { .. } => {}
         }
     }
 }

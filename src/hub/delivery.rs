@@ -46,6 +46,7 @@ impl Dispatcher {
             return;
         }
         position.offset = offset;
+        self.watch.show(event, position);
         if self.crowd.transaction != offset.lsn {
             self.crowd = Crowd { transaction: offset.lsn, ..Crowd::default() };
         }

@@ -20,6 +20,7 @@ use super::{
     sessions::Sessions,
     sight::{Asking, Sight},
     throttle::Throttle,
+    watch::Watch,
     window::Window,
 };
 use crate::{
@@ -62,6 +63,7 @@ pub struct Dispatcher {
     pub(super) stands_by: bool,
     /// The sessions were handed over to the next server.
     pub(super) stopping: bool,
+    pub(super) watch: Watch,
     pub(super) counts: telemetry::Dispatched,
     window: Window,
     told_position: Instant,
@@ -106,6 +108,7 @@ impl Dispatcher {
             pulse: None,
             stands_by: false,
             stopping: false,
+            watch: Watch::default(),
             counts: telemetry::Dispatched::default(),
             window: Window::new(settings.retention.window),
             told_position: Instant::now(),
@@ -170,6 +173,8 @@ impl Dispatcher {
             }
             Command::Disconnect { socket } => self.remove(socket),
             Command::Position { reply } => reply(self.position.clone().ok_or(HubError::Stopping)),
+            Command::Overview { most, reply } => reply(self.overview(most).ok_or(HubError::Stopping)),
+            Command::Inspect { lens, feed } => self.watch.begin(lens, feed),
             Command::Farewell { reply } => {
                 self.stopping = true;
                 let sessions = self.all_sessions();

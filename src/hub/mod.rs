@@ -29,6 +29,7 @@ mod sight;
 #[cfg(test)]
 mod tests;
 mod throttle;
+mod watch;
 mod window;
 
 pub use command::{
@@ -44,3 +45,4 @@ pub use presence::Present;
 pub use sessions::{Session, SessionId};
 pub use settings::{Limits, Reports, Settings};
 pub use sight::{Authority, Guarded};
+pub use watch::{BusyRoom, Lens, Overview, Shown};

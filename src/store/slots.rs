@@ -8,10 +8,14 @@ use crate::{change::Lsn, events::RuleSpec, telemetry};
 pub struct Standing {
     /// Up to where the log is written, and so sent to who reads it.
     pub log_end: Lsn,
-    lag_bytes: u64,
-    held_bytes: u64,
-    safe_bytes: Option<u64>,
-    wal_status: Option<String>,
+    /// Log that is not confirmed.
+    pub lag_bytes: u64,
+    /// Log that stays on disk for it.
+    pub held_bytes: u64,
+    /// Log that can be written before Postgres gives the slot up; `None`: without a bound.
+    pub safe_bytes: Option<u64>,
+    /// As in `pg_replication_slots`; `None`: there is no slot.
+    pub wal_status: Option<String>,
 }
 
 impl Standing {

@@ -1,3 +1,5 @@
+use std::collections::BTreeMap;
+
 use metrics::{counter, describe_counter, describe_gauge, describe_histogram, gauge};
 use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusHandle};
 
@@ -43,6 +45,16 @@ impl Exposition {
     /// The text that Prometheus reads.
     pub fn render(&self) -> String {
         self.0.render()
+    }
+
+    /// Every series by its name and labels, as in the text, with what it is now.
+    pub fn values(&self) -> BTreeMap<String, f64> {
+        let text = self.render();
+        let lines = text.lines().filter(|line| !line.starts_with('#'));
+        lines
+            .filter_map(|line| line.rsplit_once(' '))
+            .filter_map(|(name, value)| Some((name.to_owned(), value.parse().ok()?)))
+            .collect()
     }
 
     /// Files what was observed into its buckets. Without it all that was would wait in memory for somebody to ask.

@@ -16,6 +16,7 @@ mod browser;
 mod commands;
 mod compression;
 mod connection_churn;
+mod dashboard;
 mod doctor;
 mod ephemeral;
 mod failover;

@@ -1,4 +1,4 @@
-//! Only the namespace `/` is there; who asks for another is told so, and nobody else is harmed.
+//! Only the namespaces `/` and `/dashboard` are there; who asks for another is told so, and nobody else is harmed.
 
 use serde_json::json;
 

@@ -15,7 +15,10 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio_util::sync::CancellationToken;
 
 use self::cluster::Cluster;
-use super::{Failure, token::token};
+use super::{
+    Failure,
+    token::{Bearer, token},
+};
 use crate::{
     app::{self, ServeError},
     auth::LEEWAY,
@@ -98,6 +101,7 @@ async fn serve(args: &DevArgs, address: SocketAddr, cluster: &Cluster, stop: Can
             limits: args.limits.clone(),
             traces: args.traces.clone(),
             migrate: false,
+            open_dashboard: true,
         },
         stop,
     );
@@ -139,7 +143,10 @@ fn welcome(url: &str, cluster: &Cluster, component: &str, secret: &str) -> Resul
     println!("walcast dev\n");
     println!("  server     {url}");
     println!("  database   {}", cluster.url);
-    println!("  token      {}", token("dev", Some("dev@example.com"), None, TOKEN_TTL, secret)?);
+    let email = Some("dev@example.com".to_owned());
+    let bearer = Bearer { user: "dev".to_owned(), email, role: None, admin: true, ttl: TOKEN_TTL };
+    println!("  dashboard  {url}/dashboard");
+    println!("  token      {}", token(&bearer, secret)?);
     println!("  component  {component}  (of entity page 1)");
     println!("\nSubscribe to the component, then change it in a second terminal:\n");
     println!(

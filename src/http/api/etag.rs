@@ -35,6 +35,11 @@ pub fn known(headers: &HeaderMap, tag: &str) -> Option<String> {
     None
 }
 
+/// Whether the client holds what has this tag.
+pub fn is_known(headers: &HeaderMap, tag: &str) -> bool {
+    known(headers, tag).is_some()
+}
+
 fn compressed(tag: &str) -> String {
     format!("{}{COMPRESSED}\"", tag.strip_suffix('"').unwrap_or(tag))
 }

@@ -26,7 +26,7 @@ use crate::{
 };
 pub use answer::OFFSET;
 use answer::{Answer, ApiError};
-pub use etag::mark_compressed;
+pub use etag::{is_known, mark_compressed};
 
 /// What requests over HTTP are answered from.
 pub struct Api {
