@@ -4,8 +4,8 @@ use axum::http::Uri;
 use tokio::runtime::Handle;
 use tracing::level_filters::LevelFilter;
 use tracing_subscriber::{
-    EnvFilter, Layer,
-    filter::{FilterExt, Targets},
+    EnvFilter, Layer, Registry,
+    filter::{DynFilterFn, FilterExt, Targets, dynamic_filter_fn},
     layer::SubscriberExt,
     util::SubscriberInitExt,
 };
@@ -40,10 +40,16 @@ pub fn start(
     };
     let (spans, export) = collector.map(|endpoint| telemetry::export(endpoint, runtime.clone())).transpose()?.unzip();
     tracing_subscriber::registry()
-        .with(lines.with_filter(filter.and(caps(directives))))
+        .with(lines.with_filter(filter.and(caps(directives)).and(asked_each_time())))
         .with(spans.map(|spans| spans.with_filter(Targets::new().with_target(telemetry::TARGET, LevelFilter::TRACE))))
         .init();
     Ok(export)
+}
+
+/// Lets everything through, and is asked for each event anew. What a library says by `log` and is not let through would else take
+/// the next event of its thread along, if that is one which is always let through.
+fn asked_each_time() -> DynFilterFn<Registry> {
+    dynamic_filter_fn(|_, _| true)
 }
 
 /// Chatty libraries are heard from warnings upward, whatever the level, unless a directive names them; traces never are.

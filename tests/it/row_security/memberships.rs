@@ -63,6 +63,9 @@ async fn a_membership_asks_again_only_for_whom_it_concerns() {
     // Once for each, what their claims say that memberships are about.
     office.sql("DELETE FROM members WHERE member = 'user 9'").await;
     assert_eq!(gone(&office.told(&mut clients[8]).await), 20);
+    // With the first change of a table that it reads all is asked once more.
+    office.sql("UPDATE docs SET title = 'c'").await;
+    office.told(&mut clients[0]).await;
     let before = office.questions().await;
     office.sql("DELETE FROM members WHERE member = 'user 10'").await;
     assert_eq!(gone(&office.told(&mut clients[9]).await), 20);
