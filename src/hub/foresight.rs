@@ -1,17 +1,14 @@
 //! What has to be asked before something is told, and who has to be looked at again where who may see what has changed.
 
-use std::{
-    collections::{HashMap, HashSet},
-    sync::Arc,
-};
+use std::{collections::HashSet, sync::Arc};
 
-use bytestring::ByteString;
 use serde_json::Value;
 use smallvec::SmallVec;
 
 use super::{
     Comeback, Dispatcher, Events, SessionId, SocketId,
     command::Command,
+    concerned::Concerned,
     guarded::VISIBILITY,
     history::Content,
     shifts::Shift,
@@ -19,24 +16,9 @@ use super::{
 };
 use crate::{
     change::Timestamp,
-    events::{Event, Image, Link, Offset, Room, RoomParts, Sighting, Target, Touch},
+    events::{Event, Image, Offset, Room, RoomParts, Sighting, Target},
     telemetry,
 };
-
-/// A table of which some may see other rows now.
-pub struct Concerned {
-    guarded: Guarded,
-    /// `None`: everybody.
-    whose: Option<HashSet<Identity>>,
-    /// To whom it is known to be nothing.
-    spared: HashSet<Identity>,
-}
-
-impl Concerned {
-    pub fn all(guarded: Guarded) -> Self {
-        Concerned { guarded, whose: None, spared: HashSet::new() }
-    }
-}
 
 impl Dispatcher {
     /// Asks what has to be known before these events are dispatched, and takes in what changed for whom.
@@ -78,21 +60,6 @@ impl Dispatcher {
         self.look_again(concerned, asking).await;
     }
 
-    /// For those who are away. `at`: when these rows have been changed, at the latest.
-    fn note_shifts(&mut self, concerned: &[Concerned], touches: &[Touch], at: Offset) {
-        for Concerned { guarded: Guarded { guard, .. }, .. } in concerned {
-            for source in &guard.sources {
-                for touch in touches.iter().filter(|touch| touch.concerns(source)) {
-                    let whose = source.link.clone().and_then(|link| {
-                        let values = touch.values(&link.column)?;
-                        Some((link, values))
-                    });
-                    self.sight.shift(guard, Shift { at, whose });
-                }
-            }
-        }
-    }
-
     fn wonder_about(&self, asking: &mut Asking, sighting: &Sighting<'_>, people: impl IntoIterator<Item = Identity>) {
         let key = sighting.key.as_deref();
         for who in people {
@@ -103,69 +70,8 @@ impl Dispatcher {
         }
     }
 
-    /// Whose sight of what is another, now that these rows have changed which policies read.
-    async fn concerned_by(&mut self, touches: &[Touch]) -> Vec<Concerned> {
-        let mut concerned = Vec::new();
-        for guarded in self.sight.guarded().to_vec() {
-            let touched: Vec<(Option<&Link>, Option<Vec<ByteString>>)> = guarded
-                .guard
-                .sources
-                .iter()
-                .flat_map(|source| {
-                    touches.iter().filter(|touch| touch.concerns(source)).map(move |touch| (source, touch))
-                })
-                .map(|(source, touch)| {
-                    let link = source.link.as_ref();
-                    (link, link.and_then(|link| touch.values(&link.column)))
-                })
-                .collect();
-            if touched.is_empty() {
-                continue;
-            }
-            let mut linked: HashMap<&Link, HashSet<ByteString>> = HashMap::new();
-            let mut concerns_all = false;
-            for (link, values) in touched {
-                match link.zip(values) {
-                    Some((link, values)) => linked.entry(link).or_default().extend(values),
-                    None => concerns_all = true,
-                }
-            }
-            let (whose, spared) = match concerns_all {
-                true => (None, HashSet::new()),
-                false => {
-                    let (whose, spared) = self.linked(&guarded, &linked).await;
-                    (Some(whose), spared)
-                }
-            };
-            concerned.push(Concerned { guarded, whose, spared });
-        }
-        concerned
-    }
-
-    /// Those who follow a table and whose claims are linked with one of these values, or may be; and those of whom it is known
-    /// that they are not.
-    async fn linked(
-        &mut self,
-        guarded: &Guarded,
-        linked: &HashMap<&Link, HashSet<ByteString>>,
-    ) -> (HashSet<Identity>, HashSet<Identity>) {
-        let mut people: HashSet<Identity> = self.followers(guarded).into_iter().map(|(_, who, _)| who).collect();
-        people.extend(self.table_followers(guarded).into_iter().map(|(_, who)| who));
-        let mut asking = Asking::default();
-        for link in linked.keys() {
-            for who in &people {
-                self.sight.wonder_about_link(&mut asking, &guarded.guard, *who, link);
-            }
-        }
-        self.ask(asking).await;
-        let is_linked = |who: &Identity| {
-            linked.iter().any(|(link, values)| self.sight.is_linked(link, *who, |value| values.contains(value)))
-        };
-        people.into_iter().partition(is_linked)
-    }
-
     /// Who is in a room in which the table is told.
-    fn followers(&mut self, guarded: &Guarded) -> Vec<(SocketId, Identity, Room)> {
+    pub(super) fn followers(&mut self, guarded: &Guarded) -> Vec<(SocketId, Identity, Room)> {
         let is_told_in = |room: &&Room| room.is_row_of(&guarded.prefix) || guarded.entities && room.is_entity();
         let rooms: Vec<Room> = self.rooms.occupied().filter(is_told_in).cloned().collect();
         let mut followers = Vec::new();
@@ -176,7 +82,7 @@ impl Dispatcher {
     }
 
     /// Who follows it as a table.
-    fn table_followers(&mut self, guarded: &Guarded) -> Vec<(SocketId, Identity)> {
+    pub(super) fn table_followers(&mut self, guarded: &Guarded) -> Vec<(SocketId, Identity)> {
         let sockets = self.follows.followers(&guarded.guard.table);
         sockets.into_iter().filter_map(|socket| Some((socket, self.identity(socket)?))).collect()
     }

@@ -7,6 +7,7 @@ mod burst;
 mod command;
 mod commits;
 mod company;
+mod concerned;
 mod delivery;
 mod dispatcher;
 mod ephemeral;

@@ -308,9 +308,12 @@ fn numbers(transactions: &[u32]) -> Vec<i64> {
     transactions.iter().map(|number| i64::from(*number)).collect()
 }
 
+/// What questions have in common that one statement answers: the claims, the guard's mark, its table, and what they are about.
+type Together<'a> = (&'a str, &'a str, u32, Option<&'a Link>, bool);
+
 /// The numbers of the questions that one statement answers.
 fn grouped(questions: &[Question]) -> impl Iterator<Item = Vec<usize>> {
-    let mut groups: IndexMap<(&str, &str, u32, Option<&Link>, bool), Vec<usize>> = IndexMap::new();
+    let mut groups: IndexMap<Together<'_>, Vec<usize>> = IndexMap::new();
     for (nth, Question { claims, guard, about }) in questions.iter().enumerate() {
         let link = if let About::Link(link) = about { Some(link) } else { None };
         groups.entry((claims, &guard.mark, guard.oid, link, matches!(about, About::Key(_)))).or_default().push(nth);
