@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use serde_json::{Value, json};
 
 use super::{Office, token_with};
-use crate::support::Client;
+use crate::support::{Client, request};
 
 const POLICIES: usize = 50;
 const WRITES: usize = 8;
@@ -143,6 +143,8 @@ struct Reader {
     /// One that follows single rows.
     single: Client,
     followed: Rows,
+    /// What was held at an offset.
+    before: Option<(Value, Rows)>,
 }
 
 impl Reader {
@@ -156,14 +158,14 @@ impl Reader {
         for client in [&page, &single] {
             client.subscribe(json!({ "entityType": "marker", "entityId": "1" })).await;
         }
-        Reader { who, page, rows: Rows::new(), single, followed: Rows::new() }
+        Reader { who, page, rows: Rows::new(), single, followed: Rows::new(), before: None }
     }
 
     /// Hears everything up to a marker; then holds what Postgres shows.
     async fn hears(&mut self, office: &Office, marker: &str, round: &str) {
         let shown = shown(office, self.who).await;
         let mut is_stale = false;
-        let heard = up_to(&mut self.page, marker).await;
+        let (heard, at) = up_to(&mut self.page, marker).await;
         for (event, payload) in &heard {
             if is_stale {
                 continue;
@@ -177,7 +179,9 @@ impl Reader {
             self.rows = shown.clone();
         }
         assert_eq!(self.rows, shown, "{:?} was told {heard:?}\n{round}", self.who);
-        for (event, payload) in up_to(&mut self.single, marker).await {
+        self.comes_back_and_polls(office, &shown, round).await;
+        self.before = Some((at, shown.clone()));
+        for (event, payload) in up_to(&mut self.single, marker).await.0 {
             if !apply(&mut self.followed, &event, &payload) {
                 let id = payload["docId"].as_str().and_then(|id| id.parse().ok()).expect("the row's id");
                 self.followed.insert(id, shown[&id].clone());
@@ -186,6 +190,33 @@ impl Reader {
         let expected: Rows =
             shown.iter().filter(|(id, _)| self.followed.contains_key(id)).map(|(id, row)| (*id, row.clone())).collect();
         assert_eq!(self.followed, expected, "{:?} followed single rows\n{round}", self.who);
+    }
+
+    /// Somebody with the same token who was away since the last marker, and one who polls, hold the same.
+    async fn comes_back_and_polls(&mut self, office: &Office, shown: &Rows, round: &str) {
+        let token = token_with(self.who.0, self.who.1, None);
+        let bearer = format!("Authorization: Bearer {token}");
+        let path = "/api/rows/doc?entityType=page&entityId=1";
+        let (status, _, body) = request(office.server.address, "GET", path, &[&bearer]).await;
+        let body: Value = serde_json::from_str(&body).expect("JSON");
+        let polled = body["rows"].as_array().unwrap_or_else(|| panic!("{status} {body}")).iter();
+        let polled: Rows = polled.map(|row| (row["id"].as_i64().expect("an id"), row.clone())).collect();
+        assert_eq!(polled, *shown, "{:?} polled\n{round}", self.who);
+        let Some((since, mut rows)) = self.before.take() else { return };
+        let options = json!({ "transports": ["websocket"], "auth": { "token": token } });
+        let mut late = office.sockets.try_connect(&office.server, options).await.expect("connects");
+        let page = json!({ "entityType": "page", "entityId": "1" });
+        let mut back = page.clone();
+        back["since"] = since;
+        let ack = late.request("doc:subscribe", back).await;
+        assert_eq!(ack["ok"], true, "{ack}");
+        // What is to be fetched again is said behind the ack.
+        late.request("component:unsubscribe", page).await;
+        let heard = late.received();
+        if heard.iter().all(|(event, payload)| apply(&mut rows, event, payload)) {
+            assert_eq!(rows, *shown, "{:?} came back to {heard:?}\n{round}", self.who);
+        }
+        late.disconnect().await;
     }
 
     async fn follows(&mut self, office: &Office, id: i64, round: &str) {
@@ -201,12 +232,13 @@ impl Reader {
     }
 }
 
-async fn up_to(client: &mut Client, marker: &str) -> Vec<(String, Value)> {
+/// What a client hears before a marker, and the marker's offset.
+async fn up_to(client: &mut Client, marker: &str) -> (Vec<(String, Value)>, Value) {
     let mut heard = Vec::new();
     loop {
         let (event, payload) = client.next().await;
         if payload["component"]["name"] == marker {
-            return heard;
+            return (heard, payload["offset"].clone());
         }
         if payload["entityType"] != "marker" {
             heard.push((event, payload));
