@@ -57,7 +57,7 @@ fn judge_log(guard: &GuardFacts, table: &str, target: &str, case: &Case<'_>) -> 
                 untold.join(", "),
                 case.settings.publication
             ),
-            "each change of a row asks Postgres for everyone who follows it, and of a deletion who only follows its entity is told to fetch",
+            "what a change makes of a row cannot be judged by the log: who sees the row is told to fetch it in place of each event",
             format!("publish these columns too; role {} need not be able to read them", case.settings.client_role),
         ));
     }

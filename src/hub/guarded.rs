@@ -40,6 +40,8 @@ impl Sighting<'_> {
         // The log does not say what the row was, or nobody could say what it was to the other.
         let is_lost = *self.old == Image::Unknown || self.guard.is_opaque();
         let before = before.or_else(|| (is_lost && is_own).then_some(true));
+        // Of a version that the log does not say enough of, it is known only whether its row is seen by now.
+        let now = now.filter(|seen| !*seen || *self.new != Image::Unknown);
         match (self.telling, before, now) {
             (Telling::Appears, _, Some(true)) => Some(Share::AsItIs),
             (Telling::Appears, _, Some(false)) => None,

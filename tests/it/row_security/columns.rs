@@ -49,3 +49,30 @@ async fn columns_are_obeyed_without_row_security_too() {
     let created = ann.expect("doc:created").await;
     assert_eq!(created["doc"], json!({ "id": 1, "kind": "page", "page": "1", "title": "a" }), "{created}");
 }
+
+#[tokio::test]
+async fn what_the_log_does_not_say_enough_of_is_fetched() {
+    let office = Office::new(OWN).await;
+    office.sql("INSERT INTO docs (id, owner, title) VALUES (1, 'ann', 'a'), (2, 'bob', 'b')").await;
+    let publication = &office.publication;
+    let columns = "docs (id, kind, page, title)";
+    let alter = format!(
+        "ALTER TABLE docs REPLICA IDENTITY DEFAULT; ALTER PUBLICATION {publication} DROP TABLE docs; \
+         ALTER PUBLICATION {publication} ADD TABLE {columns}"
+    );
+    office.sql(&alter).await;
+    let mut ann = office.connect("ann").await;
+    ann.catch_up(&office.database).await;
+    office.follow(&ann, 1).await;
+    office.sql("UPDATE docs SET title = 'new'").await;
+    assert_eq!(ann.expect("doc:resync").await["reason"], "visibility");
+    // What it was nobody can say; that it is not hers any more can be said.
+    office.sql("UPDATE docs SET owner = 'bob', title = 'secret'").await;
+    loop {
+        let (event, payload) = ann.next().await;
+        assert!(!payload.to_string().contains("secret"), "{event} {payload}");
+        if event == "doc:deleted" {
+            break;
+        }
+    }
+}
