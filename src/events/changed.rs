@@ -189,8 +189,7 @@ impl<'a> RowChange<'a> {
         }
         self.scene.write_key(object, "id", row);
         let has_other_key = binding.key(old).is_some_and(|before| binding.key(new).is_some_and(|now| before != now));
-        // Who is told that it came in sight learns nothing of what it was.
-        if self.operation == RowOp::Update && has_other_key && told.what != What::Enter {
+        if self.operation == RowOp::Update && has_other_key {
             self.scene.write_key(object, "previousId", old);
         }
         if !matches!(told.what, What::Delete | What::Leave) {

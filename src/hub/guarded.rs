@@ -83,6 +83,8 @@ impl Dispatcher {
             let before = self.sight.saw(sighting.guard, who, sighting.old);
             match sighting.share(before, now, false) {
                 None => {}
+                // The filter's enter, of a row that was not seen before either: it tells the row as it is.
+                Some(Share::AsItIs) if what == What::Enter && before != Some(true) => told.appeared.push(socket),
                 // The filter's leave, of a row that is not seen any more either: it tells the row as it was.
                 Some(Share::AsItIs) if what == What::Leave && now != Some(true) => told.vanished.push(socket),
                 Some(Share::AsItIs) => told.as_it_is.push(socket),
