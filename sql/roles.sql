@@ -25,15 +25,10 @@ GRANT SELECT, INSERT, UPDATE, DELETE ON walcast.slots, walcast.slot_rules, walca
     TO walcast;
 GRANT EXECUTE ON FUNCTION
     walcast.set_actor(text, text),
-    walcast.broadcast(text, text, jsonb),
-    walcast.nested_create(text, text, jsonb, text, text),
-    walcast.nested_update(text, text, text, jsonb, text, bigint, text),
-    walcast.nested_delete(text, text, text, text, bigint, text),
-    walcast.nested_write(text, text, text, text, jsonb, text, bigint, text),
-    walcast.nested_document(jsonb, text, text, text, text, jsonb)
+    walcast.broadcast(text, text, jsonb)
     TO walcast;
 
--- Sockets edit nested components of guarded tables by these, as their own role.
+-- Nested components are edited by these: as walcast, and of guarded tables as the role of sockets.
 GRANT USAGE ON SCHEMA walcast TO walcast_client;
 GRANT SELECT ON walcast.rules TO walcast_client;
 GRANT EXECUTE ON FUNCTION
@@ -42,7 +37,7 @@ GRANT EXECUTE ON FUNCTION
     walcast.nested_delete(text, text, text, text, bigint, text),
     walcast.nested_write(text, text, text, text, jsonb, text, bigint, text),
     walcast.nested_document(jsonb, text, text, text, text, jsonb)
-    TO walcast_client;
+    TO walcast, walcast_client;
 
 -- Where policies or columns are to decide what sockets see and write, grant it to their role, and walcast what its schema holds:
 --   GRANT USAGE ON SCHEMA app TO walcast, walcast_client;

@@ -9,7 +9,7 @@ use super::{
     shifts::Shift,
     sight::{Asking, Guarded, Identity},
 };
-use crate::events::{Link, Offset, Touch};
+use crate::events::{Link, Offset, Source, Touch};
 
 /// A table of which some may see other rows now.
 pub struct Concerned {
@@ -18,11 +18,16 @@ pub struct Concerned {
     pub whose: Option<HashSet<Identity>>,
     /// To whom it is known to be nothing.
     pub spared: HashSet<Identity>,
+    /// Each change of what policies read.
+    shifts: Vec<Option<Values>>,
 }
+
+/// A link, and what the linked column holds.
+type Values = (Link, Vec<ByteString>);
 
 impl Concerned {
     pub fn all(guarded: Guarded) -> Self {
-        Concerned { guarded, whose: None, spared: HashSet::new() }
+        Concerned { guarded, whose: None, spared: HashSet::new(), shifts: Vec::new() }
     }
 }
 
@@ -31,29 +36,19 @@ impl Dispatcher {
     pub(super) async fn concerned_by(&mut self, touches: &[Touch]) -> Vec<Concerned> {
         let mut concerned = Vec::new();
         for guarded in self.sight.guarded().to_vec() {
-            let touched: Vec<(Option<&Link>, Option<Vec<ByteString>>)> = guarded
-                .guard
-                .sources
-                .iter()
-                .flat_map(|source| {
-                    touches.iter().filter(|touch| touch.concerns(source)).map(move |touch| (source, touch))
-                })
-                .map(|(source, touch)| {
-                    let link = source.link.as_ref();
-                    (link, link.and_then(|link| touch.values(&link.column)))
-                })
-                .collect();
-            if touched.is_empty() {
+            let mut shifts = Vec::new();
+            for source in &guarded.guard.sources {
+                let concerning = touches.iter().filter(|touch| touch.concerns(source));
+                shifts.extend(concerning.map(|touch| values(source, touch)));
+            }
+            if shifts.is_empty() {
                 continue;
             }
-            let mut linked: HashMap<&Link, HashSet<ByteString>> = HashMap::new();
-            let mut concerns_all = false;
-            for (link, values) in touched {
-                match link.zip(values) {
-                    Some((link, values)) => linked.entry(link).or_default().extend(values),
-                    None => concerns_all = true,
-                }
+            let mut linked: HashMap<&Link, HashSet<&str>> = HashMap::new();
+            for (link, values) in shifts.iter().flatten() {
+                linked.entry(link).or_default().extend(values.iter().map(|value| &**value));
             }
+            let concerns_all = shifts.iter().any(Option::is_none);
             let (whose, spared) = match concerns_all {
                 true => (None, HashSet::new()),
                 false => {
@@ -61,7 +56,7 @@ impl Dispatcher {
                     (Some(whose), spared)
                 }
             };
-            concerned.push(Concerned { guarded, whose, spared });
+            concerned.push(Concerned { guarded, whose, spared, shifts });
         }
         concerned
     }
@@ -71,7 +66,7 @@ impl Dispatcher {
     async fn linked(
         &mut self,
         guarded: &Guarded,
-        linked: &HashMap<&Link, HashSet<ByteString>>,
+        linked: &HashMap<&Link, HashSet<&str>>,
     ) -> (HashSet<Identity>, HashSet<Identity>) {
         let mut people: HashSet<Identity> = self.followers(guarded).into_iter().map(|(_, who, _)| who).collect();
         people.extend(self.table_followers(guarded).into_iter().map(|(_, who)| who));
@@ -88,18 +83,19 @@ impl Dispatcher {
         people.into_iter().partition(is_linked)
     }
 
-    /// For those who are away. `at`: when these rows have been changed, at the latest.
-    pub(super) fn note_shifts(&mut self, concerned: &[Concerned], touches: &[Touch], at: Offset) {
-        for Concerned { guarded: Guarded { guard, .. }, .. } in concerned {
-            for source in &guard.sources {
-                for touch in touches.iter().filter(|touch| touch.concerns(source)) {
-                    let whose = source.link.clone().and_then(|link| {
-                        let values = touch.values(&link.column)?;
-                        Some((link, values))
-                    });
-                    self.sight.shift(guard, Shift { at, whose });
-                }
+    /// For those who are away. `at`: when that has changed, at the latest.
+    pub(super) fn note_shifts(&mut self, concerned: &[Concerned], at: Offset) {
+        for Concerned { guarded, shifts, .. } in concerned {
+            for whose in shifts.iter().cloned() {
+                self.sight.shift(&guarded.guard, Shift { at, whose });
             }
         }
     }
+}
+
+/// With whom the rows of a touch are linked; `None`: with anybody.
+fn values(source: &Source, touch: &Touch) -> Option<Values> {
+    let link = source.link.clone()?;
+    let values = touch.values(&link.column)?;
+    Some((link, values))
 }

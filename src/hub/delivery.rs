@@ -56,8 +56,10 @@ impl Dispatcher {
                 if open.len() < rooms.len() || !self.is_held(event, rooms) {
                     self.release_before(&open);
                     self.address_seen(event, &open, &sighting);
-                    let crowded: SmallVec<[&Room; 2]> = rooms.iter().filter(|room| !open.contains(room)).collect();
-                    self.expel(&crowded, &sighting);
+                    if open.len() < rooms.len() {
+                        let crowded: SmallVec<[&Room; 2]> = rooms.iter().filter(|room| !open.contains(room)).collect();
+                        self.expel(&crowded, &sighting);
+                    }
                 }
                 Content::Guarded { event: event.clone(), rooms: rooms.clone() }
             }

@@ -38,11 +38,7 @@ impl Dispatcher {
         }
         // What else the transaction has changed may come with a later batch, and holds from its first event on.
         if batch.is_open || self.is_within {
-            for guarded in self.sight.guarded().to_vec() {
-                if !guarded.guard.sources.is_empty() {
-                    self.sight.forget(&guarded.guard, &HashSet::new());
-                }
-            }
+            self.sight.forget_what_has_sources();
         }
         self.is_within = batch.is_open;
         let mut asking = Asking::default();
@@ -56,7 +52,7 @@ impl Dispatcher {
             self.wonder_about(&mut asking, &sighting, people);
         }
         let last = events.last().map(Event::offset).unwrap_or_default().max(Offset::before(batch.wal_end));
-        self.note_shifts(&concerned, touches, last);
+        self.note_shifts(&concerned, last);
         self.look_again(concerned, asking).await;
     }
 
@@ -247,10 +243,10 @@ impl Dispatcher {
                 self.judge(socket, room);
             }
         }
-        let tables = self.follows.of(socket).iter().map(|followed| followed.interest.table.clone());
-        let guarded: Vec<_> = tables.filter(|table| self.sight.guard_of_table(table).is_some()).collect();
         if !says_the_same {
-            self.table_debts.extend(guarded.into_iter().map(|table| (socket, table)));
+            let tables = self.follows.of(socket).iter().map(|followed| &followed.interest.table);
+            let guarded = tables.filter(|table| self.sight.guard_of_table(table).is_some());
+            self.table_debts.extend(guarded.map(|table| (socket, table.clone())));
             self.pay_for_tables();
         }
         self.part().await;

@@ -1,4 +1,4 @@
-//! Events of guarded tables: who is told them, who has to leave, and what is asked before.
+//! Events of guarded tables: who is told them, and who has to leave.
 
 use std::collections::{HashMap, HashSet};
 
@@ -23,6 +23,25 @@ struct Told {
     vanished: Vec<SocketId>,
 }
 
+impl Told {
+    fn add(&mut self, socket: SocketId, share: Share) {
+        match share {
+            Share::AsItIs => self.as_it_is.push(socket),
+            Share::Appeared => self.appeared.push(socket),
+            Share::Vanished => self.vanished.push(socket),
+            Share::Owed => {}
+        }
+    }
+
+    /// What is told, each with its event, which is made only for somebody.
+    fn tellings(self, event: &Event) -> impl Iterator<Item = (Share, Event, Vec<SocketId>)> {
+        let shares =
+            [(Share::AsItIs, self.as_it_is), (Share::Vanished, self.vanished), (Share::Appeared, self.appeared)];
+        let somebody = shares.into_iter().filter(|(_, sockets)| !sockets.is_empty());
+        somebody.filter_map(|(share, sockets)| Some((share, share.of(event)?, sockets)))
+    }
+}
+
 /// What there is to tell of an event to somebody who sees, or saw, its row.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Share {
@@ -31,6 +50,18 @@ enum Share {
     Vanished,
     /// What it is cannot be said: the room has to be fetched again.
     Owed,
+}
+
+impl Share {
+    /// The event as it is told to those who have this share of it.
+    fn of(self, event: &Event) -> Option<Event> {
+        match self {
+            Share::AsItIs => Some(event.clone()),
+            Share::Appeared => event.appeared(),
+            Share::Vanished => event.vanished(),
+            Share::Owed => None,
+        }
+    }
 }
 
 impl Sighting<'_> {
@@ -83,26 +114,25 @@ impl Dispatcher {
             let before = self.sight.saw(sighting.guard, who, sighting.old);
             match sighting.share(before, now, false) {
                 None => {}
-                // The filter's enter, of a row that was not seen before either: it tells the row as it is.
-                Some(Share::AsItIs) if what == What::Enter && before != Some(true) => told.appeared.push(socket),
-                // The filter's leave, of a row that is not seen any more either: it tells the row as it was.
-                Some(Share::AsItIs) if what == What::Leave && now != Some(true) => told.vanished.push(socket),
-                Some(Share::AsItIs) => told.as_it_is.push(socket),
-                Some(Share::Appeared) => told.appeared.push(socket),
-                Some(Share::Vanished) => told.vanished.push(socket),
                 Some(Share::Owed) => drop(self.table_debts.insert((socket, sighting.guard.table.clone()))),
+                // The filter's enter, of a row that was not seen before either: it tells the row as it is.
+                Some(Share::AsItIs) if what == What::Enter && before != Some(true) => {
+                    told.add(socket, Share::Appeared);
+                }
+                // The filter's leave, of a row that is not seen any more either: it tells the row as it was.
+                Some(Share::AsItIs) if what == What::Leave && now != Some(true) => told.add(socket, Share::Vanished),
+                Some(share) => told.add(socket, share),
             }
         }
         if event.is_silent() && what == What::Update {
             told.as_it_is.clear();
         }
-        let shares = [
-            (Some(event.clone()), what, told.as_it_is),
-            (event.appeared(), What::Enter, told.appeared),
-            (event.vanished(), What::Leave, told.vanished),
-        ];
-        let shares = shares.into_iter().filter(|(_, _, sockets)| !sockets.is_empty());
-        shares.filter_map(|(event, what, sockets)| Some((event?, what, sockets))).collect()
+        let what_of = |share| match share {
+            Share::Appeared => What::Enter,
+            Share::Vanished => What::Leave,
+            Share::AsItIs | Share::Owed => what,
+        };
+        told.tellings(event).map(|(share, event, sockets)| (event, what_of(share), sockets)).collect()
     }
 
     /// The rooms of entities, of these, in which an identity may see other rows than after an offset: they are to be fetched again.
@@ -154,32 +184,27 @@ impl Dispatcher {
             let is_own = own.iter().any(|room| self.rooms.is_in(socket, room));
             match sighting.share(before, now, is_own) {
                 None => {}
-                Some(Share::AsItIs) => told.as_it_is.push(socket),
-                Some(Share::Appeared) => told.appeared.push(socket),
-                Some(Share::Vanished) => {
-                    told.vanished.push(socket);
-                    let left = own.iter().filter(|room| self.rooms.is_in(socket, room));
-                    self.leavers.extend(left.map(|room| (socket, (*room).clone())));
-                }
                 Some(Share::Owed) => {
                     let owed = rooms.iter().filter(|room| self.rooms.is_in(socket, room));
                     self.debts.extend(owed.map(|room| (socket, (*room).clone())));
                 }
+                Some(share) => {
+                    told.add(socket, share);
+                    if share == Share::Vanished {
+                        let left = own.iter().filter(|room| self.rooms.is_in(socket, room));
+                        self.leavers.extend(left.map(|room| (socket, (*room).clone())));
+                    }
+                }
             }
         }
         let Some(room) = rooms.first() else { return };
-        let writer = self.writer(event);
         if event.is_silent() {
             told.as_it_is.clear();
         }
-        let shares = [
-            (Some(event.clone()), told.as_it_is, writer),
-            (event.vanished().filter(|_| !told.vanished.is_empty()), told.vanished, None),
-            (event.appeared().filter(|_| !told.appeared.is_empty()), told.appeared, None),
-        ];
-        for (event, mut sockets, but) in shares {
-            sockets.retain(|socket| Some(*socket) != but);
-            let Some(event) = event.filter(|_| !sockets.is_empty()) else { continue };
+        if let Some(writer) = self.writer(event) {
+            told.as_it_is.retain(|socket| *socket != writer);
+        }
+        for (_, event, sockets) in told.tellings(event) {
             if let Some(frame) = self.encode(&event, room, event.name()) {
                 self.burst.add_for(frame, sockets);
             }
@@ -258,10 +283,8 @@ impl Dispatcher {
         match sighting.share(before, now, is_own) {
             None => Ok(None),
             Some(Share::AsItIs) if event.is_silent() => Ok(None),
-            Some(Share::AsItIs) => Ok(Some(event.clone())),
-            Some(Share::Appeared) => Ok(event.appeared()),
-            Some(Share::Vanished) => Ok(event.vanished()),
             Some(Share::Owed) => Err(VISIBILITY),
+            Some(share) => Ok(share.of(event)),
         }
     }
 

@@ -15,8 +15,6 @@ mod follow;
 mod foresight;
 mod guarded;
 mod history;
-#[cfg(test)]
-mod let_in_tests;
 mod missed;
 mod occupants;
 mod outbox;

@@ -51,7 +51,9 @@ pub struct Sight {
     by_prefix: HashMap<ByteString, usize>,
     /// Of the guards in force, by the oids of their tables.
     marks: HashMap<u32, String>,
-    identities: IndexMap<Arc<str>, Identity>,
+    identities: HashMap<Arc<str>, Identity>,
+    /// The same the other way round.
+    claims: HashMap<Identity, Arc<str>>,
     next: u32,
     rows: HashMap<u32, HashMap<Values, HashMap<Identity, bool>>>,
     /// What was answered last about rows of tables whose policies are opaque: what their followers hold.
@@ -133,6 +135,7 @@ impl Sight {
         // Four billion tokens do not come to one process.
         self.next = self.next.wrapping_add(1);
         self.identities.insert(Arc::clone(claims), identity);
+        self.claims.insert(identity, Arc::clone(claims));
         identity
     }
 
@@ -253,9 +256,9 @@ impl Sight {
     }
 
     pub fn questions(&self, asking: &Asking) -> Vec<Question> {
-        let claims: HashMap<Identity, &Arc<str>> = self.identities.iter().map(|(claims, who)| (*who, claims)).collect();
+        let nobody: Arc<str> = Arc::from("{}");
         let question = |((_, who, about), guard): (&(u32, Identity, About), &Arc<Guard>)| Question {
-            claims: claims.get(who).map_or_else(|| Arc::from("{}"), |claims| Arc::clone(claims)),
+            claims: Arc::clone(self.claims.get(who).unwrap_or(&nobody)),
             guard: Arc::clone(guard),
             about: about.clone(),
         };
@@ -287,6 +290,13 @@ impl Sight {
         rows.retain(|_, seen| !seen.is_empty());
     }
 
+    /// The same of every table whose policies read more than the row.
+    pub fn forget_what_has_sources(&mut self) {
+        for Guarded { guard, .. } in self.guarded.iter().filter(|guarded| !guarded.guard.sources.is_empty()) {
+            self.rows.remove(&guard.oid);
+        }
+    }
+
     /// The moment is over for which some answers hold.
     pub fn end_moment(&mut self) {
         self.keys.clear();
@@ -308,6 +318,7 @@ impl Sight {
     /// Forgets what nobody here needs any more, or, where that is not it, all answers.
     pub fn prune(&mut self, alive: &HashSet<Identity>) {
         self.identities.retain(|_, who| alive.contains(who));
+        self.claims.retain(|who, _| alive.contains(who));
         self.links.values_mut().for_each(|values| values.retain(|who, _| alive.contains(who)));
         for rows in self.rows.values_mut().chain(self.past.values_mut()) {
             rows.values_mut().for_each(|seen| seen.retain(|who, _| alive.contains(who)));
@@ -320,7 +331,7 @@ impl Sight {
     }
 }
 
-/// More answers than these are not kept: some 100 MB.
+/// More answers than these are not kept.
 const MOST_ANSWERS: usize = 2_000_000;
 
 #[cfg(test)]

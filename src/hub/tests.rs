@@ -1,4 +1,10 @@
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Duration,
+};
 
 use tokio::sync::oneshot;
 use tokio_util::sync::CancellationToken;
@@ -27,7 +33,23 @@ impl Outbox for Line {
     fn close(&self, _: &'static str) {}
 }
 
-async fn hub() -> Hub {
+/// Notices that it is closed.
+struct Door(Arc<AtomicBool>);
+
+impl Outbox for Door {
+    fn send(&self, _: Frames<'_>) -> Result<(), OutboxClosed> {
+        Ok(())
+    }
+    fn replay(&self, _: Frames<'_>) -> Result<(), OutboxClosed> {
+        Ok(())
+    }
+    fn close(&self, _: &'static str) {
+        self.0.store(true, Ordering::Relaxed);
+    }
+}
+
+/// A hub whose stream has not begun.
+fn idle_hub() -> Hub {
     let settings = Settings {
         retention: Retention { window: Duration::from_secs(60), bytes: 1 << 20 },
         room_cap: 10,
@@ -41,8 +63,16 @@ async fn hub() -> Hub {
     let reports = Reports { begun: Box::new(|| {}), handed_on: Box::new(|_| {}), keep_from: Box::new(|_| {}) };
     let (hub, dispatcher) = Dispatcher::new(settings, reports, Arc::new(super::sight::tests::Nobody));
     tokio::spawn(dispatcher.run(CancellationToken::new()));
-    let begin = Position { epoch: Epoch::new("e"), offset: Offset::before(Lsn(1)) };
-    hub.dispatch(Batch::Begin(begin)).await.expect("the dispatcher lives");
+    hub
+}
+
+fn begin() -> Batch {
+    Batch::Begin(Position { epoch: Epoch::new("e"), offset: Offset::before(Lsn(1)) })
+}
+
+async fn hub() -> Hub {
+    let hub = idle_hub();
+    hub.dispatch(begin()).await.expect("the dispatcher lives");
     hub
 }
 
@@ -52,10 +82,26 @@ async fn answer<T: Send + 'static>(ask: impl FnOnce(Reply<T>)) -> Result<T, HubE
     answer.await.expect("an answer")
 }
 
-async fn connect(hub: &Hub, is_lost: bool, comeback: Option<Comeback>) -> Entered {
+async fn try_connect(
+    hub: &Hub,
+    outbox: impl Outbox + 'static,
+    comeback: Option<Comeback>,
+) -> Result<Entered, HubError> {
     let user = User { id: "ann".into(), email: None };
-    let member = Member { user, claims: "{}".into(), recovers: true, outbox: Arc::new(Line { is_lost }) };
-    answer(|reply| hub.connect(member, Room::user("ann"), comeback, reply)).await.expect("it is taken in")
+    let member = Member { user, claims: "{}".into(), recovers: true, outbox: Arc::new(outbox) };
+    answer(|reply| hub.connect(member, Room::user("ann"), comeback, reply)).await
+}
+
+async fn connect(hub: &Hub, is_lost: bool, comeback: Option<Comeback>) -> Entered {
+    try_connect(hub, Line { is_lost }, comeback).await.expect("it is taken in")
+}
+
+/// Connects a socket; whether it was sent away at once.
+async fn is_sent_away(hub: &Hub) -> bool {
+    let closed = Arc::<AtomicBool>::default();
+    let refused = try_connect(hub, Door(closed.clone()), None).await.is_err();
+    assert_eq!(refused, closed.load(Ordering::Relaxed), "who is refused is sent away");
+    refused
 }
 
 #[tokio::test]
@@ -74,4 +120,14 @@ async fn who_is_cut_off_while_it_comes_back_comes_back_into_its_rooms() {
     let (_, sessions) = answer(|reply| hub.farewell(reply)).await.expect("the sessions");
     let rooms: Vec<&Room> = sessions.iter().flat_map(|session| &session.rooms).map(|(_, room, _)| room).collect();
     assert_eq!(rooms, [&room]);
+}
+
+#[tokio::test]
+async fn who_was_let_in_just_before_another_server_streams_is_sent_there() {
+    let hub = idle_hub();
+    for (batch, sent_away) in [(begin(), false), (Batch::Standby, true), (begin(), false)] {
+        hub.dispatch(batch).await.expect("the dispatcher lives");
+        hub.dispatched().await.expect("the dispatcher lives");
+        assert_eq!(is_sent_away(&hub).await, sent_away);
+    }
 }

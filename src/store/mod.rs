@@ -13,6 +13,7 @@ mod sessions;
 mod slots;
 pub mod survey;
 mod tables;
+mod visible;
 mod writes;
 
 pub use broadcasts::{BroadcastError, Broadcasts};

@@ -63,11 +63,17 @@ pub fn act_as(role: &str) -> String {
     format!("SET LOCAL ROLE {}", identifier(role))
 }
 
-/// For the log, where sockets cannot act as their role.
-pub fn no_client(role: &str, table: &str) -> String {
-    format!(
-        "{table} has row-level security, and role {role}, which sockets act as, is not there: run sql/roles.sql, or set WALCAST_CLIENT_ROLE"
-    )
+/// Whether sockets cannot do anything with a table, since they act on it as a role that is not there. The log says so.
+pub fn lacks_client(rule: &RuleSpec, is_guarded: bool, has_client: bool, role: &str) -> bool {
+    let lacks = is_guarded && !has_client;
+    if lacks {
+        let RuleSpec { schema_name, table_name, .. } = rule;
+        tracing::warn!(
+            "{schema_name}.{table_name} has row-level security, and role {role}, which sockets act as, is not there: run sql/roles.sql, \
+             or set WALCAST_CLIENT_ROLE"
+        );
+    }
+    lacks
 }
 
 /// The columns that name a row under a rule.

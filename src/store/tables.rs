@@ -1,17 +1,13 @@
-use std::{collections::HashMap, time::Duration};
+use std::collections::HashMap;
 
 use bytestring::ByteString;
 use serde_json::Value;
 
-use super::{Store, StoreError};
+use super::{Store, StoreError, visible::become_visible};
 use crate::{
     change::Table,
     events::{Mapper, RuleError, RuleFault, RuleSpec},
 };
-
-/// So often a transaction that is in the log is looked for in the database, at ever longer intervals.
-const LOOKS: u32 = 20;
-const FIRST_LOOK: Duration = Duration::from_millis(1);
 
 impl Store {
     /// The rules as they are committed now. One that cannot be followed is logged and left out: its table goes by its own
@@ -51,21 +47,14 @@ impl Store {
     /// a table may be what is asked for here.
     pub async fn primary_key(&self, table: &Table, xid: u32) -> Result<Option<Vec<ByteString>>, StoreError> {
         let client = self.client().await?;
-        for attempt in 0..LOOKS {
-            let row = client
-                .query_one(
-                    include_str!("../../sql/queries/primary_key.sql"),
-                    &[&i64::from(xid), &table.oid, &&*table.schema, &&*table.name],
-                )
-                .await
-                .map_err(StoreError::sql("read a primary key"))?;
-            if row.get("is_visible") {
-                let key: Option<Vec<&str>> = row.get("key");
-                return Ok(key.map(|key| key.into_iter().map(ByteString::from).collect()));
-            }
-            tokio::time::sleep(FIRST_LOOK * (attempt + 1)).await;
+        let doing = || StoreError::sql("read a primary key");
+        if !become_visible(&**client, &[xid]).await.map_err(doing())? {
+            return Err(StoreError::NotVisible { xid, table: table.to_string() });
         }
-        Err(StoreError::NotVisible { xid, table: table.to_string() })
+        let query = include_str!("../../sql/queries/primary_key.sql");
+        let row = client.query_opt(query, &[&table.oid, &&*table.schema, &&*table.name]).await.map_err(doing())?;
+        let key = row.map(|row| row.get::<_, Vec<&str>>(0).into_iter().map(ByteString::from).collect());
+        Ok(key)
     }
 }
 

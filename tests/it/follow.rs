@@ -16,6 +16,17 @@ async fn stage(plugin: &str) -> Stage {
     Stage::new(plugin, ORDERS, ", orders").await
 }
 
+/// A server that publishes orders, with these arguments besides.
+async fn published(plugin: &str, arguments: &[&str]) -> (Database, Server) {
+    let database = Database::new().await;
+    let publication = format!("p_{}", database.name);
+    let setup = format!("{ORDERS}; CREATE PUBLICATION {publication} FOR TABLE walcast.rules, components, orders");
+    database.sql(&setup).await;
+    let arguments = [&["--plugin", plugin, "--publication", &publication], arguments].concat();
+    let server = Server::start_with(&database, &arguments).await;
+    (database, server)
+}
+
 const LIFE: [&str; 4] = [
     "INSERT INTO orders VALUES (1, 'open', 1.25)",
     "UPDATE orders SET status = 'sent'",
@@ -58,12 +69,7 @@ async fn who_asks_for_one_kind_of_change_is_told_no_other() {
 #[tokio::test]
 async fn an_event_says_what_whose_when_and_where() {
     for plugin in ["pgoutput", "wal2json"] {
-        let database = Database::new().await;
-        let publication = format!("p_{}", database.name);
-        database
-            .sql(&format!("{ORDERS}; CREATE PUBLICATION {publication} FOR TABLE walcast.rules, components, orders"))
-            .await;
-        let server = Server::start_with(&database, &["--plugin", plugin, "--publication", &publication]).await;
+        let (database, server) = published(plugin, &[]).await;
         let sockets = Sockets::start().await;
         let mut client = sockets.connect(&server, "ann", "websocket").await;
         client.catch_up(&database).await;

@@ -24,14 +24,15 @@ impl Dispatcher {
             return;
         }
         let offset = event.offset();
-        self.follows.note(change.table_name(), offset);
+        let table = change.table_name();
+        self.follows.note(table.clone(), offset);
         let cap = self.settings.room_cap;
-        let table = self.follows.tables.get_mut(&change.table_name());
-        let tellings = table.map(|table| table.tell(&change, offset, cap)).unwrap_or_default();
+        let followed = self.follows.tables.get_mut(&table);
+        let tellings = followed.map(|table| table.tell(&change, offset, cap)).unwrap_or_default();
         self.follows.told = Some(event.clone());
         for Telling { name, told, share, sockets } in tellings {
             if share != Share::Fair {
-                let Some(frame) = self.table_resync(&change.table_name(), BULK, event.committed_at()) else { return };
+                let Some(frame) = self.table_resync(&table, BULK, event.committed_at()) else { return };
                 self.release_ahead_of(&sockets);
                 self.burst.add_for(frame, sockets);
                 continue;

@@ -5,7 +5,7 @@ use super::ReadError;
 use crate::{
     change::{self, Table},
     events::{Mapper, RuleSpec},
-    store::rule_table::{Column, RuleTable, key, no_client},
+    store::rule_table::{Column, RuleTable, key, lacks_client},
 };
 
 /// A table as reads know it: what its publication shows, and its rule.
@@ -40,8 +40,7 @@ impl ReadTable {
             RuleTable::from_row(&row)?;
         // A rule that cannot be followed is not in force: its table goes by its own name.
         let Some(rule) = rule.ok().filter(|rule| Mapper::new(vec![rule.clone()]).is_ok()) else { return Ok(None) };
-        if is_guarded && !has_client {
-            tracing::warn!("{}", no_client(role, &format!("{}.{}", rule.schema_name, rule.table_name)));
+        if lacks_client(&rule, is_guarded, has_client, role) {
             return Err(ReadError::Forbidden("this may not be read".to_owned()));
         }
         // What is not published serves nobody for asking either.

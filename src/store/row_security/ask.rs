@@ -16,7 +16,10 @@ use super::{RowSecurity, policy::Policy};
 use crate::{
     events::{About, Answer, Link, Question, split_key},
     postgres::quote::identifier,
-    store::pool::is_lost,
+    store::{
+        pool::is_lost,
+        visible::{are_visible, become_visible},
+    },
 };
 
 /// How long all questions about one table that are asked at once may take. All else waits meanwhile.
@@ -86,8 +89,7 @@ impl RowSecurity {
         }
         let asking = async {
             let client = self.0.pool.get().await.ok()?;
-            let row = client.query_typed_one(ARE_VISIBLE, &[(&numbers(transactions) as _, Type::INT8_ARRAY)]).await;
-            row.and_then(|row| row.try_get(0)).ok()
+            are_visible(&**client, transactions).await.ok()
         };
         let seen = tokio::time::timeout(PATIENCE, asking).await.ok().flatten();
         if seen.is_none() {
@@ -125,7 +127,7 @@ impl RowSecurity {
             }
         }
         let transaction = client.build_transaction().read_only(true).start().await?;
-        if !wait_for(&transaction, after).await? {
+        if !become_visible(&*transaction, after).await? {
             return Ok(false);
         }
         let (role, timeout) = (identifier(&self.0.role), STATEMENT.as_millis());
@@ -208,11 +210,6 @@ impl RowSecurity {
     }
 }
 
-const ARE_VISIBLE: &str = include_str!("../../../sql/queries/are_visible.sql");
-/// So often a transaction that is in the log is looked for in the database, at ever longer intervals.
-const LOOKS: u32 = 20;
-const FIRST_LOOK: Duration = Duration::from_millis(1);
-
 const BEGINS: &str = "SELECT pg_catalog.set_config('request.jwt.claims', $1, true)";
 
 /// Questions that one statement answers.
@@ -287,25 +284,6 @@ impl Group {
         }
         Ok(())
     }
-}
-
-/// A transaction is in the log before others see what it did, mostly for microseconds. False: not even after a while.
-pub async fn wait_for(transaction: &Transaction<'_>, after: &[u32]) -> Result<bool, tokio_postgres::Error> {
-    if after.is_empty() {
-        return Ok(true);
-    }
-    let parameters = [(&numbers(after) as _, Type::INT8_ARRAY)];
-    for attempt in 1..=LOOKS {
-        if transaction.query_typed_one(ARE_VISIBLE, &parameters).await?.try_get(0)? {
-            return Ok(true);
-        }
-        tokio::time::sleep(FIRST_LOOK * attempt).await;
-    }
-    Ok(false)
-}
-
-fn numbers(transactions: &[u32]) -> Vec<i64> {
-    transactions.iter().map(|number| i64::from(*number)).collect()
 }
 
 /// What questions have in common that one statement answers: the claims, the guard's mark, its table, and what they are about.

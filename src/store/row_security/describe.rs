@@ -17,7 +17,7 @@ use crate::{
     change::{Table, TableName},
     events::{Guard, Guards, Link, Sight, Source},
     postgres::quote::identifier,
-    store::StoreError,
+    store::{StoreError, visible::become_visible},
 };
 
 /// A table that policies read.
@@ -91,10 +91,8 @@ impl RowSecurity {
 
     /// Waits until others see what a transaction did that is in the log: what it made of a table is asked for after it.
     pub async fn wait_for(&self, transaction: u32, table: &Table) -> Result<(), StoreError> {
-        let mut client = self.client().await?;
-        let doing = || StoreError::sql("look for a transaction");
-        let look = client.build_transaction().read_only(true).start().await.map_err(doing())?;
-        match super::ask::wait_for(&look, &[transaction]).await.map_err(doing())? {
+        let client = self.client().await?;
+        match become_visible(&**client, &[transaction]).await.map_err(StoreError::sql("look for a transaction"))? {
             true => Ok(()),
             false => Err(StoreError::NotVisible { xid: transaction, table: table.to_string() }),
         }

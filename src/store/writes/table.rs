@@ -4,7 +4,7 @@ use tokio_postgres::types::Type;
 use super::{Action, Values, WriteError, refusal::Setback};
 use crate::{
     events::{NestedSpec, RuleSpec},
-    store::rule_table::{Column, DESCRIBES, RuleTable, key, no_client},
+    store::rule_table::{Column, DESCRIBES, RuleTable, key, lacks_client},
 };
 
 /// A table as writes know it: its rule, and its columns.
@@ -30,8 +30,7 @@ impl WriteTable {
         let RuleTable { rule, mark, is_guarded, has_client, columns, primary_key, .. } = RuleTable::from_row(&row)?;
         let rule =
             rule.map_err(|error| WriteError::Internal(format!("the rule of `{prefix}` cannot be read: {error}")))?;
-        if is_guarded && !has_client {
-            tracing::warn!("{}", no_client(role, &format!("{}.{}", rule.schema_name, rule.table_name)));
+        if lacks_client(&rule, is_guarded, has_client, role) {
             return Err(WriteError::Forbidden("sockets may not write this table".to_owned()).into());
         }
         match key(&rule, primary_key) {

@@ -1,6 +1,6 @@
 use serde_json::json;
 
-use super::{ORDERS, Stage, stage};
+use super::{ORDERS, Stage, published, stage};
 use crate::support::{Database, Server, Sockets};
 
 #[tokio::test]
@@ -16,13 +16,7 @@ async fn a_table_that_is_emptied_is_to_be_fetched_again() {
 #[tokio::test]
 async fn of_one_transaction_so_much_is_told_and_the_rest_is_to_be_fetched() {
     for plugin in ["pgoutput", "wal2json"] {
-        let database = Database::new().await;
-        let publication = format!("p_{}", database.name);
-        database
-            .sql(&format!("{ORDERS}; CREATE PUBLICATION {publication} FOR TABLE walcast.rules, components, orders"))
-            .await;
-        let arguments = ["--plugin", plugin, "--publication", &publication, "--room-cap", "3"];
-        let server = Server::start_with(&database, &arguments).await;
+        let (database, server) = published(plugin, &["--room-cap", "3"]).await;
         let sockets = Sockets::start().await;
         let mut all = sockets.connect(&server, "ann", "websocket").await;
         let mut some = sockets.connect(&server, "bob", "websocket").await;
