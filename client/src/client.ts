@@ -1,15 +1,11 @@
 import { Connection, STATUS } from './connection.js';
-import { OneRow, RowsOfEntity } from './handles.js';
-import type { Desk } from './handles.js';
+import { EntityRoom, RowRoom } from './handles.js';
 import { Http } from './http.js';
 import { Listeners } from './listeners.js';
 import { Rooms } from './rooms.js';
 import { Tokens } from './tokens.js';
-import type {
-  ChangesCallbacks, ChangesQuery, Client, ClientOptions, ComponentHandle, EntityHandle, Id, Row, Status, Unsubscribe,
-} from './types.js';
+import type { ChangesCallbacks, ChangesQuery, Client, ClientOptions, ComponentHandle, EntityHandle, Id, Row, Status, Unsubscribe } from './types.js';
 import { pageVisibility } from './visibility.js';
-import { ownWrite } from './vocabulary.js';
 import { Writes } from './writes.js';
 
 const defaults = {
@@ -26,28 +22,33 @@ const defaults = {
 
 /** Connects to the walcast server at `url`, an origin such as `https://live.example.com`. */
 export function createClient(url: string, options: ClientOptions): Client {
-  return new WalcastClient(url.replace(/\/+$/, ''), options);
+  return new WalcastClient(url.replace(/\/+$/, ''), {
+    ...defaults,
+    visibility: pageVisibility(),
+    fetch: (...request) => fetch(...request),
+    ...options,
+  });
 }
 
-class WalcastClient implements Client, Desk {
-  private readonly listeners = new Listeners();
-  private readonly http: Http;
-  private readonly rooms: Rooms;
-  private readonly writes: Writes;
-  private readonly connection: Connection;
+class WalcastClient implements Client {
+  readonly connection: Connection;
+  #listeners = new Listeners();
+  #http: Http;
+  #rooms: Rooms;
+  #writes: Writes;
+  #stopWatching: Unsubscribe;
 
-  constructor(url: string, given: ClientOptions) {
-    const options = {
-      ...defaults,
-      visibility: pageVisibility(),
-      fetch: (...request: Parameters<typeof fetch>) => globalThis.fetch(...request),
-      ...given,
-    };
+  constructor(url: string, options: Required<ClientOptions>) {
+    const { visibility, timeout } = options;
     const tokens = new Tokens(options.token);
-    this.http = new Http(url, tokens, options.timeout, options.fetch);
-    this.writes = new Writes((...asked) => this.connection.emit(...asked), options.timeout);
-    this.rooms = new Rooms(this.http, () => this.connection, this.listeners, options.grace);
-    this.connection = new Connection(url, options, tokens, this.rooms, this.writes, this.listeners);
+    const line = () => this.connection;
+    this.#http = new Http(url, tokens, timeout, options.fetch);
+    this.#writes = new Writes((...asked) => this.connection.emit(...asked), timeout);
+    this.#rooms = new Rooms(line, (...asked) => this.#http.rows(...asked), this.#writes, this.#listeners, options.grace);
+    this.connection = new Connection(url, options, tokens, this.#rooms, this.#listeners);
+    const look = () => this.connection.happens(visibility.hidden ? 'hidden' : 'visible');
+    this.#stopWatching = visibility.onChange(look);
+    look();
     if (options.autoConnect) this.connect();
   }
 
@@ -56,11 +57,11 @@ class WalcastClient implements Client, Desk {
   }
 
   onStatus(callback: (status: Status) => void): Unsubscribe {
-    return this.listeners.on(STATUS, callback);
+    return this.on(STATUS, callback);
   }
 
   on(event: string, callback: (payload: any) => void): Unsubscribe {
-    return this.listeners.on(event, callback);
+    return this.#listeners.on(event, callback);
   }
 
   component<T extends Row>(id: Id): ComponentHandle<T> {
@@ -72,22 +73,21 @@ class WalcastClient implements Client, Desk {
   }
 
   row<T extends Row>(prefix: string, id: Id): ComponentHandle<T> {
-    const row = String(id);
-    return new OneRow(prefix, this, () => this.rooms.room(prefix, { id: row }, row), row);
+    return this.#rooms.room(JSON.stringify([prefix, `${id}`]), () => new RowRoom<T>(this.#rooms, prefix, `${id}`));
   }
 
   rowsOf<T extends Row>(prefix: string, type: string, id: Id, key?: (row: T) => string): EntityHandle<T> {
-    const entityId = String(id);
-    const ids = { entityType: type, entityId };
-    return new RowsOfEntity(prefix, this, () => this.rooms.room(prefix, ids, undefined, key), type, entityId);
+    const make = () => new EntityRoom<T>(this.#rooms, prefix, type, `${id}`, key);
+    return this.#rooms.room(JSON.stringify([prefix, type, `${id}`]), make);
   }
 
   changes<T extends Row>(query: ChangesQuery, callbacks: ChangesCallbacks<T>): Unsubscribe {
-    return this.rooms.follows.add(query, callbacks);
+    return this.#rooms.follows.add(query, callbacks);
   }
 
-  broadcast(room: string, event: string, payload: Record<string, unknown> = {}): Promise<void> {
-    return this.http.post('/api/broadcast', { room, event, payload });
+  async broadcast(room: string, event: string, payload: Record<string, unknown> = {}): Promise<void> {
+    const headers = { 'Content-Type': 'application/json' };
+    await this.#http.request('/api/broadcast', { method: 'POST', headers, body: JSON.stringify({ room, event, payload }) });
   }
 
   connect(): void {
@@ -99,19 +99,9 @@ class WalcastClient implements Client, Desk {
   }
 
   close(): void {
-    this.connection.close();
-    this.writes.end();
-    this.rooms.close();
-  }
-
-  async write(prefix: string, verb: string, payload: object, componentId?: string): Promise<any> {
-    const ack = await this.writes.ask<any>(`${prefix}:${verb}`, payload);
-    const write = componentId === undefined ? undefined : ownWrite(verb, componentId, payload, ack);
-    if (write) this.rooms.wrote(prefix, write);
-    return ack;
-  }
-
-  say(event: string, payload: object): boolean {
-    return this.connection.say(event, payload);
+    this.#stopWatching();
+    this.disconnect();
+    this.#writes.end();
+    this.#rooms.close();
   }
 }

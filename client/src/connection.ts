@@ -1,15 +1,14 @@
 import { io } from 'socket.io-client';
 import type { Socket } from 'socket.io-client';
-import { Listeners } from './listeners.js';
+import { WalcastError } from './error.js';
+import type { Listeners } from './listeners.js';
 import { initial, statusOf, step } from './machine.js';
-import type { Effect, Event, State } from './machine.js';
+import type { Activity, Event, State } from './machine.js';
 import { Poller } from './poller.js';
 import type { Line, Rooms } from './rooms.js';
 import type { Tokens } from './tokens.js';
-import type { ClientOptions } from './types.js';
-import type { Writes } from './writes.js';
+import type { ClientOptions, Status } from './types.js';
 
-const AUTHENTICATION = 'Authentication error';
 /** No name of an event on the wire. */
 export const STATUS = ' status';
 const LONGEST_PAUSE_MS = 30_000;
@@ -17,56 +16,53 @@ const LONGEST_PAUSE_MS = 30_000;
 /** The socket, and whatever is done while there is none: it carries out the effects of the state machine. */
 export class Connection implements Line {
   readonly socket: Socket;
-  private state: State = initial;
-  private readonly poller: Poller;
-  private clock: ReturnType<typeof setTimeout> | undefined;
-  private retry: ReturnType<typeof setTimeout> | undefined;
-  private readonly stopWatching: () => void;
+  #state: State = initial;
+  #clocks: Partial<Record<Activity, ReturnType<typeof setTimeout>>> = {};
+  #poller: Poller;
 
   constructor(
     url: string,
-    private readonly options: Required<ClientOptions>,
-    private readonly tokens: Tokens,
-    private readonly rooms: Rooms,
-    private readonly writes: Writes,
-    private readonly listeners: Listeners,
+    readonly options: Required<ClientOptions>,
+    readonly tokens: Tokens,
+    readonly rooms: Rooms,
+    readonly listeners: Listeners,
   ) {
-    const { visibility } = options;
+    const { path, retryDelay, retryDelayMax, pollInterval } = options;
+    this.#poller = new Poller(rooms, pollInterval, (outcome) => this.happens(outcome));
     this.socket = io(url, {
+      path,
       forceNew: true,
       autoConnect: false,
-      path: options.path,
       transports: ['websocket', 'polling'],
       tryAllTransports: true,
-      reconnectionDelay: options.retryDelay,
-      reconnectionDelayMax: options.retryDelayMax,
-      auth: (give) => void this.handshake(give),
+      reconnectionDelay: retryDelay,
+      reconnectionDelayMax: retryDelayMax,
+      auth: (give) => void this.#handshake(give),
     });
-    this.poller = new Poller(rooms, options.pollInterval, (outcome) => this.happens(outcome));
     this.socket
-      .on('connect', () => this.happens('connected'))
+      .on('connect', () => {
+        rooms.connected();
+        this.happens('connected');
+      })
       .on('disconnect', () => {
         rooms.disconnected();
         this.happens('lost');
         // After some reasons the library stays away.
-        if (!this.socket.active && this.state.phase === 'connecting') this.socket.connect();
+        if (!this.socket.active && this.#state.phase === 'connecting') this.socket.connect();
       })
-      .on('connect_error', (error) => {
-        if (this.socket.active) return this.happens('failed');
-        listeners.emit('error', error);
-        this.happens('refused');
-      })
-      .onAny((event: string, payload: any) => this.take(event, payload));
-    this.stopWatching = visibility.onChange(() => this.happens(visibility.hidden ? 'hidden' : 'visible'));
-    if (visibility.hidden) this.happens('hidden');
+      .on('connect_error', (error) => (this.socket.active ? this.happens('failed') : this.#refused(error)))
+      .onAny((event: string, payload: any = {}) => {
+        if (event === 'component:error' && payload.event === 'auth') void this.#refresh();
+        else rooms.take(event, payload);
+      });
   }
 
-  get status() {
-    return statusOf(this.state);
+  get status(): Status {
+    return statusOf(this.#state);
   }
 
   get isPolling(): boolean {
-    return this.state.phase === 'polling';
+    return this.#state.phase === 'polling';
   }
 
   emit(event: string, payload: object, ack: (ack: any) => void = () => {}): boolean {
@@ -76,72 +72,53 @@ export class Connection implements Line {
 
   /** A page that nobody looks at has nothing to say that nobody keeps. */
   say(event: string, payload: object): boolean {
-    const isSaid = this.socket.connected && !this.state.hidden;
-    if (isSaid) this.socket.emit(event, payload);
-    return isSaid;
+    return !this.#state.hidden && this.emit(event, payload);
   }
 
   happens(event: Event): void {
     const before = this.status;
-    const [state, effects] = step(this.state, event, this.options.failuresBeforePolling);
-    this.state = state;
-    if (event === 'connected' && state.phase === 'live') {
-      this.rooms.connected();
-      this.writes.resend();
-    }
-    for (const effect of effects) this.carryOut(effect);
-    if (event === 'visible') this.rooms.repeatPresence();
+    const [state, effects] = step(this.#state, event, this.options.failuresBeforePolling);
+    this.#state = state;
+    for (const { activity, begins } of effects) this.#carryOut(activity, begins);
+    if (event === 'visible') for (const room of this.rooms.all()) room.presence.repeat(false);
     if (this.status !== before) this.listeners.emit(STATUS, this.status);
   }
 
   poke(): void {
-    if (this.isPolling && !this.state.hidden) this.poller.start();
+    if (this.isPolling && !this.#state.hidden) this.#poller.start();
   }
 
-  close(): void {
-    this.stopWatching();
-    this.happens('disconnect');
+  #carryOut(activity: Activity, begins: boolean): void {
+    if (activity === 'socket') return void this.socket[begins ? 'connect' : 'disconnect']();
+    if (activity === 'polling') return this.#poller[begins ? 'start' : 'stop']();
+    const { retryDelay, hiddenTimeout } = this.options;
+    const retryPause = Math.min(retryDelay * 2 ** (this.#state.refusals - 1), LONGEST_PAUSE_MS);
+    clearTimeout(this.#clocks[activity]);
+    const pause = activity === 'idle' ? hiddenTimeout : retryPause;
+    if (begins) this.#clocks[activity] = setTimeout(() => this.happens(activity), pause);
   }
 
-  private carryOut(effect: Effect): void {
-    const pause = Math.min(this.options.retryDelay * 2 ** (this.state.refusals - 1), LONGEST_PAUSE_MS);
-    if (effect === 'open') this.socket.connect();
-    else if (effect === 'close') {
-      clearTimeout(this.retry);
-      this.socket.disconnect();
-    } else if (effect === 'poll') this.poller.start();
-    else if (effect === 'rest') this.poller.stop();
-    else if (effect === 'retry') this.retry = setTimeout(() => this.happens('retry'), pause);
-    else {
-      clearTimeout(this.clock);
-      if (effect === 'arm') this.clock = setTimeout(() => this.happens('idle'), this.options.hiddenTimeout);
-    }
-  }
-
-  private async handshake(give: (auth: object) => void): Promise<void> {
+  async #handshake(give: (auth: object) => void): Promise<void> {
     const { engine } = this.socket.io;
+    const isCurrent = () => engine === this.socket.io.engine;
     try {
       const token = await this.tokens.renew();
-      if (engine === this.socket.io.engine) give({ token, recovery: false, ...this.rooms.handshake() });
+      if (isCurrent()) give({ token, recovery: false, ...this.rooms.handshake() });
     } catch (error) {
-      if (engine !== this.socket.io.engine) return;
-      this.listeners.emit('error', error);
-      this.socket.disconnect();
-      this.happens('refused');
+      if (isCurrent()) this.#refused(error);
     }
   }
 
-  private take(event: string, payload: any): void {
-    if (event === 'component:error' && payload.event === 'auth') void this.refresh();
-    else this.rooms.take(event, payload ?? {});
+  #refused(error: unknown): void {
+    this.listeners.emit('error', error);
+    this.happens('refused');
   }
 
   /** The server lets us stay for a while without; if this fails it disconnects us, and we come back with another token. */
-  private async refresh(): Promise<void> {
+  async #refresh(): Promise<void> {
     try {
       const token = await this.tokens.renew();
-      const ack = await this.socket.timeout(this.options.timeout).emitWithAck('auth:refresh', { token });
-      if (!ack.ok) throw new Error(`${AUTHENTICATION}: ${ack.error.message}`);
+      this.emit('auth:refresh', { token }, ({ error }) => error && this.listeners.emit('error', new WalcastError(error)));
     } catch (error) {
       this.listeners.emit('error', error);
     }

@@ -9,25 +9,30 @@ export type ErrorCode =
   /** The answer of HTTP is none of walcast's. */
   | 'unexpected';
 
-export interface ErrorDetails {
-  /** Of a conflict: the version that the row is at, and how what was to be written stands there. */
+/** What an answer says of a failure. */
+export interface Failure {
+  code: ErrorCode;
+  message: string;
   current?: Record<string, unknown>;
-  /** Whether the write was carried out: `unknown` after `timeout`, and after an `unavailable` that says so. */
   written?: false | 'unknown';
-  /** How long to wait before trying again. */
   retryAfterMs?: number;
 }
 
 export class WalcastError extends Error {
-  override readonly name = 'WalcastError';
-  readonly code: ErrorCode;
-  readonly current?: Record<string, unknown>;
-  readonly written?: false | 'unknown';
-  readonly retryAfterMs?: number;
+  declare readonly code: ErrorCode;
+  /** Of a conflict: the version that the row is at, and how what was to be written stands there. */
+  declare readonly current?: Record<string, unknown>;
+  /** Of a write: that it was not carried out, or that nobody knows. */
+  declare readonly written?: false | 'unknown';
+  /** How long to wait before trying again. */
+  declare readonly retryAfterMs?: number;
 
-  constructor(code: ErrorCode, message: string, details: ErrorDetails = {}) {
+  constructor({ message, ...details }: Failure) {
     super(message);
-    this.code = code;
-    Object.assign(this, details);
+    Object.assign(this, details, { name: 'WalcastError' });
   }
 }
+
+/** Whether the same may succeed a moment later. */
+export const isBusy = (failure: Failure | undefined): boolean =>
+  failure?.code === 'unavailable' || failure?.code === 'rate_limited';

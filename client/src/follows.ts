@@ -4,56 +4,56 @@ import type { ChangesCallbacks, ChangesQuery, Offset, TableChange, TableResync, 
 interface Follow {
   query: ChangesQuery;
   callbacks: ChangesCallbacks<any>;
-  subscription?: string | undefined;
+  subscription?: string;
 }
 
-const PAUSE_MS = 1_000;
+type Ask = (event: string, payload: object, ack?: (ack: any) => void, isWanted?: () => boolean) => unknown;
 
 /** Tables that are followed. Who asks the same shares one subscription: the server names both alike. */
 export class Follows {
-  private readonly all = new Set<Follow>();
+  #all = new Set<Follow>();
+  #send: Ask;
 
-  constructor(private readonly emit: (event: string, payload: object, ack: (ack: any) => void) => boolean) {}
+  constructor(send: Ask) {
+    this.#send = send;
+  }
 
   add(query: ChangesQuery, callbacks: ChangesCallbacks<any>): Unsubscribe {
     const follow: Follow = { query, callbacks };
-    this.all.add(follow);
-    this.ask(follow);
+    this.#all.add(follow);
+    this.#ask(follow);
     return () => {
-      if (this.all.delete(follow)) this.leave(follow.subscription);
+      this.#all.delete(follow);
+      this.#leave(follow);
     };
   }
 
   /** There is a connection; what was followed before it is resumed from `since`. */
   connected(since: Offset | undefined): void {
-    for (const follow of this.all) this.ask(follow, follow.subscription && since);
+    for (const follow of this.#all) this.#ask(follow, follow.subscription && since);
   }
 
   take(verb: string, payload: TableChange & TableResync): void {
-    for (const { subscription, query, callbacks } of [...this.all]) {
-      if (verb === 'changed' && payload.subscription === subscription) callbacks.onChange(payload);
+    for (const { subscription, query, callbacks } of [...this.#all]) {
+      if (payload.subscription === subscription) callbacks.onChange(payload);
       const isOurs = payload.table === query.table && payload.schema === (query.schema ?? 'public');
       if (verb === 'resync' && isOurs) callbacks.onResync?.(payload);
     }
   }
 
-  private ask(follow: Follow, since?: Offset): void {
-    const { callbacks } = follow;
-    this.emit('changes:subscribe', { ...follow.query, ...(since && { since }) }, ({ subscription, error }) => {
-      if (subscription) {
-        follow.subscription = subscription;
-        if (this.all.has(follow)) callbacks.onReady?.();
-        else this.leave(subscription);
-      } else if (error.code === 'unavailable' || error.code === 'rate_limited') {
-        setTimeout(() => this.all.has(follow) && this.ask(follow, since), error.retryAfterMs ?? PAUSE_MS);
-      } else {
-        callbacks.onError?.(new WalcastError(error.code, error.message));
-      }
-    });
+  #ask(follow: Follow, since?: Offset): void {
+    const { query, callbacks } = follow;
+    const ack = ({ subscription, error }: any) => {
+      if (error) return callbacks.onError?.(new WalcastError(error));
+      follow.subscription = subscription;
+      if (this.#all.has(follow)) callbacks.onReady?.();
+      else this.#leave(follow);
+    };
+    this.#send('changes:subscribe', { ...query, since }, ack, () => this.#all.has(follow));
   }
 
-  private leave(subscription: string | undefined): void {
-    const isShared = [...this.all].some((other) => other.subscription === subscription);
-    if (subscription && !isShared) this.emit('changes:unsubscribe', { subscription }, () => {});
+  #leave({ subscription }: Follow): void {
+    const isShared = [...this.#all].some((other) => other.subscription === subscription);
+    if (subscription && !isShared) this.#send('changes:unsubscribe', { subscription });
   }
 }

@@ -1,120 +1,108 @@
-import type { Room } from './room.js';
-import type {
-  ComponentHandle, EntityHandle, Handle, HandleEvents, Id, NestedHandle, Presence, Row, Snapshot, Unsubscribe, WriteOptions, Written,
-} from './types.js';
+import { Room } from './room.js';
+import type { Surroundings } from './room.js';
+import type { ChangeEvent, ComponentHandle, EntityHandle, Id, NestedHandle, Row, WriteOptions, Written } from './types.js';
 
-/** What a handle needs of its client. */
-export interface Desk {
-  /** Asks the server to write; the ack. */
-  write(prefix: string, verb: string, payload: object, componentId?: string): Promise<any>;
-  say(event: string, payload: object): boolean;
-}
+/** A row's room. */
+export class RowRoom<T extends Row> extends Room<T, T | null> implements ComponentHandle<T> {
+  readonly id: string;
+  isOfMany = false;
 
-abstract class RoomHandle<T extends Row, D> implements Handle<T, D> {
-  constructor(
-    protected readonly prefix: string,
-    protected readonly desk: Desk,
-    /** Looked up each time: one that nobody used for a while is forgotten. */
-    private readonly find: () => Room,
-  ) {}
-
-  get room(): string {
-    return this.find().name;
-  }
-
-  get state(): Snapshot<D> {
-    return this.find().state;
-  }
-
-  get presence(): Presence {
-    return {
-      users: () => this.find().presence.users(),
-      set: (state) => this.find().presence.set(state),
-      on: (callback) => this.on('presence', callback),
-    };
-  }
-
-  on<E extends keyof HandleEvents<T>>(event: E, callback: (payload: HandleEvents<T>[E]) => void): Unsubscribe {
-    return this.find().on(event, callback);
-  }
-
-  subscribe(): Unsubscribe {
-    return this.find().use();
-  }
-
-  watch(callback: (state: Snapshot<D>) => void): Unsubscribe {
-    return this.find().watch(callback);
-  }
-
-  async fetch(): Promise<{ data: D; offset: string | undefined }> {
-    const { rows, offset } = await this.find().fetch();
-    return { data: this.dataOf(rows as T[]), offset };
-  }
-
-  protected abstract dataOf(rows: T[]): D;
-}
-
-export class OneRow<T extends Row> extends RoomHandle<T, T | null> implements ComponentHandle<T> {
-  constructor(prefix: string, desk: Desk, find: () => Room, readonly id: string) {
-    super(prefix, desk, find);
+  constructor(around: Surroundings, prefix: string, id: string) {
+    super(around, prefix, { id }, `${prefix}:${id}`, `${prefix}/${encodeURIComponent(id)}`);
+    this.id = id;
   }
 
   update(updates: Partial<T>, options?: WriteOptions): Promise<Written> {
-    return this.write('update', { updates, ...options });
+    return this.#write('update', { updates, ...options });
   }
 
   async delete(options?: WriteOptions): Promise<void> {
-    await this.write('delete', { ...options });
+    await this.#write('delete', { ...options });
   }
 
   nested(rowId: Id): NestedHandle {
     return {
-      create: (nestedComponent) => this.write('nested-create', { rowId, nestedComponent }),
-      update: (nestedComponentId, updates, options) => this.write('nested-update', { rowId, nestedComponentId, updates, ...options }),
-      delete: (nestedComponentId, options) => this.write('nested-delete', { rowId, nestedComponentId, ...options }),
+      create: (nestedComponent) => this.#write('nested-create', { rowId, nestedComponent }),
+      update: (nestedComponentId, updates, options) => this.#write('nested-update', { rowId, nestedComponentId, updates, ...options }),
+      delete: (nestedComponentId, options) => this.#write('nested-delete', { rowId, nestedComponentId, ...options }),
     };
   }
 
   typing(): void {
-    this.desk.say(`${this.prefix}:typing`, { id: this.id });
+    this.around.say(`${this.prefix}:typing`, this.ids);
   }
 
   cursor(position: unknown): void {
-    this.desk.say(`${this.prefix}:cursor`, { id: this.id, position });
+    this.around.say(`${this.prefix}:cursor`, { ...this.ids, position });
   }
 
-  protected dataOf(rows: T[]): T | null {
+  idOf(): string {
+    return this.id;
+  }
+
+  dataOf(rows: T[]): T | null {
     return rows[0] ?? null;
   }
 
-  private write(verb: string, payload: object): Promise<any> {
-    return this.desk.write(this.prefix, verb, { id: this.id, ...payload }, this.id);
+  isMeant(payload: any, prefix: string): boolean {
+    return String(payload[`${this.prefix}Id`] ?? (prefix === this.prefix && payload.id)) === this.id;
+  }
+
+  concerns({ componentId }: ChangeEvent<any>): boolean {
+    return componentId === this.id;
+  }
+
+  override take(event: ChangeEvent<any>): void {
+    const reason = event.type === 'deleted' && this.concerns(event) && event.reason;
+    // One that moved to another entity is still there; one that became a nested component is not.
+    if (reason === 'moved') return this.start();
+    super.take(event);
+    // Then the server has taken us out of the room.
+    if (reason === 'no longer visible') this.joined = !!(this.offset = undefined);
+  }
+
+  #write(verb: string, payload: object): Promise<any> {
+    return this.around.write(this, verb, { id: this.id, ...payload });
   }
 }
 
-export class RowsOfEntity<T extends Row> extends RoomHandle<T, T[]> implements EntityHandle<T> {
-  constructor(prefix: string, desk: Desk, find: () => Room, readonly entityType: string, readonly entityId: string) {
-    super(prefix, desk, find);
+/** An entity's room, as far as rows of one table are in it. */
+export class EntityRoom<T extends Row> extends Room<T, T[]> implements EntityHandle<T> {
+  readonly entityType: string;
+  readonly entityId: string;
+  idOf: (row: Row) => string;
+  isOfMany = true;
+
+  constructor(around: Surroundings, prefix: string, entityType: string, entityId: string, key?: (row: T) => string) {
+    const ids = { entityType, entityId };
+    super(around, prefix, ids, `entity:${entityType}:${entityId}`, `${prefix}?limit=500&${new URLSearchParams(ids)}`);
+    this.entityType = entityType;
+    this.entityId = entityId;
+    this.idOf = (key as typeof this.idOf) ?? ((row) => String(row.id));
   }
 
   async create(component: Partial<T>): Promise<{ componentId: string; version?: number }> {
-    const ack = await this.desk.write(this.prefix, 'create', { ...this.ids, [this.prefix]: component });
+    const ack = await this.around.write(this, 'create', { ...this.ids, [this.prefix]: component });
     return { ...ack, componentId: ack[`${this.prefix}Id`] };
   }
 
   typing(id?: Id): void {
-    this.desk.say(`${this.prefix}:typing`, { ...this.ids, id });
+    this.around.say(`${this.prefix}:typing`, { ...this.ids, id });
   }
 
   cursor(position: unknown, id?: Id): void {
-    this.desk.say(`${this.prefix}:cursor`, { ...this.ids, id, position });
+    this.around.say(`${this.prefix}:cursor`, { ...this.ids, id, position });
   }
 
-  protected dataOf(rows: T[]): T[] {
+  dataOf(rows: T[]): T[] {
     return rows;
   }
 
-  private get ids() {
-    return { entityType: this.entityType, entityId: this.entityId };
+  isMeant({ entityType, entityId }: any): boolean {
+    return entityType === this.entityType && entityId === this.entityId;
+  }
+
+  concerns(event: ChangeEvent<any>): boolean {
+    return 'entityType' in event ? this.isMeant(event) : (this.replica.rows?.has(event.componentId) ?? true);
   }
 }

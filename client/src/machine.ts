@@ -30,54 +30,62 @@ export type Event =
   | 'polled' | 'unreachable'
   | 'hidden' | 'visible' | 'idle';
 
-/** `arm`, `disarm`: the clock after which a hidden page is `idle`. `retry`: comes back as the event, after a pause. */
-export type Effect = 'open' | 'close' | 'poll' | 'rest' | 'retry' | 'arm' | 'disarm';
+/** What runs, each by itself: it is begun and ended. Of `retry` and `idle` an event comes, after a while. */
+export type Activity = 'socket' | 'polling' | 'retry' | 'idle';
+
+export interface Effect {
+  activity: Activity;
+  begins: boolean;
+}
 
 export const initial: State = { phase: 'stopped', hidden: false, failures: 0, refusals: 0, reachable: false };
 
 export const statusOf = ({ phase, reachable }: State): Status =>
-  phase === 'live' ? 'live' : phase === 'polling' && reachable ? 'polling' : 'offline';
+  phase === 'live' ? phase : phase === 'polling' && reachable ? phase : 'offline';
 
-export function step(state: State, event: Event, failuresBeforePolling = 3): [State, Effect[]] {
+const isAway = ({ phase }: State) => phase === 'stopped' || phase === 'paused';
+
+/** What runs in a state. */
+const runs: Record<Activity, (state: State) => boolean> = {
+  socket: (state) => !isAway(state) && state.phase !== 'refused',
+  polling: ({ phase, hidden }) => phase === 'polling' && !hidden,
+  retry: ({ phase }) => phase === 'refused',
+  idle: (state) => state.hidden && !isAway(state),
+};
+
+export function step(state: State, event: Event, failuresBeforePolling: number): [State, Effect[]] {
+  const after = { ...state, ...next(state, event, failuresBeforePolling) };
+  const changes = (Object.keys(runs) as Activity[]).filter((activity) => runs[activity](state) !== runs[activity](after));
+  return [after, changes.map((activity) => ({ activity, begins: runs[activity](after) }))];
+}
+
+function next(state: State, event: Event, failuresBeforePolling: number): Partial<State> {
   const { phase, hidden } = state;
-  const to = (next: Partial<State>, ...effects: Effect[]): [State, Effect[]] => [{ ...state, ...next }, effects];
-  const isAway = phase === 'stopped' || phase === 'paused';
-
-  switch (event) {
-    case 'connect':
-      return phase === 'stopped' ? to({ phase: 'connecting' }, 'open', ...(hidden ? ['arm' as const] : [])) : to({});
-    case 'disconnect':
-      return to({ ...initial, hidden }, 'close', 'rest', 'disarm');
-    case 'hidden':
-      return hidden ? to({}) : to({ hidden: true }, ...(isAway ? [] : (['rest', 'arm'] as const)));
-    case 'visible':
-      if (!hidden) return to({});
-      if (phase === 'paused') return to({ hidden: false, phase: 'connecting' }, 'disarm', 'open');
-      return to({ hidden: false }, 'disarm', ...(phase === 'polling' ? ['poll' as const] : []));
-  }
-
+  if (event === 'connect') return phase === 'stopped' ? { phase: 'connecting' } : {};
+  if (event === 'disconnect') return { ...initial, hidden };
+  if (event === 'hidden') return { hidden: true };
+  if (event === 'visible') return { hidden: false, phase: phase === 'paused' ? 'connecting' : phase };
   // What comes late, of a connection that is not wanted any more.
-  if (isAway) return to({}, ...(event === 'connected' ? ['close' as const] : []));
+  if (isAway(state)) return {};
 
   switch (event) {
-    case 'idle':
-      return hidden ? to({ ...initial, hidden, phase: 'paused' }, 'close', 'rest') : to({});
     case 'connected':
-      return to({ phase: 'live', failures: 0, refusals: 0, reachable: false }, 'rest');
+      return { phase: 'live', failures: 0, refusals: 0, reachable: false };
     case 'lost':
-      return phase === 'live' ? to({ phase: 'connecting' }) : to({});
+      return phase === 'live' ? { phase: 'connecting' } : {};
     case 'failed': {
       const failures = state.failures + 1;
-      if (phase !== 'connecting' || failures < failuresBeforePolling) return to({ failures });
-      return to({ phase: 'polling', failures }, ...(hidden ? [] : (['poll'] as const)));
+      return { failures, phase: phase === 'connecting' && failures >= failuresBeforePolling ? 'polling' : phase };
     }
     case 'refused':
-      return to({ phase: 'refused', refusals: state.refusals + 1, reachable: false }, 'rest', 'retry');
+      return { phase: event, refusals: state.refusals + 1, reachable: false };
     case 'retry':
-      return phase === 'refused' ? to({ phase: 'connecting' }, 'open') : to({});
+      return phase === 'refused' ? { phase: 'connecting' } : {};
     case 'polled':
-      return to({ reachable: phase === 'polling' });
+      return { reachable: phase === 'polling' };
     case 'unreachable':
-      return to({ reachable: false });
+      return { reachable: false };
+    case 'idle':
+      return hidden ? { ...initial, hidden, phase: 'paused' } : {};
   }
 }

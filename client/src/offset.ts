@@ -6,8 +6,8 @@ export const isSameHistory = (a: Offset, b: Offset): boolean => history(a) === h
 
 /** Within an epoch string order is event order; another epoch is another history, in which nothing was heard yet. */
 export const isNewer = (offset: Offset, than: Offset | undefined): boolean =>
-  than === undefined || !isSameHistory(offset, than) || offset > than;
+  !than || !isSameHistory(offset, than) || offset > than;
 
 /** Whether it lies before, in the same history. */
 export const isOlder = (offset: Offset | undefined, than: Offset | undefined): boolean =>
-  offset !== undefined && than !== undefined && isSameHistory(offset, than) && offset < than;
+  !!offset && !!than && isSameHistory(offset, than) && offset < than;

@@ -3,46 +3,42 @@ import type { Rooms } from './rooms.js';
 
 /** Fetches each room again and again, one after another, as often as the server lets us. */
 export class Poller {
-  private round = 0;
-  private clock: ReturnType<typeof setTimeout> | undefined;
+  #round = 0;
+  #clock: ReturnType<typeof setTimeout> | undefined;
 
   constructor(
-    private readonly rooms: Rooms,
-    private readonly interval: number,
-    private readonly happens: (outcome: 'polled' | 'unreachable') => void,
+    readonly rooms: Rooms,
+    readonly interval: number,
+    readonly happens: (outcome: 'polled' | 'unreachable') => void,
   ) {}
 
   start(): void {
     this.stop();
-    void this.poll(this.round);
+    void this.#poll(this.#round);
   }
 
   stop(): void {
-    clearTimeout(this.clock);
-    this.round += 1;
+    clearTimeout(this.#clock);
+    this.#round += 1;
   }
 
-  private async poll(round: number): Promise<void> {
+  async #poll(round: number): Promise<void> {
     let pause = this.interval;
-    for (const room of this.rooms.used()) {
-      try {
-        const answer = await room.poll();
-        if (round !== this.round) return;
+    for (const room of this.rooms.all()) {
+      const answer = await room.load().catch((error: WalcastError) => error);
+      if (round !== this.#round) return;
+      if ('rows' in answer) {
         room.polled(answer);
         this.happens('polled');
-      } catch (error) {
-        if (round !== this.round) return;
-        const { code, retryAfterMs } = error as WalcastError;
-        pause = Math.max(pause, retryAfterMs || 0);
+      } else if (/forbidden|not_found|invalid/.test(answer.code)) {
         // A room that may not be read says nothing of the others.
-        if (code === 'forbidden' || code === 'not_found' || code === 'invalid_payload') {
-          room.refused(error as Error);
-          continue;
-        }
+        room.refuse(answer);
+      } else {
+        pause = Math.max(pause, answer.retryAfterMs || 0);
         this.happens('unreachable');
         break;
       }
     }
-    this.clock = setTimeout(() => void this.poll(round), pause);
+    this.#clock = setTimeout(() => void this.#poll(round), pause);
   }
 }

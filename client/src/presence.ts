@@ -1,50 +1,52 @@
 import type { Presence, Unsubscribe, User } from './types.js';
 
+type State = Record<string, unknown>;
+
 /** Who is in a room, as the ack, comings and goings, states and rosters tell it. */
 export class Company implements Presence {
-  private present = new Map<string, User>();
-  private list: User[] | undefined;
-  /** What we say of ourselves, until a server has been told it. */
-  private mine: { state: Record<string, unknown>; isSaid: boolean } | undefined;
+  #present = new Map<string, User>();
+  #list: User[] | undefined;
+  /** What we say of ourselves, and whether the server has been told. */
+  #mine: State | undefined;
+  #isSaid = false;
+  #say: (state: State) => boolean;
+  #tell: (users: User[]) => void;
+  on: (callback: (users: User[]) => void) => Unsubscribe;
 
-  constructor(
-    private readonly listen: (callback: (users: User[]) => void) => Unsubscribe,
-    private readonly tell: (users: User[]) => void,
-    private readonly say: (state: Record<string, unknown>) => boolean,
-  ) {}
+  constructor(on: Company['on'], tell: (users: User[]) => void, say: (state: State) => boolean) {
+    this.on = on;
+    this.#tell = tell;
+    this.#say = say;
+  }
 
   users(): User[] {
-    return (this.list ??= [...this.present.values()]);
+    return (this.#list ??= [...this.#present.values()]);
   }
 
-  set(state: Record<string, unknown>): void {
-    this.mine = { state, isSaid: this.say(state) };
+  set(state: State): void {
+    this.#mine = state;
+    this.repeat(true);
   }
 
-  on(callback: (users: User[]) => void): Unsubscribe {
-    return this.listen(callback);
-  }
-
-  /** There is a server to be told, or somebody looks at the page again. */
+  /** There is a server that has not been told, or somebody looks at the page again. */
   repeat(isNew: boolean): void {
-    if (this.mine && (isNew || !this.mine.isSaid)) this.mine.isSaid = this.say(this.mine.state);
+    if (this.#mine && (isNew || !this.#isSaid)) this.#isSaid = this.#say(this.#mine);
   }
 
   roster(users: User[]): void {
-    this.present = new Map(users.map((user) => [user.id, user]));
-    this.changed();
+    this.#present = new Map(users.map((user) => [user.id, user]));
+    this.#changed();
   }
 
-  take(verb: string, payload: { userId: string; userEmail: string | null; state?: User['state'] }): void {
-    const { userId: id, userEmail: email, state } = payload;
-    const known = this.present.get(id);
-    if (verb === 'user-left') this.present.delete(id);
-    else this.present.set(id, { id, email, since: known?.since ?? null, state: state ?? known?.state ?? null });
-    this.changed();
+  take(verb: string, { userId: id, userEmail: email, state }: { userId: string; userEmail: string; state?: State }): void {
+    const { since = null, state: known = null } = this.#present.get(id) ?? {};
+    if (verb === 'user-left') this.#present.delete(id);
+    else this.#present.set(id, { id, email, since, state: state ?? known });
+    this.#changed();
   }
 
-  private changed(): void {
-    this.list = undefined;
-    this.tell(this.users());
+  #changed(): void {
+    this.#list = undefined;
+    this.#tell(this.users());
   }
 }

@@ -3,12 +3,18 @@ import { isNewer, isOlder } from './offset.js';
 import { applyEvent, difference } from './reduce.js';
 import type { ChangeEvent, Offset, Row } from './types.js';
 
+type Change = ChangeEvent<any>;
+
 /** A write of our own that was carried out, as the events that nobody sends us. */
-export interface OwnWrite {
-  type: 'own';
-  componentId: string;
-  version: number | undefined;
-  events: ChangeEvent<any>[];
+export type OwnWrite = Change[];
+
+/** What a replica needs of its room. */
+export interface Owner {
+  idOf(row: Row): string;
+  load(): Promise<Answer>;
+  /** Events that had to wait for the rows, so that one knows whom they concern. */
+  tell(event: Change): void;
+  changed(): void;
 }
 
 const LONGEST_PAUSE_MS = 5_000;
@@ -23,130 +29,124 @@ const FIRST_PAUSE_MS = 100;
 export class Replica {
   rows: Map<string, Row> | undefined;
   error: Error | undefined;
+  #owner: Owner;
   /** What came while a fetch is under way, to be applied to what it brings. */
-  private early: (ChangeEvent<any> | OwnWrite)[] | undefined;
+  #early: (Change | OwnWrite)[] | undefined;
   /** How many of these whoever listens has been told. */
-  private told = 0;
+  #told = 0;
   /** Rows that we have written since they were fetched, and to which version. */
-  private readonly own = new Map<string, number>();
+  #own = new Map<string, number>();
   /** A fetch that was overtaken by another has an old one. */
-  private ticket = 0;
+  #ticket = 0;
   /** What is older than this does not hold what we were told already. */
-  private floor: Offset | undefined;
+  #floor: Offset | undefined;
 
-  constructor(
-    private readonly fetch: () => Promise<Answer>,
-    private readonly idOf: (row: Row) => string,
-    /** Events that had to wait for the rows, so that one knows whom they concern; and whenever anything is other. */
-    private readonly tell: (event: ChangeEvent<any>) => void,
-    private readonly changed: () => void,
-  ) {}
+  constructor(owner: Owner) {
+    this.#owner = owner;
+  }
 
   get isFetching(): boolean {
-    return this.early !== undefined;
+    return !!this.#early;
   }
 
   /** Fetches, until it has succeeded or is not wanted any more. */
-  async refill(floor = this.floor): Promise<void> {
-    const ticket = ++this.ticket;
-    this.early = [];
-    this.told = 0;
-    this.floor = floor;
-    this.changed();
-    for (let pause = FIRST_PAUSE_MS; ticket === this.ticket; pause = Math.min(2 * pause, LONGEST_PAUSE_MS)) {
+  async refill(floor = this.#floor): Promise<void> {
+    const ticket = ++this.#ticket;
+    const early: (Change | OwnWrite)[] = (this.#early = []);
+    this.#told = 0;
+    this.#floor = floor;
+    this.#owner.changed();
+    for (let pause = FIRST_PAUSE_MS; ; pause = Math.min(2 * pause, LONGEST_PAUSE_MS)) {
       try {
-        const answer = await this.fetch();
-        if (ticket !== this.ticket || this.fill(answer)) return;
+        const answer = await this.#owner.load();
+        if (ticket !== this.#ticket || this.#fill(answer)) return;
       } catch (error) {
-        if (ticket !== this.ticket) return;
+        if (ticket !== this.#ticket) return;
         this.error = error as Error;
         // Who only listens is told all there is rather than nothing.
-        if (!this.rows) for (; this.told < this.early.length; this.told++) this.tellEarly(this.early[this.told]!);
-        this.changed();
+        if (!this.rows) {
+          for (const event of early.slice(this.#told)) if ('type' in event) this.#owner.tell(event);
+          this.#told = early.length;
+        }
+        this.#owner.changed();
       }
       await new Promise((resolve) => setTimeout(resolve, pause));
+      if (ticket !== this.#ticket) return;
     }
   }
 
-  /** Nobody waits for a fetch any more. */
+  /** Nobody waits for a fetch any more, or for the rows. */
   stop(): void {
-    this.ticket += 1;
-    this.early = undefined;
+    this.#ticket += 1;
+    this.#early = this.rows = undefined;
   }
 
-  /** Takes an answer, unless we have been told of what is not in it yet. */
-  private fill({ rows, offset }: Answer): boolean {
-    if (isOlder(offset, this.floor)) return false;
-    const { early = [] } = this;
-    const isFirst = !this.rows;
-    this.stop();
-    this.error = undefined;
-    this.rows = this.byId(rows);
-    for (const [id, version] of this.own) if (version !== Infinity) this.own.delete(id);
-    early.forEach((event, place) => {
-      if (event.type === 'own') {
-        if (!(event.version! <= this.rows!.get(event.componentId)?.version!)) this.wrote(event);
-      } else if (!event.offset || !offset || isNewer(event.offset, offset)) {
-        const isOurs = event.type === 'created' || this.rows!.has(event.componentId);
-        this.take(event);
-        if (isFirst && isOurs && place >= this.told) this.tell(event);
-      }
-    });
-    this.changed();
-    return true;
-  }
-
-  take(event: ChangeEvent<any>): void {
-    const { rows, early } = this;
-    early?.push(event);
-    if (!rows) return;
-    const before = rows.get(event.componentId);
-    const after = applyEvent(before ?? null, event);
-    if (after) rows.set(event.componentId, after);
-    else rows.delete(event.componentId);
+  take(event: Change): void {
+    const isSettled = !this.#early;
+    this.#early?.push(event);
+    this.#apply(event);
     // An ack has overtaken it, so what we have now is neither before nor after it.
-    if (!early && this.own.get(event.componentId)! > (event.version ?? 0)) void this.refill();
-    if (after !== before) this.changed();
+    if (isSettled && this.#own.get(event.componentId)! > (event.version ?? 0)) void this.refill();
   }
 
-  wrote(write: OwnWrite): void {
-    const { componentId, version, events } = write;
-    this.early?.push(write);
+  wrote(events: OwnWrite): void {
+    const [{ componentId, version }] = events as [Change];
+    this.#early?.push(events);
     const row = this.rows?.get(componentId);
-    if (!this.rows || !row) return;
-    const isLate = version! < row.version!;
-    const isNext = version !== undefined && (version === row.version || version === row.version! + 1);
-    if (!isLate) {
-      const after = events.reduce<Row | null>(applyEvent, row);
-      if (after) this.rows.set(componentId, after);
-    }
-    this.own.set(componentId, version ?? Infinity);
-    if (!isNext && !this.isFetching) void this.refill();
-    this.changed();
+    if (!row) return;
+    const step = version! - row.version!;
+    if (!(step < 0)) events.forEach((event) => this.#apply(event));
+    this.#own.set(componentId, version ?? Infinity);
+    if (step !== 0 && step !== 1 && !this.#early) void this.refill();
   }
 
   /** What a poll brought, as the events that would have led there. `undefined`: there was nothing to compare it with. */
-  polled(answer: Answer): ChangeEvent<any>[] | undefined {
+  polled(answer: Answer): Change[] | undefined {
     const { rows } = this;
-    if (!rows || this.isFetching) {
-      this.early ??= [];
-      this.floor = undefined;
-      this.fill(answer);
+    if (!rows || this.#early) {
+      this.#floor = undefined;
+      this.#fill(answer);
       return undefined;
     }
-    if (answer.unchanged) return [];
-    const events = difference(rows, this.byId(answer.rows));
-    this.own.clear();
-    this.rows = this.byId(answer.rows);
-    if (events.length) this.changed();
+    const events = difference(rows, this.#byId(answer.rows));
+    events.forEach((event) => this.#apply(event));
+    this.#own.clear();
     return events;
   }
 
-  private tellEarly(event: ChangeEvent<any> | OwnWrite): void {
-    if (event.type !== 'own') this.tell(event);
+  #apply(event: Change): void {
+    const before = this.rows?.get(event.componentId) ?? null;
+    const after = applyEvent(before, event);
+    if (after === before || !this.rows) return;
+    if (after) this.rows.set(event.componentId, after);
+    else this.rows.delete(event.componentId);
+    this.#owner.changed();
   }
 
-  private byId(rows: Row[]): Map<string, Row> {
-    return new Map(rows.map((row) => [this.idOf(row), row]));
+  /** Takes an answer, unless we have been told of what is not in it yet. */
+  #fill({ rows, offset }: Answer): boolean {
+    if (isOlder(offset, this.#floor)) return false;
+    const early = this.#early ?? [];
+    const isFirst = !this.rows;
+    this.stop();
+    this.error = undefined;
+    const held = (this.rows = this.#byId(rows));
+    for (const [id, version] of this.#own) if (version < Infinity) this.#own.delete(id);
+    early.forEach((event, place) => {
+      if (!('type' in event)) {
+        const [{ componentId, version }] = event as [Change];
+        if (!(version! <= held.get(componentId)?.version!)) this.wrote(event);
+      } else if (!event.offset || !offset || isNewer(event.offset, offset)) {
+        const isOurs = event.type === 'created' || held.has(event.componentId);
+        this.take(event);
+        if (isFirst && isOurs && place >= this.#told) this.#owner.tell(event);
+      }
+    });
+    this.#owner.changed();
+    return true;
+  }
+
+  #byId(rows: Row[]): Map<string, Row> {
+    return new Map(rows.map((row) => [this.#owner.idOf(row), row]));
   }
 }

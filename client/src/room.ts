@@ -1,223 +1,206 @@
-import type { Answer, Http, Pages } from './http.js';
+import { Listeners } from './listeners.js';
+import type { Answer, Pages } from './http.js';
 import { isNewer, isOlder } from './offset.js';
 import { Company } from './presence.js';
-import { Listeners } from './listeners.js';
 import { Replica } from './replica.js';
-import type { ChangeEvent, Offset, Row, Snapshot, Unsubscribe, User } from './types.js';
-
-export type Ids = Record<string, string>;
+import type { ChangeEvent, Handle, Offset, Row, Snapshot, Unsubscribe, User } from './types.js';
 
 /** What a room needs of the client that it is in. */
 export interface Surroundings {
-  readonly http: Http;
+  /** Counts connections. */
   readonly session: number;
-  /** Says something that may be lost; whether it went out. */
+  load(path: string, pages?: Pages): Promise<Answer>;
+  /** Says something that may be lost; whether it was said. */
   say(event: string, payload: object): boolean;
+  /** Asks the server to write; the ack. */
+  write(room: Room, verb: string, payload: object): Promise<any>;
   /** Somebody began to use it, wants its rows, or nobody uses it any more. */
   enlist(room: Room): void;
   needed(room: Room): void;
   unused(room: Room): void;
 }
 
-const WATCHED = 'watched';
-/** What a listener to an entity can only be told by whoever knows its rows: most events do not say whose they are. */
-const OF_ROWS = new Set(['changed', 'created', 'updated', 'deleted', 'nested-created', 'nested-updated', 'nested-deleted']);
+/** No name of an event on the wire. */
+const WATCHED = ' watched';
 
-/** One room of the server, shared by all handles of it. */
-export class Room {
-  readonly name: string;
-  readonly listeners = new Listeners();
-  readonly presence: Company;
-  readonly replica: Replica;
-  private readonly pages: Pages = new Map();
-  private readonly path: string;
+/** One room of the server, and what is known of it. It is the handle, too, that is given to whoever asks for it. */
+export abstract class Room<T extends Row = any, D = unknown> implements Handle<T, D> {
   /** Everything up to here has been told; `undefined`: nothing was promised yet. */
   offset: Offset | undefined;
   joined = false;
   /** The connection over which it was subscribed to. */
   asked = 0;
   grace: ReturnType<typeof setTimeout> | undefined;
+  readonly replica = new Replica(this);
+  readonly presence = new Company(
+    (callback) => this.on('presence', callback),
+    (users) => this.listeners.emit('presence', users),
+    (state) => this.joined && this.around.say('presence:update', { room: this.room, state }),
+  );
+  protected readonly listeners = new Listeners();
+  #pages: Pages = new Map();
   /** Whether what is held may be of a time before we were let in. */
-  private wasIn = false;
-  /** Why the server does not let us in. */
-  refusal: Error | undefined;
-  private users = 0;
-  private needs = 0;
-  private snapshot: Snapshot<any> | undefined;
-  private isTelling = false;
+  #wasIn = false;
+  #refusal: Error | undefined;
+  #users = 0;
+  #needs = 0;
+  #snapshot: Snapshot<D> | undefined;
+  #isTelling = false;
 
   constructor(
-    /** Its name among ours; the server's is `name`. */
-    readonly key: string,
+    readonly around: Surroundings,
     readonly prefix: string,
     /** As payloads name it. */
-    readonly ids: Ids,
-    readonly row: string | undefined,
-    private readonly around: Surroundings,
-    idOf: ((row: any) => string) | undefined,
-  ) {
-    this.name = row === undefined ? `entity:${ids['entityType']}:${ids['entityId']}` : `${prefix}:${row}`;
-    this.path = row === undefined ? `${prefix}?limit=500&${new URLSearchParams(ids)}` : `${prefix}/${encodeURIComponent(row)}`;
-    this.replica = new Replica(
-      () => this.fetch(this.pages),
-      row === undefined ? (idOf ?? ((each: Row) => String(each.id))) : () => row,
-      (event) => this.tell(event),
-      () => this.changed(),
-    );
-    this.presence = new Company(
-      (callback) => this.on('presence', callback),
-      (users) => this.listeners.emit('presence', users),
-      (state) => this.joined && around.say('presence:update', { room: this.name, state }),
-    );
-  }
+    readonly ids: Record<string, string>,
+    readonly room: string,
+    readonly path: string,
+  ) {}
+
+  abstract idOf(row: Row): string;
+  /** What a list of all rows is to whoever asks. */
+  abstract dataOf(rows: T[]): D;
+  /** Whether a payload names it by its ids; `prefix` is that of the event. */
+  abstract isMeant(payload: any, prefix: string): boolean;
+  abstract concerns(event: ChangeEvent<any>): boolean;
+  /** Whether one must know the rows to know of an event whose it is. */
+  abstract isOfMany: boolean;
 
   on(event: string, callback: (payload: any) => void): Unsubscribe {
     const off = this.listeners.on(event, callback);
-    const leave = this.use(event === WATCHED || (this.row === undefined && OF_ROWS.has(event)));
+    const leave = this.#use(event === WATCHED || (this.isOfMany && /ed$/.test(event)));
     return () => {
       off();
       leave();
     };
   }
 
-  watch(callback: (state: Snapshot<any>) => void): Unsubscribe {
+  watch(callback: (state: Snapshot<D>) => void): Unsubscribe {
     return this.on(WATCHED, callback);
   }
 
-  /** Stays in the room until it is called off, which counts once. */
-  use(needsRows = false): Unsubscribe {
-    if (needsRows && !this.needs++) this.around.needed(this);
-    if (!this.users++) this.around.enlist(this);
-    let isOver = false;
-    return () => {
-      if (isOver) return;
-      isOver = true;
-      if (needsRows) this.needs--;
-      if (!--this.users) this.around.unused(this);
-    };
+  subscribe(): Unsubscribe {
+    return this.#use(false);
   }
 
-  get isUsed(): boolean {
-    return this.users > 0;
+  async fetch(): Promise<{ data: D; offset: Offset | undefined }> {
+    const { rows, offset } = await this.around.load(this.path);
+    return { data: this.dataOf(rows as T[]), offset };
+  }
+
+  get state(): Snapshot<D> {
+    const { rows, error = this.#refusal, isFetching } = this.replica;
+    return (this.#snapshot ??= {
+      data: rows && this.dataOf([...rows.values()] as T[]),
+      fresh: !!rows && !isFetching,
+      ...(error && { error }),
+    });
   }
 
   get needsRows(): boolean {
-    return this.needs > 0;
+    return this.#needs > 0;
   }
 
-  get state(): Snapshot<any> {
-    if (this.snapshot) return this.snapshot;
-    const { rows, error = this.refusal, isFetching } = this.replica;
-    const list = rows && [...rows.values()];
-    const data = this.row === undefined ? list : list && (list[0] ?? null);
-    return (this.snapshot = { data, fresh: !!rows && !isFetching, ...(error && { error }) });
+  get isUsed(): boolean {
+    return this.#users > 0;
+  }
+
+  load(): Promise<Answer> {
+    return this.around.load(this.path, this.#pages);
   }
 
   /** The server lets us in: everything after `offset` is told. */
-  enter(offset: Offset, users: User[] = []): void {
-    const isBack = this.wasIn;
-    this.joined = this.wasIn = true;
-    this.refusal = undefined;
+  enter(offset: Offset, users: User[]): void {
+    const isBack = this.#wasIn;
     this.presence.roster(users);
-    this.presence.repeat(true);
+    this.back();
     if (isBack) this.resync('history gap', offset);
     else this.start(offset);
   }
 
-  /** The server has let us in again by the handshake, and sent what we missed. */
-  resumed(): void {
-    this.joined = true;
+  /** We are in it, also where the handshake has let us in again. */
+  back(): void {
+    this.joined = this.#wasIn = true;
     this.asked = this.around.session;
-    this.refusal = undefined;
+    this.refuse(undefined);
     this.presence.repeat(true);
-    if (this.needsRows && !this.replica.rows && !this.replica.isFetching) this.start();
   }
 
-  refused(error: Error): void {
-    this.refusal = error;
+  refuse(error: Error | undefined): void {
+    this.#refusal = error;
     this.changed();
   }
 
   resync(reason: string, offset: Offset | undefined): void {
     this.listeners.emit('resync', { type: 'resync', reason });
-    this.start(offset ?? this.offset);
+    this.start(offset);
   }
 
   /** Fetches, if anybody wants the rows. */
   start(offset = this.offset): void {
     this.offset = offset;
     if (this.needsRows) void this.replica.refill(offset);
-    else this.replica.rows = undefined;
+    else this.replica.stop();
   }
 
   take(event: ChangeEvent<any>): void {
     const { offset } = event;
-    if (!this.offset || (offset && !isNewer(offset, this.offset))) return;
-    if (!this.concerns(event)) return;
-    if (offset) this.offset = offset;
-    const { rows, isFetching } = this.replica;
-    // A row that moved to another entity is still the row; one that became a nested component is none any more.
-    if (this.row !== undefined && event.type === 'deleted' && event.reason === 'moved') return this.start();
-    this.replica.take(event);
+    if (!this.offset || (offset && !isNewer(offset, this.offset)) || !this.concerns(event)) return;
+    this.offset = offset ?? this.offset;
     // Before the first rows are there nobody knows whose event it is; then the replica tells it.
-    if (rows || !isFetching) this.tell(event);
-    if (event.type === 'deleted' && event.reason === 'no longer visible' && this.row !== undefined) {
-      // The server has taken us out of it.
-      this.joined = false;
-      this.offset = undefined;
-    }
+    const isKnown = this.replica.rows || !this.replica.isFetching;
+    this.replica.take(event);
+    if (isKnown) this.tell(event);
   }
 
   /** What is said in it that nobody keeps. */
-  company(verb: string, payload: any): void {
+  hear(verb: string, payload: any): void {
     if (verb === 'roster') this.presence.roster(payload.users);
     else if (verb === 'typing' || verb === 'cursor') this.listeners.emit(verb, payload);
     else this.presence.take(verb, payload);
   }
 
-  fetch(pages?: Pages): Promise<Answer> {
-    return this.around.http.rows(this.path, pages);
-  }
-
-  poll(): Promise<Answer> {
-    return this.fetch(this.pages);
-  }
-
   polled(answer: Answer): void {
-    const { offset } = answer;
-    if (isOlder(offset, this.offset)) return;
-    this.offset = offset;
+    if (isOlder(answer.offset, this.offset)) return;
+    this.offset = answer.offset;
+    if (answer.unchanged && this.replica.rows && !this.replica.isFetching) return;
     const events = this.replica.polled(answer);
-    if (events) for (const event of events) this.tell(event);
-    else this.listeners.emit('resync', { type: 'resync', reason: 'polling' });
+    events?.forEach((event) => this.tell(event));
+    if (!events) this.listeners.emit('resync', { type: 'resync', reason: 'polling' });
   }
 
   /** Nothing of it is kept up any more. */
   stop(): void {
     this.replica.stop();
-    this.replica.rows = undefined;
-    this.joined = this.wasIn = false;
-    this.offset = this.snapshot = undefined;
+    this.joined = this.#wasIn = false;
+    this.offset = undefined;
+    this.changed();
   }
 
-  private concerns(event: ChangeEvent<any>): boolean {
-    if (this.row !== undefined) return event.componentId === this.row;
-    if ('entityType' in event) return event.entityType === this.ids['entityType'] && event.entityId === this.ids['entityId'];
-    return this.replica.rows?.has(event.componentId) ?? true;
-  }
-
-  private tell(event: ChangeEvent<any>): void {
+  tell(event: ChangeEvent<any>): void {
     this.listeners.emit(event.type, event);
     this.listeners.emit('changed', event);
   }
 
-  private changed(): void {
-    this.snapshot = undefined;
-    if (this.isTelling) return;
-    this.isTelling = true;
+  changed(): void {
+    this.#snapshot = undefined;
+    if (this.#isTelling) return;
+    this.#isTelling = true;
     queueMicrotask(() => {
-      this.isTelling = false;
+      this.#isTelling = false;
       this.listeners.emit(WATCHED, this.state);
     });
+  }
+
+  /** Stays in the room until it is called off, which counts once. */
+  #use(needsRows: boolean): Unsubscribe {
+    if (needsRows && !this.#needs++) this.around.needed(this);
+    if (!this.#users++) this.around.enlist(this);
+    let isOver = false;
+    return () => {
+      if (isOver) return;
+      isOver = true;
+      if (needsRows) this.#needs--;
+      if (!--this.#users) this.around.unused(this);
+    };
   }
 }

@@ -1,13 +1,12 @@
-import { WalcastError } from './error.js';
+import { isBusy, WalcastError } from './error.js';
 import { Follows } from './follows.js';
-import type { Http } from './http.js';
+import type { Answer, Pages } from './http.js';
 import type { Listeners } from './listeners.js';
 import { isNewer, isOlder, isSameHistory } from './offset.js';
-import type { OwnWrite } from './replica.js';
-import { Room } from './room.js';
-import type { Ids, Surroundings } from './room.js';
+import type { Room, Surroundings } from './room.js';
 import type { Offset } from './types.js';
-import { eventOf } from './vocabulary.js';
+import { eventOf, ownWrite } from './vocabulary.js';
+import type { Writes } from './writes.js';
 
 /** The server takes no more in a handshake. */
 const MOST_ROOMS = 1_000;
@@ -26,208 +25,200 @@ export interface Line {
 
 /**
  * All rooms, and up to where each has been told everything. A connection brings the events of its rooms in one order: so one
- * offset, `heard`, says of all of them how far they are, but for those of which something is still to come.
+ * offset, `#heard`, says of all of them how far they are, but for those of which something is still to come.
  */
 export class Rooms implements Surroundings {
-  readonly follows: Follows;
-  private readonly rooms = new Map<string, Room>();
-  /** The rooms that the handshake named. */
-  private held = new Set<Room>();
-  /** Until the server has said how it resumes, what comes says nothing of rooms that it is not of. */
-  private isResuming = false;
-  /** The latest offset of this connection. */
-  private heard: Offset | undefined;
-  /** Up to where we have what is of no room of ours: broadcasts to the user, tables that are followed. */
-  private own: Offset | undefined;
-  /** Counts connections, so that what an old one answers is known to be old. */
   session = 0;
+  readonly follows = new Follows((...asked) => this.#ask(...asked));
+  #known = new Map<string, WeakRef<Room>>();
+  /** Those that somebody uses, or did a moment ago. */
+  #rooms = new Set<Room>();
+  /** Those that the handshake named. */
+  #held = new Set<Room>();
+  /** Until the server has said how it resumes, what comes says nothing of rooms that it is not of. */
+  #isResuming = false;
+  /** The latest offset of this connection. */
+  #heard: Offset | undefined;
+  /** Up to where we have what is of no room of ours: broadcasts to the user, tables that are followed. */
+  #own: Offset | undefined;
 
   constructor(
-    readonly http: Http,
-    private readonly way: () => Line,
-    private readonly listeners: Listeners,
-    private readonly grace: number,
-  ) {
-    this.follows = new Follows((event, payload, ack) => this.ask(event, payload, ack));
+    readonly way: () => Line,
+    readonly load: (path: string, pages?: Pages) => Promise<Answer>,
+    readonly writes: Writes,
+    readonly listeners: Listeners,
+    readonly grace: number,
+  ) {}
+
+  /** The room of a name; the same as long as anybody has it. */
+  room<R extends Room>(name: string, make: () => R): R {
+    let room = this.#known.get(name)?.deref();
+    if (!room) this.#known.set(name, new WeakRef((room = make())));
+    return room as R;
   }
 
-  private get line(): Line {
-    return this.way();
-  }
-
-  room(prefix: string, ids: Ids, row?: string, key?: (row: any) => string): Room {
-    const name = `${prefix} ${row ?? new URLSearchParams(ids)}`;
-    let room = this.rooms.get(name);
-    if (!room) {
-      this.rooms.set(name, (room = new Room(name, prefix, ids, row, this, key)));
-      this.unused(room);
-    }
-    return room;
-  }
-
-  used(): Room[] {
-    return [...this.rooms.values()].filter((room) => room.isUsed);
+  all(): Room[] {
+    return [...this.#rooms];
   }
 
   /** What the handshake says of where we were. */
-  handshake(): { since?: Offset; rooms?: string[] } {
+  handshake(): { since?: Offset | undefined; rooms?: string[] } {
     this.session += 1;
-    const newest = this.own;
-    const rooms = this.used();
+    const rooms = this.all();
+    const newest = this.#own;
     const whole = rooms.filter(({ offset }) => offset && (!newest || isSameHistory(offset, newest)));
-    this.held = new Set(whole.slice(0, MOST_ROOMS));
-    for (const room of rooms) if (!this.held.has(room)) room.offset = undefined;
-    const since = [...this.held].reduce((oldest, { offset }) => (isOlder(oldest, offset) ? oldest : offset), newest);
-    this.isResuming = since !== undefined;
-    return since === undefined ? {} : { since, rooms: [...new Set([...this.held].map(({ name }) => name))] };
+    this.#held = new Set(whole.slice(0, MOST_ROOMS));
+    for (const room of rooms) if (!this.#held.has(room)) room.offset = undefined;
+    const held = [...this.#held];
+    const since = held.reduce((oldest, { offset }) => (isOlder(oldest, offset) ? oldest : offset), newest);
+    this.#isResuming = !!since;
+    return { since, rooms: [...new Set(held.map(({ room }) => room))] };
   }
 
   connected(): void {
-    for (const room of this.held) if (!room.isUsed) this.leave(room);
-    for (const room of this.used()) if (!this.held.has(room)) this.subscribe(room);
-    this.follows.connected(this.own);
+    for (const room of this.#held) {
+      room.asked = this.session;
+      if (!this.#rooms.has(room)) this.#leave(room);
+    }
+    for (const room of this.#rooms) this.#subscribe(room);
+    this.follows.connected(this.#own);
+    this.writes.resend();
   }
 
   disconnected(): void {
-    const { heard } = this;
-    for (const room of this.rooms.values()) {
+    const heard = this.#heard;
+    for (const room of this.#rooms) {
       if (room.joined && heard && isNewer(heard, room.offset)) room.offset = heard;
       room.joined = false;
     }
-    this.own = heard ?? this.own;
-    this.heard = undefined;
+    this.#own = heard ?? this.#own;
+    this.#heard = undefined;
   }
 
   take(event: string, payload: any): void {
     const at = event.lastIndexOf(':');
     const prefix = event.slice(0, at);
     const verb = event.slice(at + 1);
-    if (event === 'walcast:resumed') return this.resumed(payload);
-    if (event === 'component:error') return this.failed(payload);
+    if (event === 'walcast:resumed') return this.#resumed(payload);
+    if (event === 'component:error') return this.#failed(payload);
     // Rooms are replayed from the one that is furthest behind, so some of it was told before.
-    if (!payload.offset || isNewer(payload.offset, this.own)) this.listeners.emit(event, payload);
-    if (prefix === 'changes') this.follows.take(verb, payload);
-    // Other rooms may be meant by one that is still to come: its offset says nothing.
-    if (verb === 'resync') return this.resync(prefix, payload);
-
+    if (!payload.offset || isNewer(payload.offset, this.#own)) this.listeners.emit(event, payload);
     const change = eventOf(prefix, verb, payload);
-    if (change) {
-      for (const room of this.rooms.values()) if (room.prefix === prefix) room.take(change);
-    } else if (prefix === 'presence' || /^(user-joined|user-left|typing|cursor)$/.test(verb)) {
-      for (const room of this.meant(prefix, payload)) room.company(verb, payload);
+    if (prefix === 'changes') this.follows.take(verb, payload);
+    else if (verb === 'resync') this.#resync(prefix, payload);
+    else if (change) for (const room of this.#rooms) room.prefix === prefix && room.take(change);
+    else if (prefix === 'presence' || /^(user-|typing$|cursor$)/.test(verb)) {
+      for (const room of this.#meant(prefix, payload)) room.hear(verb, payload);
     }
-    this.hears(payload.offset);
+    // Of a resync others may be still to come, for other rooms: its offset says nothing of these.
+    if (verb !== 'resync') this.#hears(payload.offset);
   }
 
-  /** A write of ours was carried out, of which no event tells us. */
-  wrote(prefix: string, write: OwnWrite): void {
-    for (const room of this.rooms.values()) if (room.prefix === prefix) room.replica.wrote(write);
-  }
-
-  repeatPresence(): void {
-    for (const room of this.used()) room.presence.repeat(false);
+  async write({ prefix }: Room, verb: string, payload: any): Promise<any> {
+    const ack = await this.writes.ask(`${prefix}:${verb}`, payload);
+    if (/update|nested/.test(verb)) {
+      const events = ownWrite(verb, payload.id, payload, ack);
+      for (const room of this.#rooms) if (room.prefix === prefix) room.replica.wrote(events);
+    }
+    return ack;
   }
 
   say(event: string, payload: object): boolean {
-    return this.line.say(event, payload);
+    return this.way().say(event, payload);
   }
 
   enlist(room: Room): void {
     clearTimeout(room.grace);
-    if (room.joined) return;
-    this.subscribe(room);
-    this.line.poke();
+    this.#rooms.add(room);
+    this.#subscribe(room);
+    if (!room.joined) this.way().poke();
   }
 
   needed(room: Room): void {
-    if (room.joined || this.line.isPolling) room.start();
+    if (room.joined || this.way().isPolling) room.start();
   }
 
   /** It is kept for a while, since who leaves a room often comes back in the same breath. */
   unused(room: Room): void {
-    clearTimeout(room.grace);
     room.grace = setTimeout(() => {
-      this.rooms.delete(room.key);
-      this.leave(room);
+      this.#rooms.delete(room);
+      this.#leave(room);
       room.stop();
     }, this.grace);
   }
 
   close(): void {
-    for (const room of this.rooms.values()) {
+    for (const room of this.#rooms) {
       clearTimeout(room.grace);
       room.stop();
     }
-    this.rooms.clear();
+    this.#rooms.clear();
   }
 
-  private subscribe(room: Room): void {
-    const { session } = this;
-    if (room.asked === session) return;
-    const isAsked = this.ask(`${room.prefix}:subscribe`, room.ids, ({ offset, users, error }) => {
-      if (this.rooms.get(room.key) !== room) return;
+  #subscribe(room: Room): void {
+    if (room.asked === this.session) return;
+    const ack = ({ offset, users, error }: any) => {
+      if (!this.#rooms.has(room)) return;
       if (!error) return room.enter(offset, users);
       room.asked = 0;
-      room.refused(new WalcastError(error.code, `${room.name}: ${error.message}`));
-      const isBusy = error.code === 'unavailable' || error.code === 'rate_limited';
-      if (isBusy) setTimeout(() => session === this.session && room.isUsed && this.subscribe(room), error.retryAfterMs ?? PAUSE_MS);
-    });
-    if (isAsked) room.asked = session;
+      room.refuse(new WalcastError(error));
+    };
+    if (this.#ask(`${room.prefix}:subscribe`, room.ids, ack, () => this.#rooms.has(room))) room.asked = this.session;
   }
 
-  private leave(room: Room): void {
+  #leave(room: Room): void {
     // Several may be views of one room of the server: an entity's, of several tables.
-    const isShared = this.used().some((other) => other !== room && other.name === room.name);
-    if (!isShared && room.asked === this.session) this.line.emit(`${room.prefix}:unsubscribe`, room.ids);
+    const isShared = this.all().some((other) => other.room === room.room);
+    if (!isShared && room.asked === this.session) this.way().emit(`${room.prefix}:unsubscribe`, room.ids);
+    room.asked = 0;
   }
 
-  private ask(event: string, payload: object, ack: (ack: any) => void): boolean {
+  /** Asks over this connection, until the server is not too busy to answer. */
+  #ask(event: string, payload: object, ack: (ack: any) => void = () => {}, isWanted = () => true): boolean {
     const { session } = this;
-    return this.line.emit(event, payload, (answer) => {
+    return this.way().emit(event, payload, (answer) => {
       if (session !== this.session) return;
+      const { error } = answer;
+      const again = () => session === this.session && isWanted() && this.#ask(event, payload, ack, isWanted);
+      if (isBusy(error)) return void setTimeout(again, error.retryAfterMs ?? PAUSE_MS);
       ack(answer);
-      this.hears(answer.offset);
+      this.#hears(answer.offset);
     });
   }
 
-  private hears(offset: Offset | undefined): void {
-    if (offset && !this.isResuming) this.heard = offset;
+  #hears(offset: Offset | undefined): void {
+    if (offset && !this.#isResuming) this.#heard = offset;
   }
 
-  private resumed({ offset, resumed }: { offset: Offset; resumed: boolean }): void {
-    this.isResuming = false;
-    for (const room of this.held) if (room.isUsed) room.resumed();
+  #resumed({ offset, resumed }: { offset: Offset; resumed: boolean }): void {
+    this.#isResuming = false;
+    for (const room of this.#held) {
+      room.back();
+      if (room.needsRows && !room.replica.rows && !room.replica.isFetching) room.start();
+    }
     // Else the rooms of which something is missing are told by resync, and which they are is not known before.
-    if (resumed) this.hears(offset);
-    else if (!isOlder(this.own, offset)) this.own = offset;
+    if (resumed) this.#hears(offset);
+    else if (!isOlder(this.#own, offset)) this.#own = offset;
   }
 
-  private resync(prefix: string, payload: any): void {
-    if (prefix === 'changes') return;
-    if (payload.userId !== undefined) return this.listeners.emit('resync', payload);
-    const isOfARoom = ['id', 'entityId', `${prefix}Id`].some((name) => name in payload);
-    for (const room of isOfARoom ? this.meant(prefix, payload) : this.used()) room.resync(payload.reason, payload.offset);
+  #resync(prefix: string, payload: any): void {
+    const isOfARoom = 'id' in payload || 'entityId' in payload || 'userId' in payload;
+    for (const room of isOfARoom ? this.#meant(prefix, payload) : this.#rooms) room.resync(payload.reason, payload.offset);
   }
 
-  private failed(payload: any): void {
-    const { event = '', code, message } = payload;
-    const error = new WalcastError(code, message);
-    const rooms = event.endsWith(':subscribe') ? this.meant(event.slice(0, -10), payload) : [];
-    for (const room of rooms) {
-      this.held.delete(room);
-      room.joined = false;
-      room.offset = undefined;
-      room.refused(error);
+  #failed(payload: any): void {
+    const [prefix, verb] = (payload.event ?? '').split(':');
+    const error = new WalcastError(payload);
+    for (const room of verb === 'subscribe' ? this.#meant(prefix, payload) : []) {
+      this.#held.delete(room);
+      room.joined = !!(room.offset = undefined);
+      room.refuse(error);
     }
     this.listeners.emit('error', error);
   }
 
   /** The rooms that a payload names by its ids. */
-  private meant(prefix: string, payload: any): Room[] {
-    return this.used().filter((room) => {
-      const { entityType, entityId } = room.ids;
-      if (room.row === undefined) return payload.entityType === entityType && payload.entityId === entityId;
-      return String(payload[`${room.prefix}Id`] ?? (room.prefix === prefix ? payload.id : undefined)) === room.row;
-    });
+  #meant(prefix: string, payload: any): Room[] {
+    return this.all().filter((room) => room.isMeant(payload, prefix));
   }
 }

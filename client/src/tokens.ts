@@ -1,17 +1,23 @@
 /** The token as it was given last. Whoever asks anew while it is being asked for gets the same answer. */
 export class Tokens {
-  private asked: Promise<string> | undefined;
-  private latest: Promise<string> | undefined;
+  #ask: () => string | Promise<string>;
+  #asked: Promise<string> | undefined;
+  #latest: Promise<string> | undefined;
 
-  constructor(private readonly ask: () => string | Promise<string>) {}
+  constructor(ask: () => string | Promise<string>) {
+    this.#ask = ask;
+  }
 
   renew(): Promise<string> {
-    this.asked ??= Promise.resolve().then(this.ask).finally(() => (this.asked = undefined));
-    return (this.latest = this.asked);
+    return (this.#latest = this.#asked ??= (async () => this.#ask())().finally(() => (this.#asked = undefined)));
   }
 
   /** One that could not be had is asked for again. */
-  current(): Promise<string> {
-    return this.latest?.catch(() => this.renew()) ?? this.renew();
+  async current(): Promise<string> {
+    try {
+      return await (this.#latest ?? this.renew());
+    } catch {
+      return this.renew();
+    }
   }
 }

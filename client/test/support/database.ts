@@ -5,6 +5,8 @@ let counter = 0;
 
 /** A database of one test. walcast migrates it when it starts. */
 export class Database {
+  private last: Promise<unknown> = Promise.resolve();
+
   private constructor(readonly name: string, readonly url: string, private readonly client: pg.Client) {}
 
   static async create(): Promise<Database> {
@@ -17,8 +19,11 @@ export class Database {
     return new Database(name, url, await connect(url));
   }
 
-  async sql<T extends pg.QueryResultRow = any>(text: string, values: unknown[] = []): Promise<T[]> {
-    return (await this.client.query<T>(text, values)).rows;
+  /** One after another, however they are asked for. */
+  sql<T extends pg.QueryResultRow = any>(text: string, values: unknown[] = []): Promise<T[]> {
+    const asked = this.last.then(async () => (await this.client.query<T>(text, values)).rows);
+    this.last = asked.catch(() => {});
+    return asked;
   }
 
   /** A component of entity `page 1`, unless another is said; its id. */
