@@ -155,7 +155,11 @@ export abstract class Room<T extends Row = any, D = unknown> implements Handle<T
   /** What is said in it that nobody keeps. */
   hear(verb: string, payload: any): void {
     if (verb === 'roster') this.presence.roster(payload.users);
-    else if (verb === 'typing' || verb === 'cursor') this.listeners.emit(verb, payload);
+    else if (verb === 'typing' || verb === 'cursor') {
+      // It is told by the names that were said, and these may be either.
+      const id = payload[`${this.prefix}Id`] ?? payload.id;
+      this.listeners.emit(verb, id === undefined ? payload : { ...payload, componentId: `${id}` });
+    }
     else this.presence.take(verb, payload);
   }
 
