@@ -155,8 +155,9 @@ export abstract class Room<T extends Row = any, D = unknown> implements Handle<T
   /** What is said in it that nobody keeps. */
   hear(verb: string, payload: any): void {
     if (verb === 'roster') this.presence.roster(payload.users);
-    else if (verb === 'typing' || verb === 'cursor') this.listeners.emit(verb, payload);
-    else this.presence.take(verb, payload);
+    else if (/^(typing|cursor)$/.test(verb)) {
+      this.listeners.emit(verb, { ...payload, componentId: payload[`${this.prefix}Id`] ?? payload.id });
+    } else this.presence.take(verb, payload);
   }
 
   polled(answer: Answer): void {
