@@ -1,4 +1,5 @@
 import { Connection, STATUS } from './connection.js';
+import type { Follows } from './follows.js';
 import { EntityRoom, RowRoom } from './handles.js';
 import { Http } from './http.js';
 import { Listeners } from './listeners.js';
@@ -36,6 +37,7 @@ class WalcastClient implements Client {
   #http: Http;
   #rooms: Rooms;
   #writes: Writes;
+  #follows: Promise<Follows> | undefined;
   #stopWatching: Unsubscribe;
 
   constructor(url: string, options: Required<ClientOptions>) {
@@ -82,7 +84,14 @@ class WalcastClient implements Client {
   }
 
   changes<T extends Row>(query: ChangesQuery, callbacks: ChangesCallbacks<T>): Unsubscribe {
-    return this.#rooms.follows.add(query, callbacks);
+    // Most pages follow no table, so what it takes is loaded by those that do.
+    const follows = (this.#follows ??= import('./follows.js').then(({ Follows }) => new Follows(this.#rooms)));
+    const stop = follows.then((all) => all.add(query, callbacks));
+    stop.catch((error) => {
+      this.#follows = undefined;
+      callbacks.onError?.(error);
+    });
+    return () => void stop.then((leave) => leave());
   }
 
   async broadcast(room: string, event: string, payload: Record<string, unknown> = {}): Promise<void> {

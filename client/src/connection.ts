@@ -4,7 +4,7 @@ import { WalcastError } from './error.js';
 import type { Listeners } from './listeners.js';
 import { initial, statusOf, step } from './machine.js';
 import type { Activity, Event, State } from './machine.js';
-import { Poller } from './poller.js';
+import type { Poller } from './poller.js';
 import type { Line, Rooms } from './rooms.js';
 import type { Tokens } from './tokens.js';
 import type { ClientOptions, Status } from './types.js';
@@ -18,7 +18,7 @@ export class Connection implements Line {
   readonly socket: Socket;
   #state: State = initial;
   #clocks: Partial<Record<Activity, ReturnType<typeof setTimeout>>> = {};
-  #poller: Poller;
+  #poller: Poller | undefined;
 
   constructor(
     url: string,
@@ -27,8 +27,7 @@ export class Connection implements Line {
     readonly rooms: Rooms,
     readonly listeners: Listeners,
   ) {
-    const { path, retryDelay, retryDelayMax, pollInterval } = options;
-    this.#poller = new Poller(rooms, pollInterval, (outcome) => this.happens(outcome));
+    const { path, retryDelay, retryDelayMax } = options;
     this.socket = io(url, {
       path,
       forceNew: true,
@@ -85,17 +84,28 @@ export class Connection implements Line {
   }
 
   poke(): void {
-    if (this.isPolling && !this.#state.hidden) this.#poller.start();
+    if (this.isPolling && !this.#state.hidden) this.#poller?.start();
   }
 
   #carryOut(activity: Activity, begins: boolean): void {
     if (activity === 'socket') return void this.socket[begins ? 'connect' : 'disconnect']();
-    if (activity === 'polling') return this.#poller[begins ? 'start' : 'stop']();
+    if (activity === 'polling') return void (begins ? this.#poll() : this.#poller?.stop());
     const { retryDelay, hiddenTimeout } = this.options;
     const retryPause = Math.min(retryDelay * 2 ** (this.#state.refusals - 1), LONGEST_PAUSE_MS);
     clearTimeout(this.#clocks[activity]);
     const pause = activity === 'idle' ? hiddenTimeout : retryPause;
     if (begins) this.#clocks[activity] = setTimeout(() => this.happens(activity), pause);
+  }
+
+  /** Most pages never poll, so what it takes is loaded by those that do. */
+  async #poll(): Promise<void> {
+    try {
+      const { Poller } = await import('./poller.js');
+      this.#poller ??= new Poller(this.rooms, this.options.pollInterval, (outcome) => this.happens(outcome));
+      this.poke();
+    } catch (error) {
+      this.listeners.emit('error', error);
+    }
   }
 
   async #handshake(give: (auth: object) => void): Promise<void> {

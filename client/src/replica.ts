@@ -1,6 +1,6 @@
 import type { Answer } from './http.js';
 import { isNewer, isOlder } from './offset.js';
-import { applyEvent, difference } from './reduce.js';
+import { applyEvent } from './reduce.js';
 import type { ChangeEvent, Offset, Row } from './types.js';
 
 type Change = ChangeEvent<any>;
@@ -59,7 +59,7 @@ export class Replica {
     for (let pause = FIRST_PAUSE_MS; ; pause = Math.min(2 * pause, LONGEST_PAUSE_MS)) {
       try {
         const answer = await this.#owner.load();
-        if (ticket !== this.#ticket || this.#fill(answer)) return;
+        if (ticket !== this.#ticket || this.fill(answer)) return;
       } catch (error) {
         if (ticket !== this.#ticket) return;
         this.error = error as Error;
@@ -100,20 +100,6 @@ export class Replica {
     if (step !== 0 && step !== 1 && !this.#early) void this.refill();
   }
 
-  /** What a poll brought, as the events that would have led there. `undefined`: there was nothing to compare it with. */
-  polled(answer: Answer): Change[] | undefined {
-    const { rows } = this;
-    if (!rows || this.#early) {
-      this.#floor = undefined;
-      this.#fill(answer);
-      return undefined;
-    }
-    const events = difference(rows, this.#byId(answer.rows));
-    events.forEach((event) => this.#apply(event));
-    this.#own.clear();
-    return events;
-  }
-
   #apply(event: Change): void {
     const before = this.rows?.get(event.componentId) ?? null;
     const after = applyEvent(before, event);
@@ -124,13 +110,13 @@ export class Replica {
   }
 
   /** Takes an answer, unless we have been told of what is not in it yet. */
-  #fill({ rows, offset }: Answer): boolean {
+  fill({ rows, offset }: Answer): boolean {
     if (isOlder(offset, this.#floor)) return false;
     const early = this.#early ?? [];
     const isFirst = !this.rows;
     this.stop();
     this.error = undefined;
-    const held = (this.rows = this.#byId(rows));
+    const held = (this.rows = new Map(rows.map((row) => [this.#owner.idOf(row), row])));
     for (const [id, version] of this.#own) if (version < Infinity) this.#own.delete(id);
     early.forEach((event, place) => {
       if (!('type' in event)) {
@@ -144,9 +130,5 @@ export class Replica {
     });
     this.#owner.changed();
     return true;
-  }
-
-  #byId(rows: Row[]): Map<string, Row> {
-    return new Map(rows.map((row) => [this.#owner.idOf(row), row]));
   }
 }

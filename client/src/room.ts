@@ -1,6 +1,6 @@
 import { Listeners } from './listeners.js';
 import type { Answer, Pages } from './http.js';
-import { isNewer, isOlder } from './offset.js';
+import { isNewer } from './offset.js';
 import { Company } from './presence.js';
 import { Replica } from './replica.js';
 import type { ChangeEvent, Handle, Offset, Row, Snapshot, Unsubscribe, User } from './types.js';
@@ -131,8 +131,12 @@ export abstract class Room<T extends Row = any, D = unknown> implements Handle<T
   }
 
   resync(reason: string, offset: Offset | undefined): void {
-    this.listeners.emit('resync', { type: 'resync', reason });
+    this.resynced(reason);
     this.start(offset);
+  }
+
+  resynced(reason: string): void {
+    this.listeners.emit('resync', { type: 'resync', reason });
   }
 
   /** Fetches, if anybody wants the rows. */
@@ -158,15 +162,6 @@ export abstract class Room<T extends Row = any, D = unknown> implements Handle<T
     else if (/^(typing|cursor)$/.test(verb)) {
       this.listeners.emit(verb, { ...payload, componentId: payload[`${this.prefix}Id`] ?? payload.id });
     } else this.presence.take(verb, payload);
-  }
-
-  polled(answer: Answer): void {
-    if (isOlder(answer.offset, this.offset)) return;
-    this.offset = answer.offset;
-    if (answer.unchanged && this.replica.rows && !this.replica.isFetching) return;
-    const events = this.replica.polled(answer);
-    events?.forEach((event) => this.tell(event));
-    if (!events) this.listeners.emit('resync', { type: 'resync', reason: 'polling' });
   }
 
   /** Nothing of it is kept up any more. */

@@ -1,5 +1,4 @@
 import { isBusy, WalcastError } from './error.js';
-import { Follows } from './follows.js';
 import type { Answer, Pages } from './http.js';
 import type { Listeners } from './listeners.js';
 import { isNewer, isOlder, isSameHistory } from './offset.js';
@@ -11,6 +10,8 @@ import type { Writes } from './writes.js';
 /** The server takes no more in a handshake. */
 const MOST_ROOMS = 1_000;
 const PAUSE_MS = 1_000;
+/** No name of an event on the wire: there is a connection, and up to where was heard all over the one before. */
+export const CONNECTED = ' connected';
 
 /** The way to the server. */
 export interface Line {
@@ -29,7 +30,6 @@ export interface Line {
  */
 export class Rooms implements Surroundings {
   session = 0;
-  readonly follows = new Follows((...asked) => this.#ask(...asked));
   #known = new Map<string, WeakRef<Room>>();
   /** Those that somebody uses, or did a moment ago. */
   #rooms = new Set<Room>();
@@ -81,7 +81,7 @@ export class Rooms implements Surroundings {
       if (!this.#rooms.has(room)) this.#leave(room);
     }
     for (const room of this.#rooms) this.#subscribe(room);
-    this.follows.connected(this.#own);
+    this.listeners.emit(CONNECTED, this.#own);
     this.writes.resend();
   }
 
@@ -102,10 +102,9 @@ export class Rooms implements Surroundings {
     if (event === 'walcast:resumed') return this.#resumed(payload);
     if (event === 'component:error') return this.#failed(payload);
     // Rooms are replayed from the one that is furthest behind, so some of it was told before.
-    if (!payload.offset || isNewer(payload.offset, this.#own)) this.listeners.emit(event, payload);
+    if (verb === 'resync' || !payload.offset || isNewer(payload.offset, this.#own)) this.listeners.emit(event, payload);
     const change = eventOf(prefix, verb, payload);
-    if (prefix === 'changes') this.follows.take(verb, payload);
-    else if (verb === 'resync') this.#resync(prefix, payload);
+    if (verb === 'resync') this.#resync(prefix, payload);
     else if (change) for (const room of this.#rooms) room.prefix === prefix && room.take(change);
     else if (prefix === 'presence' || /^(user-|typing$|cursor$)/.test(verb)) {
       for (const room of this.#meant(prefix, payload)) room.hear(verb, payload);
@@ -163,7 +162,7 @@ export class Rooms implements Surroundings {
       room.asked = 0;
       room.refuse(new WalcastError(error));
     };
-    if (this.#ask(`${room.prefix}:subscribe`, room.ids, ack, () => this.#rooms.has(room))) room.asked = this.session;
+    if (this.ask(`${room.prefix}:subscribe`, room.ids, ack, () => this.#rooms.has(room))) room.asked = this.session;
   }
 
   #leave(room: Room): void {
@@ -174,12 +173,12 @@ export class Rooms implements Surroundings {
   }
 
   /** Asks over this connection, until the server is not too busy to answer. */
-  #ask(event: string, payload: object, ack: (ack: any) => void = () => {}, isWanted = () => true): boolean {
+  ask(event: string, payload: object, ack: (ack: any) => void = () => {}, isWanted = () => true): boolean {
     const { session } = this;
     return this.way().emit(event, payload, (answer) => {
       if (session !== this.session) return;
       const { error } = answer;
-      const again = () => session === this.session && isWanted() && this.#ask(event, payload, ack, isWanted);
+      const again = () => session === this.session && isWanted() && this.ask(event, payload, ack, isWanted);
       if (isBusy(error)) return void setTimeout(again, error.retryAfterMs ?? PAUSE_MS);
       ack(answer);
       this.#hears(answer.offset);
@@ -202,7 +201,7 @@ export class Rooms implements Surroundings {
   }
 
   #resync(prefix: string, payload: any): void {
-    const isOfARoom = 'id' in payload || 'entityId' in payload || 'userId' in payload;
+    const isOfARoom = ['id', 'entityId', 'userId', 'table'].some((name) => name in payload);
     for (const room of isOfARoom ? this.#meant(prefix, payload) : this.#rooms) room.resync(payload.reason, payload.offset);
   }
 
