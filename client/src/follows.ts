@@ -1,4 +1,6 @@
 import { WalcastError } from './error.js';
+import { CONNECTED } from './rooms.js';
+import type { Rooms } from './rooms.js';
 import type { ChangesCallbacks, ChangesQuery, Offset, TableChange, TableResync, Unsubscribe } from './types.js';
 
 interface Follow {
@@ -7,18 +9,27 @@ interface Follow {
   subscription?: string;
 }
 
-type Ask = (event: string, payload: object, ack?: (ack: any) => void, isWanted?: () => boolean) => unknown;
-
 /** Tables that are followed. Who asks the same shares one subscription: the server names both alike. */
 export class Follows {
   #all = new Set<Follow>();
-  #send: Ask;
+  #rooms: Rooms;
 
-  constructor(send: Ask) {
-    this.#send = send;
+  constructor(rooms: Rooms) {
+    this.#rooms = rooms;
+    const listeners = rooms._listeners;
+    // What was followed before is resumed.
+    listeners.on(CONNECTED, (since) => this.#all.forEach((follow) => this.#ask(follow, follow.subscription && since)));
+    listeners.on('changes:changed', (change: TableChange) => {
+      for (const { subscription, callbacks } of [...this.#all]) if (change.subscription === subscription) callbacks.onChange(change);
+    });
+    listeners.on('changes:resync', (resync: TableResync) => {
+      for (const { query, callbacks } of [...this.#all]) {
+        if (resync.table === query.table && resync.schema === (query.schema ?? 'public')) callbacks.onResync?.(resync);
+      }
+    });
   }
 
-  add(query: ChangesQuery, callbacks: ChangesCallbacks<any>): Unsubscribe {
+  _add(query: ChangesQuery, callbacks: ChangesCallbacks<any>): Unsubscribe {
     const follow: Follow = { query, callbacks };
     this.#all.add(follow);
     this.#ask(follow);
@@ -26,19 +37,6 @@ export class Follows {
       this.#all.delete(follow);
       this.#leave(follow);
     };
-  }
-
-  /** There is a connection; what was followed before it is resumed from `since`. */
-  connected(since: Offset | undefined): void {
-    for (const follow of this.#all) this.#ask(follow, follow.subscription && since);
-  }
-
-  take(verb: string, payload: TableChange & TableResync): void {
-    for (const { subscription, query, callbacks } of [...this.#all]) {
-      if (payload.subscription === subscription) callbacks.onChange(payload);
-      const isOurs = payload.table === query.table && payload.schema === (query.schema ?? 'public');
-      if (verb === 'resync' && isOurs) callbacks.onResync?.(payload);
-    }
   }
 
   #ask(follow: Follow, since?: Offset): void {
@@ -49,11 +47,11 @@ export class Follows {
       if (this.#all.has(follow)) callbacks.onReady?.();
       else this.#leave(follow);
     };
-    this.#send('changes:subscribe', { ...query, since }, ack, () => this.#all.has(follow));
+    this.#rooms._ask('changes:subscribe', { ...query, since }, ack, () => this.#all.has(follow));
   }
 
   #leave({ subscription }: Follow): void {
     const isShared = [...this.#all].some((other) => other.subscription === subscription);
-    if (subscription && !isShared) this.#send('changes:unsubscribe', { subscription });
+    if (subscription && !isShared) this.#rooms._way()._emit('changes:unsubscribe', { subscription });
   }
 }

@@ -1,4 +1,4 @@
-import type { ChangeEvent, ComponentRow, Created, NestedComponent, Row } from './types.js';
+import type { ChangeEvent, ComponentRow, NestedComponent, Row } from './types.js';
 
 const is = (id: unknown) => (item: { id: unknown }) => String(item.id) === String(id);
 
@@ -46,27 +46,4 @@ export function applyToList<T extends Row>(list: T[], event: ChangeEvent<T>, idO
   if (after === before) return list;
   if (!before) return [...list, after!];
   return after ? list.map((row, place) => (place === at ? after : row)) : list.filter((_, place) => place !== at);
-}
-
-const same = (a: unknown, b: unknown) => a === b || JSON.stringify(a) === JSON.stringify(b);
-
-/** The events that make one state of some rows into another, as far as the two tell. */
-export function difference<T extends Row>(before: Map<string, T>, after: Map<string, T>): ChangeEvent<T>[] {
-  const events: ChangeEvent<T>[] = [];
-  for (const componentId of before.keys()) {
-    if (!after.has(componentId)) events.push({ type: 'deleted', componentId, deletedBy: null });
-  }
-  for (const [componentId, row] of after) {
-    const old = before.get(componentId);
-    const version = row.version === undefined ? {} : { version: row.version };
-    if (!old) {
-      events.push({ type: 'created', componentId, component: row, createdBy: null, ...version } as Created<T>);
-    } else {
-      const updates = Object.fromEntries(Object.entries(row).filter(([column, value]) => !same(old[column], value)));
-      if (Object.keys(updates).length) {
-        events.push({ type: 'updated', componentId, updates: updates as Partial<T>, updatedBy: null, ...version });
-      }
-    }
-  }
-  return events;
 }

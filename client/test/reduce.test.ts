@@ -2,7 +2,7 @@ import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import { applyEvent, applyToList } from '../src/index.js';
 import type { ChangeEvent, Component } from '../src/index.js';
-import { difference } from '../src/reduce.js';
+import { difference } from '../src/difference.js';
 
 const row = { id: 'r', components: [{ id: 'a', text: '1', colour: 'red' }, { id: 2, text: '2' }] };
 const component = { id: 'c', name: 'one', version: 3, rows: [row, { id: 'empty' }] } as unknown as Component;
