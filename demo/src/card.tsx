@@ -9,7 +9,7 @@ import { toneOf } from './tone';
 
 /** A component of the page. */
 export function Card({ component }: { component: Component }) {
-  const { id, name, type, data, rows } = component;
+  const { id, name, type, data } = component;
   const { company } = useDesk();
   const look = () => company.lookAt(id);
   return (
@@ -21,11 +21,14 @@ export function Card({ component }: { component: Component }) {
       </div>
       {type === 'text' && <Field component={component} place={{ kind: 'data', componentId: id, member: 'text' }} label="Text" class="prose" />}
       <div class="rows">
-        {rows.map((row) => <Row key={row.id} component={component} row={row} />)}
+        {list(component.rows).map((row) => <Row key={row.id} component={component} row={row} />)}
       </div>
     </article>
   );
 }
+
+/** Plain SQL may have put anything there. */
+const list = <T,>(found: T[] | undefined): T[] => (Array.isArray(found) ? found : []);
 
 /** Who looks at it, and who types in it. */
 function Watchers({ id }: { id: string }) {
@@ -34,7 +37,7 @@ function Watchers({ id }: { id: string }) {
   const typing = company.typingIn(id).map(({ name }) => name);
   return (
     <span class="watchers">
-      {typing.length > 0 && <span class="typing">{typing.join(', ')} {typing.length > 1 ? 'are' : 'is'} typing<i /><i /><i /></span>}
+      {typing.length > 0 && <span class="typing"><span>{typing.join(', ')} {typing.length > 1 ? 'are' : 'is'} typing</span><i /><i /><i /></span>}
       {company.others.filter(({ componentId }) => componentId === id).map((person) => <Avatar key={person.name} {...person} isSmall says="looks at this" />)}
     </span>
   );
@@ -65,7 +68,7 @@ function Row({ component, row }: { component: Component; row: ComponentRow }) {
     <section class="row" aria-label={title}>
       {title && <h3>{title}</h3>}
       <ul>
-        {row.components?.map((nested) => <Item key={nested.id} component={component} row={row} nested={nested} />)}
+        {list(row.components).map((nested) => <Item key={nested.id} component={component} row={row} nested={nested} />)}
       </ul>
       <NewItem component={component} row={row} />
     </section>

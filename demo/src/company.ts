@@ -10,7 +10,7 @@ export interface Somebody {
   field: string | undefined;
 }
 
-const TYPING_MS = 2_500;
+const TYPING_MS = 4_000;
 const TYPING_EVERY_MS = 1_000;
 
 /** Who else is here, where they look, and what they are at. */

@@ -11,7 +11,7 @@ export const keyOf = (place: Place): string => JSON.stringify(place);
 
 export function valueAt(component: Component, place: Place): unknown {
   if (place.kind === 'column') return component[place.member];
-  if (place.kind === 'data') return component.data[place.member];
+  if (place.kind === 'data') return component.data?.[place.member];
   const row = component.rows.find(({ id }) => id === place.rowId);
   return row?.components?.find(({ id }) => id === place.nestedId)?.[place.member];
 }

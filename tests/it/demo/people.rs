@@ -16,8 +16,8 @@ async fn what_one_does_the_other_sees_at_once() {
     ada.see(".cursor", "Bruno").await;
     ada.see(&format!("{SECOND} .watchers"), "B").await;
     bruno.fill(FIRST_NAME, "Sunday in the park").await;
-    ada.see(&format!("{FIRST} .name .flag"), "Bruno").await;
     ada.see(&format!("{FIRST} .typing"), "Bruno is typing").await;
+    ada.see(&format!("{FIRST} .name .flag"), "Bruno").await;
     assert_eq!(ada.reads(FIRST_NAME).await, "Saturday in the park", "what is typed is nobody's business yet");
     bruno.press(&["Enter"]).await;
     ada.holds(FIRST_NAME, "Sunday in the park").await;
