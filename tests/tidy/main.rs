@@ -185,6 +185,21 @@ fn the_container_has_no_more_privilege_than_it_needs() {
 }
 
 #[test]
+fn the_container_is_built_without_tests() {
+    // They are not copied into it, and cargo refuses a target that it would have to look for and does not find.
+    let manifest = include_str!("../../Cargo.toml");
+    let targets = manifest
+        .split("\n[")
+        .filter(|section| ["[test]]", "[bench]]", "[example]]"].iter().any(|kind| section.starts_with(kind)));
+    let unplaced = targets.filter(|section| !section.contains("\npath = "));
+    report(
+        unplaced
+            .map(|section| format!("Cargo.toml: a target without a path, so no image is built: {section}"))
+            .collect(),
+    );
+}
+
+#[test]
 fn sql_functions_are_pinned_closed_and_explained() {
     let functions = files(&["sql/functions"], &["sql"]);
     assert!(!functions.is_empty(), "no function found in sql/functions");
