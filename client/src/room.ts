@@ -127,6 +127,7 @@ export abstract class Room<T extends Row = any, D = unknown> implements Handle<T
 
   refuse(error: Error | undefined): void {
     this.#refusal = error;
+    if (error) this.listeners.emit('error', error);
     this.changed();
   }
 
@@ -167,6 +168,7 @@ export abstract class Room<T extends Row = any, D = unknown> implements Handle<T
   /** Nothing of it is kept up any more. */
   stop(): void {
     this.replica.stop();
+    this.presence.roster([]);
     this.joined = this.#wasIn = false;
     this.offset = undefined;
     this.changed();
