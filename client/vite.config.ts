@@ -8,11 +8,17 @@ export default defineConfig({
     target: 'es2022',
     minify: false,
     sourcemap: false,
-    lib: { entry: { index: 'src/index.ts', dropin: 'src/dropin.ts' } },
+    lib: {
+      entry: {
+        index: 'src/index.ts', dropin: 'src/dropin.ts', 'react/index': 'src/react/index.ts',
+      },
+    },
     rollupOptions: {
-      external: ['socket.io-client'],
+      external: ['socket.io-client', 'react'],
       output: Object.entries(formats).map(([folder, format]) => ({
         format, dir: `dist/${folder}`, entryFileNames: '[name].js', chunkFileNames: '[name].js', exports: 'named' as const,
+        // Frameworks that render on a server must know that hooks are for the browser.
+        banner: ({ name }) => (name === 'react/index' ? "'use client';" : ''),
       })),
     },
   },
