@@ -10,7 +10,7 @@ export default defineConfig({
     sourcemap: false,
     lib: {
       entry: {
-        index: 'src/index.ts', dropin: 'src/dropin.ts', 'react/index': 'src/react/index.ts',
+        index: 'src/index.ts', dropin: 'src/dropin.ts', 'react/index': 'src/react/index.ts', 'supabase/index': 'src/supabase/index.ts',
       },
     },
     rollupOptions: {
