@@ -1,7 +1,7 @@
 # Everything that is done with the tree, by name. `make` alone tells what there is.
 .DEFAULT_GOAL := help
 SHELL := bash
-.PHONY: help run test lint dashboard dashboard-check test-matrix corruptions chaos soak big memory fuzz deny audit
+.PHONY: help run test lint dashboard dashboard-check client-test test-matrix corruptions chaos soak big memory fuzz deny audit
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "%-16s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -27,6 +27,12 @@ dashboard-check: ## whether dashboard/dist is what the sources build to
 	@scripts/setup.sh test
 	@$(MAKE) --no-print-directory dashboard/node_modules/.package-lock.json
 	@scripts/build-dashboard.sh check
+
+client-test: ## the client for pages (client/): its types, its build, its size, and its tests beside walcast and a throw-away Postgres
+	@scripts/setup.sh test
+	@$(MAKE) --no-print-directory client/node_modules/.package-lock.json
+	@[[ -n "$$WALCAST" || -x target/debug/walcast ]] || cargo build --locked
+	@cd client && npm run --silent check && npm run --silent build && ../scripts/with-postgres.sh npm test --silent
 
 test-matrix: ## the tests of replication against Postgres 14, 16, 17, 18; SMOKE=1: only 14 and 18
 	@scripts/setup.sh test

@@ -1,1 +1,1 @@
-export function sizeOf(entry: string): Promise<number>;
+export function sizeOf(entry: string): number;

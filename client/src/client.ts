@@ -5,9 +5,10 @@ import { Http } from './http.js';
 import { Listeners } from './listeners.js';
 import { Rooms } from './rooms.js';
 import { Tokens } from './tokens.js';
-import type { ChangesCallbacks, ChangesQuery, Client, ClientOptions, ComponentHandle, EntityHandle, Id, Row, Status, Unsubscribe } from './types.js';
+import type {
+  ChangesCallbacks, ChangesQuery, Client, ClientOptions, ComponentHandle, EntityHandle, Id, Row, Status, Unsubscribe,
+} from './types.js';
 import { pageVisibility } from './visibility.js';
-import { Writes } from './writes.js';
 
 const defaults = {
   autoConnect: true,
@@ -23,7 +24,7 @@ const defaults = {
 
 /** Connects to the walcast server at `url`, an origin such as `https://live.example.com`. */
 export function createClient(url: string, options: ClientOptions): Client {
-  return new WalcastClient(url.replace(/\/+$/, ''), {
+  return new WalcastClient(url.replace(/\/$/, ''), {
     ...defaults,
     visibility: pageVisibility(),
     fetch: (...request) => fetch(...request),
@@ -32,30 +33,27 @@ export function createClient(url: string, options: ClientOptions): Client {
 }
 
 class WalcastClient implements Client {
-  readonly connection: Connection;
+  readonly _connection: Connection;
   #listeners = new Listeners();
   #http: Http;
   #rooms: Rooms;
-  #writes: Writes;
-  #follows: Promise<Follows> | undefined;
+  #follows: Follows | undefined;
   #stopWatching: Unsubscribe;
 
   constructor(url: string, options: Required<ClientOptions>) {
     const { visibility, timeout } = options;
     const tokens = new Tokens(options.token);
-    const line = () => this.connection;
     this.#http = new Http(url, tokens, timeout, options.fetch);
-    this.#writes = new Writes((...asked) => this.connection.emit(...asked), timeout);
-    this.#rooms = new Rooms(line, (...asked) => this.#http.rows(...asked), this.#writes, this.#listeners, options.grace);
-    this.connection = new Connection(url, options, tokens, this.#rooms, this.#listeners);
-    const look = () => this.connection.happens(visibility.hidden ? 'hidden' : 'visible');
+    this.#rooms = new Rooms(() => this._connection, this.#http, this.#listeners, options.grace, timeout);
+    this._connection = new Connection(url, options, tokens, this.#rooms, this.#listeners);
+    const look = () => this._connection._happens(visibility.hidden ? 'hidden' : 'visible');
     this.#stopWatching = visibility.onChange(look);
     look();
     if (options.autoConnect) this.connect();
   }
 
   get status(): Status {
-    return this.connection.status;
+    return this._connection._status;
   }
 
   onStatus(callback: (status: Status) => void): Unsubscribe {
@@ -75,42 +73,37 @@ class WalcastClient implements Client {
   }
 
   row<T extends Row>(prefix: string, id: Id): ComponentHandle<T> {
-    return this.#rooms.room(JSON.stringify([prefix, `${id}`]), () => new RowRoom<T>(this.#rooms, prefix, `${id}`));
+    return this.#rooms._room([prefix, `${id}`], () => new RowRoom<T>(this.#rooms, prefix, `${id}`));
   }
 
   rowsOf<T extends Row>(prefix: string, type: string, id: Id, key?: (row: T) => string): EntityHandle<T> {
     const make = () => new EntityRoom<T>(this.#rooms, prefix, type, `${id}`, key);
-    return this.#rooms.room(JSON.stringify([prefix, type, `${id}`]), make);
+    return this.#rooms._room([prefix, type, `${id}`], make);
   }
 
   changes<T extends Row>(query: ChangesQuery, callbacks: ChangesCallbacks<T>): Unsubscribe {
     // Most pages follow no table, so what it takes is loaded by those that do.
-    const follows = (this.#follows ??= import('./follows.js').then(({ Follows }) => new Follows(this.#rooms)));
-    const stop = follows.then((all) => all.add(query, callbacks));
-    stop.catch((error) => {
-      this.#follows = undefined;
-      callbacks.onError?.(error);
-    });
-    return () => void stop.then((leave) => leave());
+    const stop = import('./follows.js').then(({ Follows }) => (this.#follows ??= new Follows(this.#rooms))._add(query, callbacks));
+    stop.catch((error) => callbacks.onError?.(error));
+    return () => void stop.then((leave) => leave(), () => {});
   }
 
   async broadcast(room: string, event: string, payload: Record<string, unknown> = {}): Promise<void> {
-    const headers = { 'Content-Type': 'application/json' };
-    await this.#http.request('/api/broadcast', { method: 'POST', headers, body: JSON.stringify({ room, event, payload }) });
+    const { broadcast } = await import('./broadcast.js');
+    return broadcast(this.#http, room, event, payload);
   }
 
   connect(): void {
-    this.connection.happens('connect');
+    this._connection._happens('connect');
   }
 
   disconnect(): void {
-    this.connection.happens('disconnect');
+    this._connection._happens('disconnect');
   }
 
   close(): void {
     this.#stopWatching();
     this.disconnect();
-    this.#writes.end();
-    this.#rooms.close();
+    this.#rooms._close();
   }
 }

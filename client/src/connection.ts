@@ -15,20 +15,21 @@ const LONGEST_PAUSE_MS = 30_000;
 
 /** The socket, and whatever is done while there is none: it carries out the effects of the state machine. */
 export class Connection implements Line {
-  readonly socket: Socket;
+  readonly _socket: Socket;
   #state: State = initial;
   #clocks: Partial<Record<Activity, ReturnType<typeof setTimeout>>> = {};
   #poller: Poller | undefined;
 
   constructor(
     url: string,
-    readonly options: Required<ClientOptions>,
-    readonly tokens: Tokens,
-    readonly rooms: Rooms,
-    readonly listeners: Listeners,
+    readonly _options: Required<ClientOptions>,
+    readonly _tokens: Tokens,
+    readonly _rooms: Rooms,
+    readonly _listeners: Listeners,
   ) {
-    const { path, retryDelay, retryDelayMax } = options;
-    this.socket = io(url, {
+    const rooms = _rooms;
+    const { path, retryDelay, retryDelayMax } = _options;
+    this._socket = io(url, {
       path,
       forceNew: true,
       autoConnect: false,
@@ -38,99 +39,99 @@ export class Connection implements Line {
       reconnectionDelayMax: retryDelayMax,
       auth: (give) => void this.#handshake(give),
     });
-    this.socket
+    this._socket
       .on('connect', () => {
-        rooms.connected();
-        this.happens('connected');
+        rooms._connected();
+        this._happens('connected');
       })
       .on('disconnect', () => {
-        rooms.disconnected();
-        this.happens('lost');
+        rooms._disconnected();
+        this._happens('lost');
         // After some reasons the library stays away.
-        if (!this.socket.active && this.#state.phase === 'connecting') this.socket.connect();
+        if (!this._socket.active && this.#state.phase === 'connecting') this._socket.connect();
       })
-      .on('connect_error', (error) => (this.socket.active ? this.happens('failed') : this.#refused(error)))
+      .on('connect_error', (error) => (this._socket.active ? this._happens('failed') : this.#refused(error)))
       .onAny((event: string, payload: any = {}) => {
         if (event === 'component:error' && payload.event === 'auth') void this.#refresh();
-        else rooms.take(event, payload);
+        else rooms._take(event, payload);
       });
   }
 
-  get status(): Status {
+  get _status(): Status {
     return statusOf(this.#state);
   }
 
-  get isPolling(): boolean {
+  get _isPolling(): boolean {
     return this.#state.phase === 'polling';
   }
 
-  emit(event: string, payload: object, ack: (ack: any) => void = () => {}): boolean {
-    if (this.socket.connected) this.socket.emit(event, payload, ack);
-    return this.socket.connected;
+  _emit(event: string, payload: object, ack: (ack: any) => void = () => {}): boolean {
+    if (this._socket.connected) this._socket.emit(event, payload, ack);
+    return this._socket.connected;
   }
 
   /** A page that nobody looks at has nothing to say that nobody keeps. */
-  say(event: string, payload: object): boolean {
-    return !this.#state.hidden && this.emit(event, payload);
+  _say(event: string, payload: object): boolean {
+    return !this.#state.hidden && this._emit(event, payload);
   }
 
-  happens(event: Event): void {
-    const before = this.status;
-    const [state, effects] = step(this.#state, event, this.options.failuresBeforePolling);
+  _happens(event: Event): void {
+    const before = this._status;
+    const [state, effects] = step(this.#state, event, this._options.failuresBeforePolling);
     this.#state = state;
-    for (const { activity, begins } of effects) this.#carryOut(activity, begins);
-    if (event === 'visible') for (const room of this.rooms.all()) room.presence.repeat(false);
-    if (this.status !== before) this.listeners.emit(STATUS, this.status);
+    for (const { _activity, _begins } of effects) this.#carryOut(_activity, _begins);
+    if (event === 'visible') for (const room of this._rooms._all()) room.presence._repeat(false);
+    if (this._status !== before) this._listeners.emit(STATUS, this._status);
   }
 
-  poke(): void {
-    if (this.isPolling && !this.#state.hidden) this.#poller?.start();
+  _poke(): void {
+    if (this._isPolling && !this.#state.hidden) this.#poller?._start();
   }
 
   #carryOut(activity: Activity, begins: boolean): void {
-    if (activity === 'socket') return void this.socket[begins ? 'connect' : 'disconnect']();
-    if (activity === 'polling') return void (begins ? this.#poll() : this.#poller?.stop());
-    const { retryDelay, hiddenTimeout } = this.options;
-    const retryPause = Math.min(retryDelay * 2 ** (this.#state.refusals - 1), LONGEST_PAUSE_MS);
+    if (activity === 'socket') return void this._socket[begins ? 'connect' : 'disconnect']();
+    if (activity === 'polling') return void (begins ? this.#poll() : this.#poller?._stop());
+    const { retryDelay, hiddenTimeout } = this._options;
+    const retryPause = Math.min(retryDelay * 2 ** (this.#state._refusals - 1), LONGEST_PAUSE_MS);
     clearTimeout(this.#clocks[activity]);
     const pause = activity === 'idle' ? hiddenTimeout : retryPause;
-    if (begins) this.#clocks[activity] = setTimeout(() => this.happens(activity), pause);
+    if (begins) this.#clocks[activity] = setTimeout(() => this._happens(activity), pause);
   }
 
   /** Most pages never poll, so what it takes is loaded by those that do. */
   async #poll(): Promise<void> {
     try {
       const { Poller } = await import('./poller.js');
-      this.#poller ??= new Poller(this.rooms, this.options.pollInterval, (outcome) => this.happens(outcome));
-      this.poke();
+      this.#poller ??= new Poller(this._rooms, this._options.pollInterval, (outcome) => this._happens(outcome));
+      this._poke();
     } catch (error) {
-      this.listeners.emit('error', error);
+      this._listeners.emit('error', error);
     }
   }
 
   async #handshake(give: (auth: object) => void): Promise<void> {
-    const { engine } = this.socket.io;
-    const isCurrent = () => engine === this.socket.io.engine;
+    const { engine } = this._socket.io;
+    const isCurrent = () => engine === this._socket.io.engine;
     try {
-      const token = await this.tokens.renew();
-      if (isCurrent()) give({ token, recovery: false, ...this.rooms.handshake() });
+      const token = await this._tokens._renew();
+      if (isCurrent()) give({ token, recovery: false, ...this._rooms._handshake() });
     } catch (error) {
       if (isCurrent()) this.#refused(error);
     }
   }
 
   #refused(error: unknown): void {
-    this.listeners.emit('error', error);
-    this.happens('refused');
+    this._listeners.emit('error', error);
+    this._happens('refused');
   }
 
   /** The server lets us stay for a while without; if this fails it disconnects us, and we come back with another token. */
   async #refresh(): Promise<void> {
     try {
-      const token = await this.tokens.renew();
-      this.emit('auth:refresh', { token }, ({ error }) => error && this.listeners.emit('error', new WalcastError(error)));
+      const token = await this._tokens._renew();
+      this._emit('auth:refresh', { token }, ({ error }) => error && this._listeners.emit('error', new WalcastError(error)));
     } catch (error) {
-      this.listeners.emit('error', error);
+      this._listeners.emit('error', error);
     }
   }
 }

@@ -1,4 +1,4 @@
-import { createClient } from './client.js';
+import { createClient } from './index.js';
 import type {
   ChangeEvent, Client, ClientOptions, Component, Created, Deleted, Handle, Id, Row, Status, Unsubscribe, Updated, Written,
 } from './types.js';

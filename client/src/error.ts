@@ -35,4 +35,4 @@ export class WalcastError extends Error {
 
 /** Whether the same may succeed a moment later. */
 export const isBusy = (failure: Failure | undefined): boolean =>
-  failure?.code === 'unavailable' || failure?.code === 'rate_limited';
+  /^(unavailable|rate_limited)$/.test(failure?.code!);

@@ -16,7 +16,7 @@ export class Follows {
 
   constructor(rooms: Rooms) {
     this.#rooms = rooms;
-    const { listeners } = rooms;
+    const listeners = rooms._listeners;
     // What was followed before is resumed.
     listeners.on(CONNECTED, (since) => this.#all.forEach((follow) => this.#ask(follow, follow.subscription && since)));
     listeners.on('changes:changed', (change: TableChange) => {
@@ -29,7 +29,7 @@ export class Follows {
     });
   }
 
-  add(query: ChangesQuery, callbacks: ChangesCallbacks<any>): Unsubscribe {
+  _add(query: ChangesQuery, callbacks: ChangesCallbacks<any>): Unsubscribe {
     const follow: Follow = { query, callbacks };
     this.#all.add(follow);
     this.#ask(follow);
@@ -47,11 +47,11 @@ export class Follows {
       if (this.#all.has(follow)) callbacks.onReady?.();
       else this.#leave(follow);
     };
-    this.#rooms.ask('changes:subscribe', { ...query, since }, ack, () => this.#all.has(follow));
+    this.#rooms._ask('changes:subscribe', { ...query, since }, ack, () => this.#all.has(follow));
   }
 
   #leave({ subscription }: Follow): void {
     const isShared = [...this.#all].some((other) => other.subscription === subscription);
-    if (subscription && !isShared) this.#rooms.ask('changes:unsubscribe', { subscription });
+    if (subscription && !isShared) this.#rooms._way()._emit('changes:unsubscribe', { subscription });
   }
 }

@@ -5,7 +5,7 @@ import type { ChangeEvent, ComponentHandle, EntityHandle, Id, NestedHandle, Row,
 /** A row's room. */
 export class RowRoom<T extends Row> extends Room<T, T | null> implements ComponentHandle<T> {
   readonly id: string;
-  isOfMany = false;
+  _isOfMany = false;
 
   constructor(around: Surroundings, prefix: string, id: string) {
     super(around, prefix, { id }, `${prefix}:${id}`, `${prefix}/${encodeURIComponent(id)}`);
@@ -28,41 +28,33 @@ export class RowRoom<T extends Row> extends Room<T, T | null> implements Compone
     };
   }
 
-  typing(): void {
-    this.around.say(`${this.prefix}:typing`, this.ids);
-  }
-
-  cursor(position: unknown): void {
-    this.around.say(`${this.prefix}:cursor`, { ...this.ids, position });
-  }
-
-  idOf(): string {
+  _idOf(): string {
     return this.id;
   }
 
-  dataOf(rows: T[]): T | null {
+  _dataOf(rows: T[]): T | null {
     return rows[0] ?? null;
   }
 
-  isMeant(payload: any, prefix: string): boolean {
-    return String(payload[`${this.prefix}Id`] ?? (prefix === this.prefix && payload.id)) === this.id;
+  _isMeant(payload: any, prefix: string): boolean {
+    return String(payload[`${this._prefix}Id`] ?? (prefix === this._prefix && payload.id)) === this.id;
   }
 
-  concerns({ componentId }: ChangeEvent<any>): boolean {
+  _concerns({ componentId }: ChangeEvent<any>): boolean {
     return componentId === this.id;
   }
 
-  override take(event: ChangeEvent<any>): void {
-    const reason = event.type === 'deleted' && this.concerns(event) && event.reason;
+  override _take(event: ChangeEvent<any>): void {
+    const reason = event.type === 'deleted' && this._concerns(event) && event.reason;
     // One that moved to another entity is still there; one that became a nested component is not.
-    if (reason === 'moved') return this.start();
-    super.take(event);
+    if (reason === 'moved') return this._start();
+    super._take(event);
     // Then the server has taken us out of the room.
-    if (reason === 'no longer visible') this.joined = !!(this.offset = undefined);
+    if (reason === 'no longer visible') this._joined = !!(this.offset = undefined);
   }
 
   #write(verb: string, payload: object): Promise<any> {
-    return this.around.write(this, verb, { id: this.id, ...payload });
+    return this._around._write(this, verb, { id: this.id, ...payload });
   }
 }
 
@@ -70,39 +62,31 @@ export class RowRoom<T extends Row> extends Room<T, T | null> implements Compone
 export class EntityRoom<T extends Row> extends Room<T, T[]> implements EntityHandle<T> {
   readonly entityType: string;
   readonly entityId: string;
-  idOf: (row: Row) => string;
-  isOfMany = true;
+  _idOf: (row: Row) => string;
+  _isOfMany = true;
 
   constructor(around: Surroundings, prefix: string, entityType: string, entityId: string, key?: (row: T) => string) {
     const ids = { entityType, entityId };
     super(around, prefix, ids, `entity:${entityType}:${entityId}`, `${prefix}?limit=500&${new URLSearchParams(ids)}`);
     this.entityType = entityType;
     this.entityId = entityId;
-    this.idOf = (key as typeof this.idOf) ?? ((row) => String(row.id));
+    this._idOf = (key as typeof this._idOf) ?? ((row) => String(row.id));
   }
 
   async create(component: Partial<T>): Promise<{ componentId: string; version?: number }> {
-    const ack = await this.around.write(this, 'create', { ...this.ids, [this.prefix]: component });
-    return { ...ack, componentId: ack[`${this.prefix}Id`] };
+    const ack = await this._around._write(this, 'create', { ...this._ids, [this._prefix]: component });
+    return { ...ack, componentId: ack[`${this._prefix}Id`] };
   }
 
-  typing(id?: Id): void {
-    this.around.say(`${this.prefix}:typing`, { ...this.ids, id });
-  }
-
-  cursor(position: unknown, id?: Id): void {
-    this.around.say(`${this.prefix}:cursor`, { ...this.ids, id, position });
-  }
-
-  dataOf(rows: T[]): T[] {
+  _dataOf(rows: T[]): T[] {
     return rows;
   }
 
-  isMeant({ entityType, entityId }: any): boolean {
+  _isMeant({ entityType, entityId }: any): boolean {
     return entityType === this.entityType && entityId === this.entityId;
   }
 
-  concerns(event: ChangeEvent<any>): boolean {
-    return 'entityType' in event ? this.isMeant(event) : (this.replica.rows?.has(event.componentId) ?? true);
+  _concerns(event: ChangeEvent<any>): boolean {
+    return 'entityType' in event ? this._isMeant(event) : (this._replica.rows?.has(event.componentId) ?? true);
   }
 }

@@ -6,70 +6,57 @@ export interface Answer {
   rows: Row[];
   /** Up to where the stream of events is contained. */
   offset: Offset | undefined;
-  /** Nothing is other than it was when the same cache was asked before. */
-  unchanged: boolean;
 }
 
-/** What was answered for each address, so that it need not be sent again while it is the same. */
-export type Pages = Map<string, { etag: string; body: any }>;
+export interface Reply {
+  headers: Headers;
+  /** `undefined`: it is what it was (304). */
+  body: any;
+}
 
 /** Rows over HTTP. */
 export class Http {
-  #url: string;
-  #tokens: Tokens;
-  #timeout: number;
-  #fetch: typeof fetch;
-
-  constructor(url: string, tokens: Tokens, timeout: number, fetch: typeof globalThis.fetch) {
-    this.#url = url;
-    this.#tokens = tokens;
-    this.#timeout = timeout;
-    this.#fetch = fetch;
-  }
+  constructor(
+    readonly _url: string,
+    readonly _tokens: Tokens,
+    readonly _timeout: number,
+    readonly _fetch: typeof fetch,
+  ) {}
 
   /** All pages of a path below /api/rows/. A row that is not there is none. */
-  async rows(path: string, pages: Pages = new Map()): Promise<Answer> {
+  async _rows(path: string, ask = (address: string): Promise<Reply> => this._request(address)): Promise<Answer> {
     const rows: Row[] = [];
     let offset: Offset | undefined;
-    let unchanged = true;
     let after = '';
     do {
-      const address = `/api/rows/${path}${after}`;
-      const known = pages.get(address);
-      const { headers, body, status } = await this.request(address, known && { headers: { 'If-None-Match': known.etag } });
-      const page = body ?? known?.body;
-      if (body) {
-        unchanged = false;
-        pages.set(address, { etag: headers.get('ETag') ?? '', body });
-      }
-      if (status !== 404) rows.push(...(page.rows ?? [page.row]));
+      const { headers, body } = await ask(`/api/rows/${path}${after}`);
+      rows.push(...(body.rows ?? (body.row ? [body.row] : [])));
       // Of several pages the first is the oldest.
       offset ??= headers.get('Walcast-Offset') ?? undefined;
-      after = page.next && `&after=${encodeURIComponent(page.next)}`;
+      after = body.next && `&after=${encodeURIComponent(body.next)}`;
     } while (after);
-    return { rows, offset, unchanged };
+    return { rows, offset };
   }
 
   /** What is no success is thrown, but for 304, and 404 of a row. */
-  async request(path: string, init: RequestInit = {}, isRepeated = false): Promise<{ headers: Headers; status: number; body: any }> {
-    const url = this.#url + path;
-    const token = await (isRepeated ? this.#tokens.renew() : this.#tokens.current());
-    const request = {
+  async _request(path: string, init: RequestInit = {}, isRepeated = false): Promise<Reply> {
+    const url = this._url + path;
+    const token = await (isRepeated ? this._tokens._renew() : this._tokens._current());
+    const fail = (code: 'disconnected' | 'unexpected', why: unknown, more?: object) => {
+      throw new WalcastError({ code, message: `${url}: ${why}`, ...more });
+    };
+    const response = await this._fetch(url, {
       ...init,
       headers: { ...init.headers, Authorization: `Bearer ${token}` },
-      // A browser's own cache would hide that the answer is the same.
-      cache: 'no-store' as const,
-      signal: AbortSignal.timeout(this.#timeout),
-    };
-    const fail = (cause: unknown) => new WalcastError({ code: 'disconnected', message: `${url} cannot be reached: ${cause}` });
-    const response = await this.#fetch(url, request).catch((error) => Promise.reject(fail(error)));
+      signal: AbortSignal.timeout(this._timeout),
+    }).catch((error) => fail('disconnected', error));
     const { headers, status } = response;
-    if (status === 304) return { headers, status, body: undefined };
-    if (status === 401 && !isRepeated) return this.request(path, init, true);
-    const body = await response.json().catch(() => undefined);
+    if (status === 401 && !isRepeated) return this._request(path, init, true);
+    const body = await response.json().catch(() => {});
     // Only a row's address has no question: of a list it is the table that is missing.
-    if ((response.ok && body) || (body?.error?.code === 'not_found' && !path.includes('?'))) return { headers, status, body };
-    const unexpected = { code: 'unexpected' as const, message: `${url}: status ${status}, and no answer of walcast's` };
-    throw new WalcastError({ ...unexpected, ...body?.error, retryAfterMs: Number(headers.get('Retry-After')) * 1_000 });
+    const isAnswer = status === 304 || (response.ok && body) || (body?.error?.code === 'not_found' && !path.includes('?'));
+    if (isAnswer) return { headers, body };
+    const retryAfterMs = +(headers.get('Retry-After') ?? 0) * 1_000;
+    return fail('unexpected', `status ${status}, not of walcast`, { ...body?.error, retryAfterMs });
   }
 }

@@ -17,11 +17,11 @@ export interface State {
   readonly phase: Phase;
   readonly hidden: boolean;
   /** Attempts in a row that brought no connection. */
-  readonly failures: number;
+  readonly _failures: number;
   /** The same, of tokens that were refused. */
-  readonly refusals: number;
+  readonly _refusals: number;
   /** Whether the last poll was answered. */
-  readonly reachable: boolean;
+  readonly _reachable: boolean;
 }
 
 export type Event =
@@ -34,14 +34,14 @@ export type Event =
 export type Activity = 'socket' | 'polling' | 'retry' | 'idle';
 
 export interface Effect {
-  activity: Activity;
-  begins: boolean;
+  _activity: Activity;
+  _begins: boolean;
 }
 
-export const initial: State = { phase: 'stopped', hidden: false, failures: 0, refusals: 0, reachable: false };
+export const initial: State = { phase: 'stopped', hidden: false, _failures: 0, _refusals: 0, _reachable: false };
 
-export const statusOf = ({ phase, reachable }: State): Status =>
-  phase === 'live' ? phase : phase === 'polling' && reachable ? phase : 'offline';
+export const statusOf = ({ phase, _reachable }: State): Status =>
+  phase === 'live' ? phase : phase === 'polling' && _reachable ? phase : 'offline';
 
 const isAway = ({ phase }: State) => phase === 'stopped' || phase === 'paused';
 
@@ -56,7 +56,7 @@ const runs: Record<Activity, (state: State) => boolean> = {
 export function step(state: State, event: Event, failuresBeforePolling: number): [State, Effect[]] {
   const after = { ...state, ...next(state, event, failuresBeforePolling) };
   const changes = (Object.keys(runs) as Activity[]).filter((activity) => runs[activity](state) !== runs[activity](after));
-  return [after, changes.map((activity) => ({ activity, begins: runs[activity](after) }))];
+  return [after, changes.map((activity) => ({ _activity: activity, _begins: runs[activity](after) }))];
 }
 
 function next(state: State, event: Event, failuresBeforePolling: number): Partial<State> {
@@ -70,21 +70,20 @@ function next(state: State, event: Event, failuresBeforePolling: number): Partia
 
   switch (event) {
     case 'connected':
-      return { phase: 'live', failures: 0, refusals: 0, reachable: false };
+      return { ...initial, hidden, phase: 'live' };
     case 'lost':
       return phase === 'live' ? { phase: 'connecting' } : {};
     case 'failed': {
-      const failures = state.failures + 1;
-      return { failures, phase: phase === 'connecting' && failures >= failuresBeforePolling ? 'polling' : phase };
+      const failures = state._failures + 1;
+      return { _failures: failures, phase: phase === 'connecting' && failures >= failuresBeforePolling ? 'polling' : phase };
     }
     case 'refused':
-      return { phase: event, refusals: state.refusals + 1, reachable: false };
+      return { phase: event, _refusals: state._refusals + 1, _reachable: false };
     case 'retry':
       return phase === 'refused' ? { phase: 'connecting' } : {};
     case 'polled':
-      return { reachable: phase === 'polling' };
     case 'unreachable':
-      return { reachable: false };
+      return { _reachable: event === 'polled' && phase === 'polling' };
     case 'idle':
       return hidden ? { ...initial, hidden, phase: 'paused' } : {};
   }

@@ -10,4 +10,4 @@ export const isNewer = (offset: Offset, than: Offset | undefined): boolean =>
 
 /** Whether it lies before, in the same history. */
 export const isOlder = (offset: Offset | undefined, than: Offset | undefined): boolean =>
-  !!offset && !!than && isSameHistory(offset, than) && offset < than;
+  !!offset && offset !== than && !isNewer(offset, than);

@@ -9,15 +9,12 @@ export class Company implements Presence {
   /** What we say of ourselves, and whether the server has been told. */
   #mine: State | undefined;
   #isSaid = false;
-  #say: (state: State) => boolean;
-  #tell: (users: User[]) => void;
-  on: (callback: (users: User[]) => void) => Unsubscribe;
 
-  constructor(on: Company['on'], tell: (users: User[]) => void, say: (state: State) => boolean) {
-    this.on = on;
-    this.#tell = tell;
-    this.#say = say;
-  }
+  constructor(
+    readonly on: (callback: (users: User[]) => void) => Unsubscribe,
+    readonly _tell: (users: User[]) => void,
+    readonly _say: (state: State) => boolean,
+  ) {}
 
   users(): User[] {
     return (this.#list ??= [...this.#present.values()]);
@@ -25,20 +22,20 @@ export class Company implements Presence {
 
   set(state: State): void {
     this.#mine = state;
-    this.repeat(true);
+    this._repeat(true);
   }
 
   /** There is a server that has not been told, or somebody looks at the page again. */
-  repeat(isNew: boolean): void {
-    if (this.#mine && (isNew || !this.#isSaid)) this.#isSaid = this.#say(this.#mine);
+  _repeat(isNew: boolean): void {
+    if (this.#mine && (isNew || !this.#isSaid)) this.#isSaid = this._say(this.#mine);
   }
 
-  roster(users: User[]): void {
+  _roster(users: User[]): void {
     this.#present = new Map(users.map((user) => [user.id, user]));
     this.#changed();
   }
 
-  take(verb: string, { userId: id, userEmail: email, state }: { userId: string; userEmail: string; state?: State }): void {
+  _take(verb: string, { userId: id, userEmail: email, state }: { userId: string; userEmail: string; state?: State }): void {
     const { since = null, state: known = null } = this.#present.get(id) ?? {};
     if (verb === 'user-left') this.#present.delete(id);
     else this.#present.set(id, { id, email, since, state: state ?? known });
@@ -47,6 +44,6 @@ export class Company implements Presence {
 
   #changed(): void {
     this.#list = undefined;
-    this.#tell(this.users());
+    this._tell(this.users());
   }
 }

@@ -10,11 +10,11 @@ export type OwnWrite = Change[];
 
 /** What a replica needs of its room. */
 export interface Owner {
-  idOf(row: Row): string;
-  load(): Promise<Answer>;
+  _idOf(row: Row): string;
+  _load(): Promise<Answer>;
   /** Events that had to wait for the rows, so that one knows whom they concern. */
-  tell(event: Change): void;
-  changed(): void;
+  _tell(event: Change): void;
+  _changed(): void;
 }
 
 const LONGEST_PAUSE_MS = 5_000;
@@ -32,8 +32,6 @@ export class Replica {
   #owner: Owner;
   /** What came while a fetch is under way, to be applied to what it brings. */
   #early: (Change | OwnWrite)[] | undefined;
-  /** How many of these whoever listens has been told. */
-  #told = 0;
   /** Rows that we have written since they were fetched, and to which version. */
   #own = new Map<string, number>();
   /** A fetch that was overtaken by another has an old one. */
@@ -45,30 +43,31 @@ export class Replica {
     this.#owner = owner;
   }
 
-  get isFetching(): boolean {
+  get _isFetching(): boolean {
     return !!this.#early;
   }
 
   /** Fetches, until it has succeeded or is not wanted any more. */
-  async refill(floor = this.#floor): Promise<void> {
+  async _refill(floor = this.#floor): Promise<void> {
     const ticket = ++this.#ticket;
     const early: (Change | OwnWrite)[] = (this.#early = []);
-    this.#told = 0;
     this.#floor = floor;
-    this.#owner.changed();
+    this.#owner._changed();
     for (let pause = FIRST_PAUSE_MS; ; pause = Math.min(2 * pause, LONGEST_PAUSE_MS)) {
       try {
-        const answer = await this.#owner.load();
-        if (ticket !== this.#ticket || this.fill(answer)) return;
+        const answer = await this.#owner._load();
+        if (ticket !== this.#ticket || this._fill(answer)) return;
       } catch (error) {
         if (ticket !== this.#ticket) return;
         this.error = error as Error;
-        // Who only listens is told all there is rather than nothing.
-        if (!this.rows) {
-          for (const event of early.slice(this.#told)) if ('type' in event) this.#owner.tell(event);
-          this.#told = early.length;
+        // Who only listens is told all there is rather than nothing. The next fetch must hold that, since it is not kept.
+        for (const event of this.rows ? [] : early.splice(0)) {
+          if ('type' in event) {
+            this.#floor = event.offset ?? this.#floor;
+            this.#owner._tell(event);
+          }
         }
-        this.#owner.changed();
+        this.#owner._changed();
       }
       await new Promise((resolve) => setTimeout(resolve, pause));
       if (ticket !== this.#ticket) return;
@@ -76,20 +75,20 @@ export class Replica {
   }
 
   /** Nobody waits for a fetch any more, or for the rows. */
-  stop(): void {
+  _stop(): void {
     this.#ticket += 1;
     this.#early = this.rows = undefined;
   }
 
-  take(event: Change): void {
+  _take(event: Change): void {
     const isSettled = !this.#early;
     this.#early?.push(event);
     this.#apply(event);
     // An ack has overtaken it, so what we have now is neither before nor after it.
-    if (isSettled && this.#own.get(event.componentId)! > (event.version ?? 0)) void this.refill();
+    if (isSettled && this.#own.get(event.componentId)! > (event.version ?? 0)) void this._refill();
   }
 
-  wrote(events: OwnWrite): void {
+  _wrote(events: OwnWrite): void {
     const [{ componentId, version }] = events as [Change];
     this.#early?.push(events);
     const row = this.rows?.get(componentId);
@@ -97,7 +96,7 @@ export class Replica {
     const step = version! - row.version!;
     if (!(step < 0)) events.forEach((event) => this.#apply(event));
     this.#own.set(componentId, version ?? Infinity);
-    if (step !== 0 && step !== 1 && !this.#early) void this.refill();
+    if (step !== 0 && step !== 1 && !this.#early) void this._refill();
   }
 
   #apply(event: Change): void {
@@ -106,29 +105,29 @@ export class Replica {
     if (after === before || !this.rows) return;
     if (after) this.rows.set(event.componentId, after);
     else this.rows.delete(event.componentId);
-    this.#owner.changed();
+    this.#owner._changed();
   }
 
   /** Takes an answer, unless we have been told of what is not in it yet. */
-  fill({ rows, offset }: Answer): boolean {
+  _fill({ rows, offset }: Answer): boolean {
     if (isOlder(offset, this.#floor)) return false;
     const early = this.#early ?? [];
     const isFirst = !this.rows;
-    this.stop();
+    this._stop();
     this.error = undefined;
-    const held = (this.rows = new Map(rows.map((row) => [this.#owner.idOf(row), row])));
+    const held = (this.rows = new Map(rows.map((row) => [this.#owner._idOf(row), row])));
     for (const [id, version] of this.#own) if (version < Infinity) this.#own.delete(id);
-    early.forEach((event, place) => {
+    early.forEach((event) => {
       if (!('type' in event)) {
         const [{ componentId, version }] = event as [Change];
-        if (!(version! <= held.get(componentId)?.version!)) this.wrote(event);
+        if (!(version! <= held.get(componentId)?.version!)) this._wrote(event);
       } else if (!event.offset || !offset || isNewer(event.offset, offset)) {
         const isOurs = event.type === 'created' || held.has(event.componentId);
-        this.take(event);
-        if (isFirst && isOurs && place >= this.#told) this.#owner.tell(event);
+        this._take(event);
+        if (isFirst && isOurs) this.#owner._tell(event);
       }
     });
-    this.#owner.changed();
+    this.#owner._changed();
     return true;
   }
 }

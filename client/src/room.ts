@@ -1,23 +1,23 @@
 import { Listeners } from './listeners.js';
-import type { Answer, Pages } from './http.js';
+import type { Answer, Reply } from './http.js';
 import { isNewer } from './offset.js';
 import { Company } from './presence.js';
 import { Replica } from './replica.js';
-import type { ChangeEvent, Handle, Offset, Row, Snapshot, Unsubscribe, User } from './types.js';
+import type { ChangeEvent, Handle, Id, Offset, Row, Snapshot, Unsubscribe, User } from './types.js';
 
 /** What a room needs of the client that it is in. */
 export interface Surroundings {
   /** Counts connections. */
-  readonly session: number;
-  load(path: string, pages?: Pages): Promise<Answer>;
+  readonly _session: number;
+  _load(path: string, ask?: (address: string) => Promise<Reply>): Promise<Answer>;
   /** Says something that may be lost; whether it was said. */
-  say(event: string, payload: object): boolean;
+  _say(event: string, payload: object): boolean;
   /** Asks the server to write; the ack. */
-  write(room: Room, verb: string, payload: object): Promise<any>;
+  _write(room: Room, verb: string, payload: object): Promise<any>;
   /** Somebody began to use it, wants its rows, or nobody uses it any more. */
-  enlist(room: Room): void;
-  needed(room: Room): void;
-  unused(room: Room): void;
+  _enlist(room: Room): void;
+  _needed(room: Room): void;
+  _unused(room: Room): void;
 }
 
 /** No name of an event on the wire. */
@@ -27,18 +27,17 @@ const WATCHED = ' watched';
 export abstract class Room<T extends Row = any, D = unknown> implements Handle<T, D> {
   /** Everything up to here has been told; `undefined`: nothing was promised yet. */
   offset: Offset | undefined;
-  joined = false;
+  _joined = false;
   /** The connection over which it was subscribed to. */
-  asked = 0;
-  grace: ReturnType<typeof setTimeout> | undefined;
-  readonly replica = new Replica(this);
+  _asked = 0;
+  _grace: ReturnType<typeof setTimeout> | undefined;
+  readonly _replica = new Replica(this);
   readonly presence = new Company(
     (callback) => this.on('presence', callback),
-    (users) => this.listeners.emit('presence', users),
-    (state) => this.joined && this.around.say('presence:update', { room: this.room, state }),
+    (users) => this._listeners.emit('presence', users),
+    (state) => this._joined && this._around._say('presence:update', { room: this.room, state }),
   );
-  protected readonly listeners = new Listeners();
-  #pages: Pages = new Map();
+  readonly _listeners = new Listeners();
   /** Whether what is held may be of a time before we were let in. */
   #wasIn = false;
   #refusal: Error | undefined;
@@ -48,26 +47,26 @@ export abstract class Room<T extends Row = any, D = unknown> implements Handle<T
   #isTelling = false;
 
   constructor(
-    readonly around: Surroundings,
-    readonly prefix: string,
+    readonly _around: Surroundings,
+    readonly _prefix: string,
     /** As payloads name it. */
-    readonly ids: Record<string, string>,
+    readonly _ids: Record<string, string>,
     readonly room: string,
-    readonly path: string,
+    readonly _path: string,
   ) {}
 
-  abstract idOf(row: Row): string;
+  abstract _idOf(row: Row): string;
   /** What a list of all rows is to whoever asks. */
-  abstract dataOf(rows: T[]): D;
+  abstract _dataOf(rows: T[]): D;
   /** Whether a payload names it by its ids; `prefix` is that of the event. */
-  abstract isMeant(payload: any, prefix: string): boolean;
-  abstract concerns(event: ChangeEvent<any>): boolean;
+  abstract _isMeant(payload: any, prefix: string): boolean;
+  abstract _concerns(event: ChangeEvent<any>): boolean;
   /** Whether one must know the rows to know of an event whose it is. */
-  abstract isOfMany: boolean;
+  abstract _isOfMany: boolean;
 
   on(event: string, callback: (payload: any) => void): Unsubscribe {
-    const off = this.listeners.on(event, callback);
-    const leave = this.#use(event === WATCHED || (this.isOfMany && /ed$/.test(event)));
+    const off = this._listeners.on(event, callback);
+    const leave = this.#use(event === WATCHED || (this._isOfMany && /ed$/.test(event)));
     return () => {
       off();
       leave();
@@ -82,123 +81,123 @@ export abstract class Room<T extends Row = any, D = unknown> implements Handle<T
     return this.#use(false);
   }
 
+  typing(id?: Id): void {
+    this._around._say(`${this._prefix}:typing`, { id, ...this._ids });
+  }
+
+  cursor(position: unknown, id?: Id): void {
+    this._around._say(`${this._prefix}:cursor`, { id, position, ...this._ids });
+  }
+
   async fetch(): Promise<{ data: D; offset: Offset | undefined }> {
-    const { rows, offset } = await this.around.load(this.path);
-    return { data: this.dataOf(rows as T[]), offset };
+    const { rows, offset } = await this._load();
+    return { data: this._dataOf(rows as T[]), offset };
   }
 
   get state(): Snapshot<D> {
-    const { rows, error = this.#refusal, isFetching } = this.replica;
+    const { rows, error = this.#refusal, _isFetching } = this._replica;
     return (this.#snapshot ??= {
-      data: rows && this.dataOf([...rows.values()] as T[]),
-      fresh: !!rows && !isFetching,
-      ...(error && { error }),
+      data: rows && this._dataOf([...rows.values()] as T[]),
+      fresh: !!rows && !_isFetching,
+      error,
     });
   }
 
-  get needsRows(): boolean {
+  get _needsRows(): boolean {
     return this.#needs > 0;
   }
 
-  get isUsed(): boolean {
-    return this.#users > 0;
-  }
-
-  load(): Promise<Answer> {
-    return this.around.load(this.path, this.#pages);
+  _load(ask?: (address: string) => Promise<Reply>): Promise<Answer> {
+    return this._around._load(this._path, ask);
   }
 
   /** The server lets us in: everything after `offset` is told. */
-  enter(offset: Offset, users: User[]): void {
+  _enter(offset: Offset, users: User[]): void {
     const isBack = this.#wasIn;
-    this.presence.roster(users);
-    this.back();
-    if (isBack) this.resync('history gap', offset);
-    else this.start(offset);
+    this.presence._roster(users);
+    this._back();
+    if (isBack) this._resync('history gap', offset);
+    else this._start(offset);
   }
 
   /** We are in it, also where the handshake has let us in again. */
-  back(): void {
-    this.joined = this.#wasIn = true;
-    this.asked = this.around.session;
-    this.refuse(undefined);
-    this.presence.repeat(true);
+  _back(): void {
+    this._joined = this.#wasIn = true;
+    this._asked = this._around._session;
+    this._refuse(undefined);
+    this.presence._repeat(true);
   }
 
-  refuse(error: Error | undefined): void {
+  _refuse(error: Error | undefined): void {
     this.#refusal = error;
-    if (error) this.listeners.emit('error', error);
-    this.changed();
+    if (error) this._listeners.emit('error', error);
+    this._changed();
   }
 
-  resync(reason: string, offset: Offset | undefined): void {
-    this.resynced(reason);
-    this.start(offset);
-  }
-
-  resynced(reason: string): void {
-    this.listeners.emit('resync', { type: 'resync', reason });
+  _resync(reason: string, offset: Offset | undefined): void {
+    this._listeners.emit('resync', { type: 'resync', reason });
+    this._start(offset);
   }
 
   /** Fetches, if anybody wants the rows. */
-  start(offset = this.offset): void {
+  _start(offset = this.offset): void {
     this.offset = offset;
-    if (this.needsRows) void this.replica.refill(offset);
-    else this.replica.stop();
+    if (this._needsRows) void this._replica._refill(offset);
+    else this._replica._stop();
   }
 
-  take(event: ChangeEvent<any>): void {
+  _take(event: ChangeEvent<any>): void {
     const { offset } = event;
-    if (!this.offset || (offset && !isNewer(offset, this.offset)) || !this.concerns(event)) return;
+    if (!this.offset || (offset && !isNewer(offset, this.offset)) || !this._concerns(event)) return;
     this.offset = offset ?? this.offset;
     // Before the first rows are there nobody knows whose event it is; then the replica tells it.
-    const isKnown = this.replica.rows || !this.replica.isFetching;
-    this.replica.take(event);
-    if (isKnown) this.tell(event);
+    const isKnown = this._replica.rows || !this._replica._isFetching;
+    this._replica._take(event);
+    if (isKnown) this._tell(event);
   }
 
   /** What is said in it that nobody keeps. */
-  hear(verb: string, payload: any): void {
-    if (verb === 'roster') this.presence.roster(payload.users);
-    else if (/^(typing|cursor)$/.test(verb)) {
-      this.listeners.emit(verb, { ...payload, componentId: payload[`${this.prefix}Id`] ?? payload.id });
-    } else this.presence.take(verb, payload);
+  _hear(verb: string, payload: any): void {
+    if (verb === 'roster') this.presence._roster(payload.users);
+    else if (/typing|cursor/.test(verb)) {
+      this._listeners.emit(verb, { ...payload, componentId: payload[`${this._prefix}Id`] ?? payload.id });
+    } else this.presence._take(verb, payload);
   }
 
   /** Nothing of it is kept up any more. */
-  stop(): void {
-    this.replica.stop();
-    this.presence.roster([]);
-    this.joined = this.#wasIn = false;
+  _stop(): void {
+    this._replica._stop();
+    this.presence._roster([]);
+    this._joined = this.#wasIn = false;
     this.offset = undefined;
-    this.changed();
+    this._changed();
   }
 
-  tell(event: ChangeEvent<any>): void {
-    this.listeners.emit(event.type, event);
-    this.listeners.emit('changed', event);
+  _tell(event: ChangeEvent<any>): void {
+    this._listeners.emit(event.type, event);
+    this._listeners.emit('changed', event);
   }
 
-  changed(): void {
+  _changed(): void {
     this.#snapshot = undefined;
     if (this.#isTelling) return;
     this.#isTelling = true;
     queueMicrotask(() => {
       this.#isTelling = false;
-      this.listeners.emit(WATCHED, this.state);
+      this._listeners.emit(WATCHED, this.state);
     });
   }
 
   /** Stays in the room until it is called off, which counts once. */
   #use(needsRows: boolean): Unsubscribe {
-    if (needsRows && !this.#needs++) this.around.needed(this);
-    if (!this.#users++) this.around.enlist(this);
+    if (needsRows && !this.#needs++) this._around._needed(this);
+    if (!this.#users++) this._around._enlist(this);
     let isOver = false;
     return () => {
       if (isOver) return;
       isOver = true;
       if (needsRows) this.#needs--;
-      if (!--this.#users) this.around.unused(this);
+      if (!--this.#users) this._around._unused(this);
     };
   }
 }

@@ -1,10 +1,10 @@
 import { isBusy, WalcastError } from './error.js';
-import type { Answer, Pages } from './http.js';
+import type { Http } from './http.js';
 import type { Listeners } from './listeners.js';
 import { isNewer, isOlder, isSameHistory } from './offset.js';
 import type { Room, Surroundings } from './room.js';
 import type { Offset } from './types.js';
-import { eventOf, ownWrite } from './vocabulary.js';
+import { eventOf } from './vocabulary.js';
 import type { Writes } from './writes.js';
 
 /** The server takes no more in a handshake. */
@@ -12,16 +12,18 @@ const MOST_ROOMS = 1_000;
 const PAUSE_MS = 1_000;
 /** No name of an event on the wire: there is a connection, and up to where was heard all over the one before. */
 export const CONNECTED = ' connected';
+/** And that there will be none. */
+export const CLOSED = ' closed';
 
 /** The way to the server. */
 export interface Line {
-  readonly isPolling: boolean;
+  readonly _isPolling: boolean;
   /** Asks, over the connection that there is; whether there is one. */
-  emit(event: string, payload: object, ack?: (ack: any) => void): boolean;
+  _emit(event: string, payload: object, ack?: (ack: any) => void): boolean;
   /** Says what may be lost; whether it was said. */
-  say(event: string, payload: object): boolean;
+  _say(event: string, payload: object): boolean;
   /** There is something new to poll. */
-  poke(): void;
+  _poke(): void;
 }
 
 /**
@@ -29,7 +31,8 @@ export interface Line {
  * offset, `#heard`, says of all of them how far they are, but for those of which something is still to come.
  */
 export class Rooms implements Surroundings {
-  session = 0;
+  _session = 0;
+  #writes: Writes | undefined;
   #known = new Map<string, WeakRef<Room>>();
   /** Those that somebody uses, or did a moment ago. */
   #rooms = new Set<Room>();
@@ -43,28 +46,32 @@ export class Rooms implements Surroundings {
   #own: Offset | undefined;
 
   constructor(
-    readonly way: () => Line,
-    readonly load: (path: string, pages?: Pages) => Promise<Answer>,
-    readonly writes: Writes,
-    readonly listeners: Listeners,
-    readonly grace: number,
+    readonly _way: () => Line,
+    readonly _http: Http,
+    readonly _listeners: Listeners,
+    readonly _grace: number,
+    readonly _timeout: number,
   ) {}
 
+  _say: Surroundings['_say'] = (...said) => this._way()._say(...said);
+  _load: Surroundings['_load'] = (...asked) => this._http._rows(...asked);
+
   /** The room of a name; the same as long as anybody has it. */
-  room<R extends Room>(name: string, make: () => R): R {
-    let room = this.#known.get(name)?.deref();
-    if (!room) this.#known.set(name, new WeakRef((room = make())));
+  _room<R extends Room>(name: string[], make: () => R): R {
+    const key = JSON.stringify(name);
+    let room = this.#known.get(key)?.deref();
+    if (!room) this.#known.set(key, new WeakRef((room = make())));
     return room as R;
   }
 
-  all(): Room[] {
+  _all(): Room[] {
     return [...this.#rooms];
   }
 
   /** What the handshake says of where we were. */
-  handshake(): { since?: Offset | undefined; rooms?: string[] } {
-    this.session += 1;
-    const rooms = this.all();
+  _handshake(): { since?: Offset | undefined; rooms?: string[] } {
+    this._session += 1;
+    const rooms = this._all();
     const newest = this.#own;
     const whole = rooms.filter(({ offset }) => offset && (!newest || isSameHistory(offset, newest)));
     this.#held = new Set(whole.slice(0, MOST_ROOMS));
@@ -75,110 +82,107 @@ export class Rooms implements Surroundings {
     return { since, rooms: [...new Set(held.map(({ room }) => room))] };
   }
 
-  connected(): void {
+  _connected(): void {
     for (const room of this.#held) {
-      room.asked = this.session;
-      if (!this.#rooms.has(room)) this.#leave(room);
+      room._asked = this._session;
+      // It was left since the handshake, and perhaps begun anew.
+      if (!room.offset) {
+        this.#held.delete(room);
+        this.#leave(room);
+      }
     }
     for (const room of this.#rooms) this.#subscribe(room);
-    this.listeners.emit(CONNECTED, this.#own);
-    this.writes.resend();
+    this._listeners.emit(CONNECTED, this.#own);
   }
 
-  disconnected(): void {
+  _disconnected(): void {
     const heard = this.#heard;
     for (const room of this.#rooms) {
-      if (room.joined && heard && isNewer(heard, room.offset)) room.offset = heard;
-      room.joined = false;
+      if (room._joined && heard && isNewer(heard, room.offset)) room.offset = heard;
+      room._joined = false;
     }
     this.#own = heard ?? this.#own;
     this.#heard = undefined;
   }
 
-  take(event: string, payload: any): void {
+  _take(event: string, payload: any): void {
     const at = event.lastIndexOf(':');
     const prefix = event.slice(0, at);
     const verb = event.slice(at + 1);
     if (event === 'walcast:resumed') return this.#resumed(payload);
     if (event === 'component:error') return this.#failed(payload);
     // Rooms are replayed from the one that is furthest behind, so some of it was told before.
-    if (verb === 'resync' || !payload.offset || isNewer(payload.offset, this.#own)) this.listeners.emit(event, payload);
+    if (verb === 'resync' || !payload.offset || isNewer(payload.offset, this.#own)) this._listeners.emit(event, payload);
     const change = eventOf(prefix, verb, payload);
     if (verb === 'resync') this.#resync(prefix, payload);
-    else if (change) for (const room of this.#rooms) room.prefix === prefix && room.take(change);
-    else if (prefix === 'presence' || /^(user-|typing$|cursor$)/.test(verb)) {
-      for (const room of this.#meant(prefix, payload)) room.hear(verb, payload);
+    else if (change) for (const room of this.#rooms) room._prefix === prefix && room._take(change);
+    else if (prefix === 'presence' || /^user-|typing|cursor/.test(verb)) {
+      for (const room of this.#meant(prefix, payload)) room._hear(verb, payload);
     }
     // Of a resync others may be still to come, for other rooms: its offset says nothing of these.
     if (verb !== 'resync') this.#hears(payload.offset);
   }
 
-  async write({ prefix }: Room, verb: string, payload: any): Promise<any> {
-    const ack = await this.writes.ask(`${prefix}:${verb}`, payload);
-    if (/update|nested/.test(verb)) {
-      const events = ownWrite(verb, payload.id, payload, ack);
-      for (const room of this.#rooms) if (room.prefix === prefix) room.replica.wrote(events);
-    }
-    return ack;
+  /** Many pages only read, so what it takes to write is loaded by those that do. */
+  async _write(room: Room, verb: string, payload: object): Promise<any> {
+    const { Writes } = await import('./writes.js');
+    return (this.#writes ??= new Writes(this, this._timeout))._write(room, verb, payload);
   }
 
-  say(event: string, payload: object): boolean {
-    return this.way().say(event, payload);
-  }
-
-  enlist(room: Room): void {
-    clearTimeout(room.grace);
+  _enlist(room: Room): void {
+    clearTimeout(room._grace);
     this.#rooms.add(room);
     this.#subscribe(room);
-    if (!room.joined) this.way().poke();
+    if (!room._joined) this._way()._poke();
   }
 
-  needed(room: Room): void {
-    if (room.joined || this.way().isPolling) room.start();
+  _needed(room: Room): void {
+    if (room._joined || this._way()._isPolling) room._start();
   }
 
   /** It is kept for a while, since who leaves a room often comes back in the same breath. */
-  unused(room: Room): void {
-    room.grace = setTimeout(() => {
+  _unused(room: Room): void {
+    room._grace = setTimeout(() => {
       this.#rooms.delete(room);
       this.#leave(room);
-      room.stop();
-    }, this.grace);
+      room._stop();
+    }, this._grace);
   }
 
-  close(): void {
+  _close(): void {
+    this._listeners.emit(CLOSED);
     for (const room of this.#rooms) {
-      clearTimeout(room.grace);
-      room.stop();
+      clearTimeout(room._grace);
+      room._stop();
     }
     this.#rooms.clear();
   }
 
   #subscribe(room: Room): void {
-    if (room.asked === this.session) return;
+    if (room._asked === this._session) return;
     const ack = ({ offset, users, error }: any) => {
       if (!this.#rooms.has(room)) return;
-      if (!error) return room.enter(offset, users);
-      room.asked = 0;
-      room.refuse(new WalcastError(error));
+      if (!error) return room._enter(offset, users);
+      room._asked = 0;
+      room._refuse(new WalcastError(error));
     };
-    if (this.ask(`${room.prefix}:subscribe`, room.ids, ack, () => this.#rooms.has(room))) room.asked = this.session;
+    if (this._ask(`${room._prefix}:subscribe`, room._ids, ack, () => this.#rooms.has(room))) room._asked = this._session;
   }
 
   #leave(room: Room): void {
     // Several may be views of one room of the server: an entity's, of several tables.
-    const isShared = this.all().some((other) => other.room === room.room);
-    if (!isShared && room.asked === this.session) this.way().emit(`${room.prefix}:unsubscribe`, room.ids);
-    room.asked = 0;
+    const isShared = this._all().some((other) => other.room === room.room);
+    if (!isShared && room._asked === this._session) this._way()._emit(`${room._prefix}:unsubscribe`, room._ids);
+    room._asked = 0;
   }
 
   /** Asks over this connection, until the server is not too busy to answer. */
-  ask(event: string, payload: object, ack: (ack: any) => void = () => {}, isWanted = () => true): boolean {
-    const { session } = this;
-    return this.way().emit(event, payload, (answer) => {
-      if (session !== this.session) return;
+  _ask(event: string, payload: object, ack: (ack: any) => void, isWanted: () => boolean): boolean {
+    const session = this._session;
+    return this._way()._emit(event, payload, (answer) => {
+      if (session !== this._session) return;
       const { error } = answer;
-      const again = () => session === this.session && isWanted() && this.ask(event, payload, ack, isWanted);
+      const again = () => session === this._session && isWanted() && this._ask(event, payload, ack, isWanted);
       if (isBusy(error)) return void setTimeout(again, error.retryAfterMs ?? PAUSE_MS);
       ack(answer);
       this.#hears(answer.offset);
@@ -192,8 +196,9 @@ export class Rooms implements Surroundings {
   #resumed({ offset, resumed }: { offset: Offset; resumed: boolean }): void {
     this.#isResuming = false;
     for (const room of this.#held) {
-      room.back();
-      if (room.needsRows && !room.replica.rows && !room.replica.isFetching) room.start();
+      if (!room.offset) continue;
+      room._back();
+      if (room._needsRows && !room._replica.rows && !room._replica._isFetching) room._start();
     }
     // Else the rooms of which something is missing are told by resync, and which they are is not known before.
     if (resumed) this.#hears(offset);
@@ -202,7 +207,7 @@ export class Rooms implements Surroundings {
 
   #resync(prefix: string, payload: any): void {
     const isOfARoom = ['id', 'entityId', 'userId', 'table'].some((name) => name in payload);
-    for (const room of isOfARoom ? this.#meant(prefix, payload) : this.#rooms) room.resync(payload.reason, payload.offset);
+    for (const room of isOfARoom ? this.#meant(prefix, payload) : this.#rooms) room._resync(payload.reason, payload.offset);
   }
 
   #failed(payload: any): void {
@@ -210,14 +215,14 @@ export class Rooms implements Surroundings {
     const error = new WalcastError(payload);
     for (const room of verb === 'subscribe' ? this.#meant(prefix, payload) : []) {
       this.#held.delete(room);
-      room.joined = !!(room.offset = undefined);
-      room.refuse(error);
+      room._joined = !!(room.offset = undefined);
+      room._refuse(error);
     }
-    this.listeners.emit('error', error);
+    this._listeners.emit('error', error);
   }
 
   /** The rooms that a payload names by its ids. */
   #meant(prefix: string, payload: any): Room[] {
-    return this.all().filter((room) => room.isMeant(payload, prefix));
+    return this._all().filter((room) => room._isMeant(payload, prefix));
   }
 }

@@ -144,7 +144,7 @@ export interface Snapshot<D> {
   /** Whether `data` is all that is known. `false` while it is being fetched, first or anew. */
   fresh: boolean;
   /** Why it could not be fetched or subscribed to the last time it was tried. */
-  error?: Error;
+  error?: Error | undefined;
 }
 
 /** What a successful update answers: the version that it made, and what the database keeps besides what was said. */

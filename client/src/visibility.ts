@@ -5,7 +5,7 @@ export function pageVisibility(): Visibility {
   const page = globalThis.document as Document | undefined;
   return {
     get hidden() {
-      return page?.visibilityState === 'hidden';
+      return !!page?.hidden;
     },
     onChange(callback) {
       page?.addEventListener('visibilitychange', callback);

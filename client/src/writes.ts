@@ -1,4 +1,8 @@
 import { isBusy, WalcastError } from './error.js';
+import type { OwnWrite } from './replica.js';
+import type { Room } from './room.js';
+import { CLOSED, CONNECTED } from './rooms.js';
+import type { Rooms } from './rooms.js';
 
 interface Write {
   event: string;
@@ -15,17 +19,28 @@ const PAUSE_MS = 300;
  */
 export class Writes {
   #waiting = new Set<Write>();
-  #emit: (event: string, payload: object, ack: (ack: any) => void) => boolean;
-  #timeout: number;
 
-  constructor(emit: (event: string, payload: object, ack: (ack: any) => void) => boolean, timeout: number) {
-    this.#emit = emit;
-    this.#timeout = timeout;
+  constructor(
+    readonly _rooms: Rooms,
+    readonly _timeout: number,
+  ) {
+    const each = (does: (write: Write) => void) => () => this.#waiting.forEach(does);
+    _rooms._listeners.on(CONNECTED, each((write) => this.#send(write)));
+    _rooms._listeners.on(CLOSED, each((write) => write.settle(unanswered(write))));
   }
 
-  ask(event: string, payload: object): Promise<any> {
+  async _write({ _prefix: prefix }: Room, verb: string, payload: any): Promise<any> {
+    const ack = await this.#ask(`${prefix}:${verb}`, payload);
+    if (/update|nested/.test(verb)) {
+      const events = ownWrite(verb, payload.id, payload, ack);
+      for (const room of this._rooms._all()) if (room._prefix === prefix) room._replica._wrote(events);
+    }
+    return ack;
+  }
+
+  #ask(event: string, payload: object): Promise<any> {
     return new Promise((resolve, reject) => {
-      const until = Date.now() + this.#timeout;
+      const until = Date.now() + this._timeout;
       const settle = (ack: any) => {
         const { error } = ack;
         const pause = error?.retryAfterMs ?? PAUSE_MS;
@@ -36,24 +51,14 @@ export class Writes {
         else resolve(ack);
       };
       const write: Write = { event, payload: { ...payload, mutationId: mutationId() }, isSent: false, settle };
-      const clock = setTimeout(() => settle(unanswered(write)), this.#timeout);
+      const clock = setTimeout(() => settle(unanswered(write)), this._timeout);
       this.#waiting.add(write);
       this.#send(write);
     });
   }
 
-  /** There is a connection. */
-  resend(): void {
-    for (const write of this.#waiting) this.#send(write);
-  }
-
-  /** There will be none. */
-  end(): void {
-    for (const write of this.#waiting) write.settle(unanswered(write));
-  }
-
   #send(write: Write): void {
-    if (this.#waiting.has(write) && this.#emit(write.event, write.payload, write.settle)) write.isSent = true;
+    if (this.#waiting.has(write) && this._rooms._way()._emit(write.event, write.payload, write.settle)) write.isSent = true;
   }
 }
 
@@ -65,3 +70,13 @@ const unanswered = ({ event, isSent }: Write) => ({
 
 /** `randomUUID` is there on secure pages alone. */
 const mutationId = () => globalThis.crypto?.randomUUID?.() ?? `${Math.random()}${Math.random()}`;
+
+/**
+ * What a write of ours has changed, of which no event tells us: what we said, and what the ack adds to it. Nested components
+ * that come or go are told to everyone, but what the row itself counts is not.
+ */
+export function ownWrite(verb: string, componentId: string, said: any, { version, updates }: any): OwnWrite {
+  const told = { componentId, updatedBy: null, version };
+  const kept = { ...told, type: 'updated' as const, updates: { ...(verb === 'update' && said.updates), ...updates } };
+  return verb === 'nested-update' ? [{ ...told, ...said, type: 'nested-updated', version }, kept] : [kept];
+}

@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import { initial, statusOf, step } from '../src/machine.js';
-import type { Activity, Event, Phase, State } from '../src/machine.js';
+import type { Activity, Effect, Event, Phase, State } from '../src/machine.js';
 
 const FAILURES = 3;
 
@@ -38,15 +38,15 @@ const events = Object.keys(table) as Event[];
 describe.each(phases)('%s', (phase) => {
   test.each(events)('%s', (event) => {
     for (const hidden of [false, true]) {
-      const state: State = { phase, hidden, failures: FAILURES - 1, refusals: 0, reachable: phase === 'polling' };
+      const state: State = { phase, hidden, _failures: FAILURES - 1, _refusals: 0, _reachable: phase === 'polling' };
       const [after, effects] = step(state, event, FAILURES);
       const expected = event === 'idle' && hidden ? whenHidden[phase] : table[event][phase];
       expect(after.phase, `hidden: ${hidden}`).toBe(expected ?? phase);
       expect(after.hidden).toBe(event === 'hidden' || (hidden && event !== 'visible'));
       const [before, now] = [running[phase][+hidden]!, running[after.phase][+after.hidden]!];
-      const begun = now.filter((each) => !before.includes(each)).map((activity) => ({ activity, begins: true }));
-      const ended = before.filter((each) => !now.includes(each)).map((activity) => ({ activity, begins: false }));
-      const by = (a: { activity: string }, b: { activity: string }) => (a.activity < b.activity ? -1 : 1);
+      const begun = now.filter((each) => !before.includes(each)).map((activity) => ({ _activity: activity, _begins: true }));
+      const ended = before.filter((each) => !now.includes(each)).map((activity) => ({ _activity: activity, _begins: false }));
+      const by = (a: Effect, b: Effect) => (a._activity < b._activity ? -1 : 1);
       expect([...effects].sort(by), `hidden: ${hidden}`).toEqual([...begun, ...ended].sort(by));
     }
   });
@@ -62,8 +62,8 @@ test('polling begins with the failure that is one too many, and what was connect
 });
 
 test('tokens that are refused are counted until one is taken', () => {
-  expect(after('connect', 'refused', 'retry', 'refused').refusals).toBe(2);
-  expect(after('connect', 'refused', 'retry', 'connected').refusals).toBe(0);
+  expect(after('connect', 'refused', 'retry', 'refused')._refusals).toBe(2);
+  expect(after('connect', 'refused', 'retry', 'connected')._refusals).toBe(0);
 });
 
 test('the status says polling only while polls are answered', () => {

@@ -3,14 +3,6 @@ import { io } from 'socket.io-client';
 import { finally_, Stage } from './support/stage.js';
 import { token } from './support/token.js';
 import { until } from './support/until.js';
-import type { Client } from '../src/index.js';
-
-/** What a client says to its server, as it goes out. */
-function outgoing(client: Client): string[] {
-  const said: string[] = [];
-  (client as any).connection.socket.onAnyOutgoing((event: string) => said.push(event));
-  return said;
-}
 
 /** Somebody who sees who comes and goes. */
 async function watcher(url: string, room: object): Promise<string[]> {
@@ -27,7 +19,7 @@ test('a room is subscribed to once, and left with the last who uses it', async (
   const id = await stage.db.component('0');
   const seen = await watcher(stage.server.url, { componentId: id });
   const client = stage.client();
-  const said = outgoing(client);
+  const { said } = stage.proxy;
   await until('it is live', () => client.status === 'live');
   const leaves = [
     client.component(id).on('updated', () => {}),
@@ -58,7 +50,7 @@ test('a room that is left before the server has answered is left', async () => {
   const id = await stage.db.component('0');
   const seen = await watcher(stage.server.url, { componentId: id });
   const client = stage.client({ grace: 0 });
-  const said = outgoing(client);
+  const { said } = stage.proxy;
   await until('it is live', () => client.status === 'live');
   stage.proxy.swallows = 'answers';
   client.component(id).subscribe()();
@@ -70,6 +62,33 @@ test('a room that is left before the server has answered is left', async () => {
   await until('it is in', () => seen.at(-1) === 'component:user-joined');
   await stage.db.sql("UPDATE components SET name = 'heard'");
   await until('it hears', () => again.length === 1);
+});
+
+test('a room that is left and begun anew while the server takes us back is heard', async () => {
+  const stage = await Stage.set();
+  const id = await stage.db.component('0');
+  const other = await stage.db.component('other');
+  let asked = 0;
+  const client = stage.client({
+    grace: 0,
+    token: () => {
+      if (asked++) stage.proxy.hold(true);
+      return token('ann');
+    },
+  });
+  client.component(other).watch(() => {});
+  const leave = client.component(id).watch(() => {});
+  await until('it holds both', () => [id, other].every((each) => client.component(each).state.fresh));
+  stage.proxy.cut();
+  await until('it comes back', () => asked === 2);
+  const { state } = client.component(id);
+  leave();
+  await until('it is left', () => client.component(id).state !== state && !client.component(id).state.fresh);
+  client.component(id).watch(() => {});
+  stage.proxy.hold(false);
+  await until('it is live', () => client.component(id).state.fresh);
+  await stage.db.sql("UPDATE components SET name = 'heard'");
+  await until('it hears both', () => [id, other].every((each) => client.component(each).state.data?.name === 'heard'));
 });
 
 test('an entity hears of its own components alone, whichever rooms the client is in', async () => {

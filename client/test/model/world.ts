@@ -26,7 +26,8 @@ export class World {
     this.people = ['ann', 'bob'].map((name) => {
       const page = new Page();
       const token_ = () => (this.refusals-- > 0 ? 'nonsense' : token(name));
-      const client = stage.client({ token: token_, visibility: page, hiddenTimeout: 20, failuresBeforePolling: 2, timeout: 15_000 });
+      const settings = { hiddenTimeout: 20, failuresBeforePolling: 2, timeout: 15_000 };
+      const client = stage.client({ ...settings, token: token_, visibility: page });
       return { client, page, watched: new Map() };
     });
   }
@@ -97,7 +98,10 @@ export class World {
     for (const { client } of this.people) await until('it is live', () => client.status === 'live');
     await Promise.all(this.pending);
     const truth = new Map<number, unknown>();
-    for (let at = 0; at < 4; at++) truth.set(at, comparable(await db.sql('SELECT to_jsonb(c) AS row FROM components c WHERE id = $1', [this.id(at)]).then((rows) => rows.map(({ row }) => row))));
+    for (let at = 0; at < 4; at++) {
+      const rows = await db.sql('SELECT to_jsonb(c) AS row FROM components c WHERE id = $1', [this.id(at)]);
+      truth.set(at, comparable(rows.map(({ row }) => row)));
+    }
     for (const entity of [1, 2]) truth.set(3 + entity, comparable(await db.components(String(entity))));
     for (const [who, { watched }] of this.people.entries()) {
       for (const at of watched.keys()) await this.holds(who, at, JSON.stringify(sorted(truth.get(at))));

@@ -1,6 +1,7 @@
 import { once } from 'node:events';
 import { connect, createServer } from 'node:net';
 import type { AddressInfo, Server as TcpServer, Socket } from 'node:net';
+import { Frames } from './frames.js';
 
 /** A TCP proxy in front of walcast, which does what networks do. */
 export class Proxy {
@@ -12,7 +13,10 @@ export class Proxy {
   down = false;
   /** The first lines of the requests that came, one a connection. */
   readonly requests: string[] = [];
+  /** The events that clients said over WebSockets. */
+  readonly said: string[] = [];
   private readonly sockets = new Set<Socket>();
+  private readonly servers = new Set<Socket>();
 
   private constructor(private readonly server: TcpServer, public target: number) {
     server.on('connection', (client: Socket) => this.serve(client));
@@ -34,6 +38,11 @@ export class Proxy {
     for (const socket of this.sockets) socket.resetAndDestroy();
   }
 
+  /** What servers answer waits until it is let go. */
+  hold(isHeld: boolean): void {
+    for (const socket of this.servers) socket[isHeld ? 'pause' : 'resume']();
+  }
+
   async stop(): Promise<void> {
     this.cut();
     this.server.close();
@@ -51,11 +60,19 @@ export class Proxy {
       }
       const server = connect(this.target, '127.0.0.1');
       this.track(server);
+      this.servers.add(server);
       server.write(first);
+      const frames = new Frames();
+      client.on('data', (data: Buffer) => {
+        for (const text of frames.take(data)) this.said.push(/^\d+\["([^"]+)"/.exec(text)?.[1] ?? '');
+      });
       client.on('data', (data: Buffer) => this.swallows === 'all' || server.write(data));
       server.on('data', (data: Buffer) => this.swallows === 'none' && client.write(data));
       client.on('close', () => server.destroy());
-      server.on('close', () => client.destroy());
+      server.on('close', () => {
+        this.servers.delete(server);
+        client.destroy();
+      });
     });
   }
 
