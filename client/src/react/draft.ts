@@ -1,5 +1,5 @@
-import { applyEvent } from '../reduce.js';
-import type { Row, Written } from '../types.js';
+import { applyEvent } from '../index.js';
+import type { Row, Written } from '../index.js';
 
 /**
  * Updates of ours that the confirmed row does not hold yet, as a list in the order in which they were made. What is shown is

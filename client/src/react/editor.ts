@@ -1,6 +1,6 @@
 import { added, conflictOf, isHeld, retried, sendable, sent, without, written, yielded } from './draft.js';
 import type { Conflict, Draft, Drafts } from './draft.js';
-import type { Client, ComponentHandle, Row, Unsubscribe, Written } from '../types.js';
+import type { Client, ComponentHandle, Row, Unsubscribe, Written } from '../index.js';
 
 export type Choice<T extends Row> = 'mine' | 'theirs' | Partial<T>;
 

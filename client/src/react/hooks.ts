@@ -4,7 +4,7 @@ import type { UpdateOptions } from './editor.js';
 import { useSurroundings } from './provider.js';
 import { many, one, viewOf } from './view.js';
 import type { Live, View } from './view.js';
-import type { Component, ComponentHandle, EntityHandle, Id, Row, Status, User, Written } from '../types.js';
+import type { Component, ComponentHandle, EntityHandle, Id, Row, Status, User, Written } from '../index.js';
 
 /** Nothing to show yet: there is no id, or the page is rendered on a server. */
 const NOTHING: Live<any> = { data: undefined, fresh: false, pending: false };

@@ -1,6 +1,6 @@
 import { createContext, createElement, useContext, useMemo } from 'react';
 import type { ReactNode } from 'react';
-import type { Client } from '../types.js';
+import type { Client } from '../index.js';
 
 /** As much of TanStack Query as `useRealtime` needs; a `QueryClient` is one. */
 export interface QueryCache {

@@ -1,6 +1,6 @@
 import { useEffect } from 'react';
 import { useSurroundings } from './provider.js';
-import type { Component, Id } from '../types.js';
+import type { Component, Id } from '../index.js';
 
 /**
  * For frontends that fetch by TanStack Query: while it is used, each change of a component invalidates `['component', id]` and

@@ -1,6 +1,6 @@
 import { overlay } from './draft.js';
 import type { Editor, Shows } from './editor.js';
-import type { Component, Handle, Row, Snapshot, Unsubscribe } from '../types.js';
+import type { Component, Handle, Row, Snapshot, Unsubscribe } from '../index.js';
 
 /** What is shown of a room. It is another object only when anything of it is. */
 export interface Live<D> extends Snapshot<D> {

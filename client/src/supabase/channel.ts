@@ -2,7 +2,7 @@ import { payloadOf } from './payload.js';
 import type { PostgresChange } from './payload.js';
 import { Roster } from './roster.js';
 import type { Entry, PresenceChange } from './roster.js';
-import type { ChangesQuery, Client, Handle, Row, Unsubscribe } from '../types.js';
+import type { ChangesQuery, Client, Handle, Row, Unsubscribe } from '../index.js';
 
 export type ChannelStatus = 'SUBSCRIBED' | 'TIMED_OUT' | 'CLOSED' | 'CHANNEL_ERROR';
 

@@ -1,5 +1,5 @@
-import { createClient as createWalcast } from '../client.js';
-import type { Client, ClientOptions } from '../types.js';
+import { createClient as createWalcast } from '../index.js';
+import type { Client, ClientOptions } from '../index.js';
 import { RealtimeChannel } from './channel.js';
 import type { ChannelOptions } from './channel.js';
 

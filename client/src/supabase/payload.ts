@@ -1,4 +1,4 @@
-import type { Row, TableChange } from '../types.js';
+import type { Row, TableChange } from '../index.js';
 
 interface Told {
   schema: string;

@@ -1,4 +1,4 @@
-import type { User } from '../types.js';
+import type { User } from '../index.js';
 
 export type Entry<S extends object = Record<string, any>> = S & { presence_ref: string };
 
