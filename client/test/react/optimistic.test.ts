@@ -59,6 +59,34 @@ test('who types fast sees what was typed, and never a step back', async () => {
   expect(await stage.db.components()).toMatchObject([{ name: typed.at(-1), version: 21 }]);
 });
 
+test('who types into the middle of a text keeps the caret there, whatever else happens to the row', async () => {
+  const { stage, id, ann } = await scene();
+  await ann.show({ key: 'it', kind: 'component', id }, { key: 'input', kind: 'input', id });
+  await ann.page.locator('input').focus();
+  await ann.page.keyboard.press('Home');
+  for (const letter of 'typed ') {
+    await ann.page.keyboard.type(letter);
+    await stage.db.sql("UPDATE components SET type = type || '.'");
+  }
+  await ann.untilShown('it', 'is settled', ({ data, pending, fresh }) => data.version === 13 && !pending && fresh);
+  expect(await ann.page.locator('input').inputValue()).toBe('typed 0');
+  expect(await stage.db.components()).toMatchObject([{ name: 'typed 0', type: 'text......' }]);
+});
+
+test('an update that is answered too late is taken back, and shown when it turns out to be written', async () => {
+  const stage = await Stage.set();
+  const id = await stage.db.component('0');
+  const screen = await Screen.open(stage, 'ann', { timeout: 1_000 });
+  await screen.show({ key: 'it', kind: 'component', id });
+  await screen.untilShown('it', 'is fresh', ({ fresh }) => fresh);
+  await stage.db.sql('BEGIN');
+  await stage.db.sql('SELECT * FROM components FOR UPDATE');
+  expect(await screen.update('it', [{ name: 'mine' }])).toMatchObject({ code: 'timeout' });
+  await screen.untilShown('it', 'is as it was', ({ data, pending }) => data.name === '0' && !pending);
+  await stage.db.sql('COMMIT');
+  await screen.untilShown('it', 'is written', ({ data }) => data.name === 'mine' && data.version === 2);
+});
+
 test('a refused update is rolled back, and its promise says why', async () => {
   const { ann } = await scene();
   expect(await ann.update('it', [{ id: 'another' }])).toMatchObject({ code: 'invalid_payload' });

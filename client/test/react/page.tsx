@@ -11,7 +11,7 @@ import type { RoomName } from '../../src/react/index.js';
 
 /** `key` stays with the component, whatever its props. */
 export type Widget = { key: string } & (
-  | { kind: 'component' | 'realtime'; id: string | null }
+  | { kind: 'component' | 'input' | 'realtime'; id: string | null }
   | { kind: 'entity'; type: string; id: string }
   | { kind: 'presence'; room: RoomName }
   | { kind: 'status' }
@@ -42,6 +42,10 @@ const widgets: Record<Widget['kind'], (props: any) => ReactNode> = {
   entity({ name, type, id }) {
     const { data, fresh, pending, error, ...use } = useEntity(type, id);
     return <Shown name={name} value={{ data: data ?? null, fresh, pending, error: error?.message }} use={use} />;
+  },
+  input({ id }) {
+    const { data, update } = useComponent(id);
+    return <input value={data?.name ?? ''} onChange={(event) => void update({ name: event.target.value })} />;
   },
   presence({ name, room }) {
     const { users, set } = usePresence(room);
