@@ -61,7 +61,30 @@ test('INSERT, UPDATE and DELETE come through a filter, in the shape that listene
   expect(told).toEqual(['SUBSCRIBED']);
 });
 
-test('after a cut it is subscribed again, and whenever changes were missed', async () => {
+test('after a cut a channel is subscribed again when all of it is, of whatever kind', async () => {
+  const stage = await Stage.set();
+  const client = supabaseOf(stage);
+  const channels = {
+    nothing: client.channel('nothing'),
+    broadcast: client.channel('lobby').on('broadcast', { event: 'greeting' }, () => {}),
+    user: client.channel('user:ann').on('broadcast', { event: 'greeting' }, () => {}),
+    presence: client.channel('page').on('presence', { event: 'sync' }, () => {}),
+    all: client.channel('all').on('postgres_changes', { event: '*', table: 'components' }, () => {})
+      .on('broadcast', { event: 'greeting' }, () => {}).on('presence', { event: 'sync' }, () => {}),
+  };
+  const told = Object.entries(channels).map(([name, channel]) => {
+    const { told, tell } = statuses();
+    channel.subscribe(tell);
+    return [name, told] as const;
+  });
+  for (const times of [1, 2]) {
+    for (const [name, statuses] of told) await until(`${name} is subscribed`, () => statuses.length >= times);
+    if (times === 1) stage.proxy.cut();
+  }
+  expect(new Set(told.flatMap(([, statuses]) => statuses))).toEqual(new Set(['SUBSCRIBED']));
+});
+
+test('a channel is subscribed once more whenever changes of its tables were missed', async () => {
   const stage = await Stage.set();
   await todos(stage);
   const client = supabaseOf(stage);

@@ -90,8 +90,8 @@ export class RealtimeChannel {
     );
     this.#awaited = new Set(this.#starts);
     for (const start of this.#starts) this.#listen(start);
-    // A channel that listens to nothing is ready at once, but not before its name is assigned.
-    if (!this.#starts.length) this.#listen((_, listening) => (queueMicrotask(listening), () => {}));
+    // One that listens to nothing has no other reason to wait.
+    if (!this.#starts.length) this.#begin((ready) => this.#whenLive(ready));
     return this;
   }
 
@@ -152,8 +152,11 @@ export class RealtimeChannel {
       const off = this.#client.on(event, ({ offset, timestamp, ...payload }) =>
         callback({ type: 'broadcast', event, payload, meta: { offset, timestamp } }),
       );
-      queueMicrotask(ready);
-      return off;
+      const stop = this.#whenLive(ready);
+      return () => {
+        off();
+        stop();
+      };
     });
   }
 
@@ -177,12 +180,22 @@ export class RealtimeChannel {
       const stops = [
         handle.presence.on(isBack),
         handle.on('error', (error) => this.#end('CHANNEL_ERROR', error)),
-        this.#client.onStatus(() => isBack()),
       ];
+      // Others may have been in it before us.
       queueMicrotask(isBack);
-      return () => stops.forEach((stop) => stop());
+      return () => {
+        for (const stop of stops) stop();
+        presence.roster.take([]);
+      };
     });
     return presence;
+  }
+
+  /** Not before `subscribe` has returned, so that whoever is told knows the channel. */
+  #whenLive(ready: () => void): Unsubscribe {
+    const look = () => this.#client.status === 'live' && ready();
+    queueMicrotask(look);
+    return this.#client.onStatus(look);
   }
 
   #begin(start: Start): void {
