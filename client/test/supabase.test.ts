@@ -46,8 +46,8 @@ test('INSERT, UPDATE and DELETE come through a filter, in the shape that listene
   await stage.db.sql('UPDATE todos SET user_id = 9 WHERE id = 1');
   await stage.db.sql('DELETE FROM todos');
   await until('it hears of the last', () => heard.at(-1)?.eventType === 'DELETE');
-  const told_ = heard.map(({ eventType, new: row, old }) => [eventType, row, old]);
-  expect(told_).toEqual([
+  const shapes = heard.map(({ eventType, new: row, old }) => [eventType, row, old]);
+  expect(shapes).toEqual([
     ['INSERT', { id: 2, task: 'mine', user_id: 7 }, {}],
     ['UPDATE', { id: 2, task: 'changed', user_id: 7 }, { id: 2 }],
     // It comes into the filter; that row 1 leaves it again is told by nobody.
