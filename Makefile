@@ -1,7 +1,7 @@
 # Everything that is done with the tree, by name. `make` alone tells what there is.
 .DEFAULT_GOAL := help
 SHELL := bash
-.PHONY: help run test lint dashboard dashboard-check client-test test-matrix corruptions chaos soak big memory fuzz deny audit
+.PHONY: help run test lint dashboard dashboard-check client-test test-matrix corruptions instructions chaos soak bench big memory fuzz deny audit
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "%-16s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -53,6 +53,14 @@ soak: ## 500 changes/s and 1,000 sockets that come and go, for MINUTES=30; of a 
 
 corruptions: ## every byte of every captured frame as every other byte, by an optimised build: no decoder panics
 	@cargo test --locked --release --lib -- --ignored every_corruption
+
+bench: ## what walcast costs beside its peers, into bench/RESULTS.md: some 15 minutes
+	@scripts/setup.sh test
+	@RESULTS=bench/RESULTS.md bench/run.sh
+
+instructions: ## what decoding, diffing and dispatching a change takes, by callgrind, beside bench/instructions.tsv; RENEW=1 writes that anew
+	@scripts/setup.sh test
+	@RENEW=$(RENEW) scripts/instructions.sh
 
 big: ## one transaction of ROWS=1000000 beside a row in another room; of a release build unless PROFILE=dev
 	@scripts/setup.sh test

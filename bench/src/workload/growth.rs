@@ -132,14 +132,19 @@ fn rooms(programs: &Programs, rooms: u64) -> Result<Stage, Failure> {
 fn tables(programs: &Programs, tables: u64) -> Result<Stage, Failure> {
     const SOCKETS: u64 = 100;
     let (name, mut database) = database(programs, 1)?;
-    let each = |what: &str| format!("SELECT format($${what}$$, number) FROM generate_series(0, {tables} - 1) number \\gexec\n");
-    database.run(&[
-        each("CREATE TABLE t%1$s (id int PRIMARY KEY, kind text DEFAULT 'page', page text DEFAULT '0', name text)"),
-        each("ALTER TABLE t%1$s REPLICA IDENTITY FULL"),
-        each("INSERT INTO t%1$s (id) VALUES (1)"),
-        each("SELECT walcast.broadcast_table('t%1$s', 't%1$s', entity => ARRAY['kind', 'page'])"),
-        each("ALTER PUBLICATION walcast ADD TABLE t%1$s"),
-    ].concat())?;
+    let each = |what: &str| {
+        format!("SELECT format($${what}$$, number) FROM generate_series(0, {tables} - 1) number \\gexec\n")
+    };
+    database.run(
+        &[
+            each("CREATE TABLE t%1$s (id int PRIMARY KEY, kind text DEFAULT 'page', page text DEFAULT '0', name text)"),
+            each("ALTER TABLE t%1$s REPLICA IDENTITY FULL"),
+            each("INSERT INTO t%1$s (id) VALUES (1)"),
+            each("SELECT walcast.broadcast_table('t%1$s', 't%1$s', entity => ARRAY['kind', 'page'])"),
+            each("ALTER PUBLICATION walcast ADD TABLE t%1$s"),
+        ]
+        .concat(),
+    )?;
     let server = walcast(&programs.walcast, &database, &name, Plugin::Pgoutput, &[])?;
     let load = load(&server, Spec::new(SOCKETS, 1))?;
     let change = Box::new(move |nth| {
