@@ -28,11 +28,12 @@ dashboard-check: ## whether dashboard/dist is what the sources build to
 	@$(MAKE) --no-print-directory dashboard/node_modules/.package-lock.json
 	@scripts/build-dashboard.sh check
 
-client-test: ## the client for pages (client/): its types, its build, its size, and its tests beside walcast and a throw-away Postgres
+client-test: ## the client for pages (client/): types, build, size, tests beside walcast and a throw-away Postgres, and a fresh app that installs it
 	@scripts/setup.sh test
 	@$(MAKE) --no-print-directory client/node_modules/.package-lock.json
 	@[[ -n "$$WALCAST" || -x target/debug/walcast ]] || cargo build --locked
 	@cd client && npm run --silent check && npm run --silent build && ../scripts/with-postgres.sh npm test --silent
+	@cd client && node test/pack.mjs
 
 test-matrix: ## the tests of replication against Postgres 14, 16, 17, 18; SMOKE=1: only 14 and 18
 	@scripts/setup.sh test
