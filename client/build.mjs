@@ -13,9 +13,9 @@ run('vite', 'build', '--logLevel', 'warn');
 for (const folder of ['dist/esm', 'dist/cjs']) {
   // Members that begin with an underscore are ours alone. All files must agree on what they are called instead.
   const nameCache = {};
-  for (const file of readdirSync(folder).sort()) {
+  for (const file of readdirSync(folder, { recursive: true }).filter((name) => name.endsWith('.js')).sort()) {
     const options = {
-      module: folder.endsWith('esm'), ecma: 2020, nameCache, compress: { passes: 3 }, mangle: { properties: { regex: /^_[a-z]/ } },
+      module: folder.endsWith('esm'), ecma: 2020, nameCache, compress: { passes: 3, directives: false }, mangle: { properties: { regex: /^_[a-z]/ } },
     };
     const { code } = await minify(readFileSync(`${folder}/${file}`, 'utf8'), options);
     // Once more: with short names more of it is worth inlining.

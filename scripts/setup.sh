@@ -33,6 +33,7 @@ if [[ $goal == test ]]; then
     have chromium || missing "Chromium" chromium
     have haproxy || missing "HAProxy" haproxy
     have promtool || missing "promtool" prometheus
+    have valgrind || missing "Valgrind" valgrind
 fi
 
 if ((${#packages[@]} > 0)); then

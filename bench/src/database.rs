@@ -23,7 +23,8 @@ impl Database {
         let mut migrate = Command::new(walcast);
         migrate.args(["migrate", "--database-url", &url]).stdout(Stdio::null()).stderr(Stdio::null());
         run(&mut migrate)?;
-        let psql = Running::start(Command::new("psql").args(["-qAtXv", "ON_ERROR_STOP=1", "-d", &url]), Output::Standard)?;
+        let psql =
+            Running::start(Command::new("psql").args(["-qAtXv", "ON_ERROR_STOP=1", "-d", &url]), Output::Standard)?;
         let mut database = Database { url, psql };
         database.run(&format!(
             "{mark}

@@ -44,7 +44,13 @@ pub struct Server {
 }
 
 impl Server {
-    pub fn walcast(binary: &str, database: &Database, slot: &str, plugin: Plugin, more: &[&str]) -> Result<Self, Failure> {
+    pub fn walcast(
+        binary: &str,
+        database: &Database,
+        slot: &str,
+        plugin: Plugin,
+        more: &[&str],
+    ) -> Result<Self, Failure> {
         let mut command = Command::new(binary);
         command.args(["serve", "--log-format", "json", "--jwt-secret", SECRET, "--listen", "127.0.0.1:0"]);
         command.args(["--slot", slot, "--database-url", &database.url, "--plugin", &plugin.to_string()]).args(more);

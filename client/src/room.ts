@@ -130,6 +130,7 @@ export abstract class Room<T extends Row = any, D = unknown> implements Handle<T
 
   _refuse(error: Error | undefined): void {
     this.#refusal = error;
+    if (error) this._listeners.emit('error', error);
     this._changed();
   }
 
@@ -158,7 +159,7 @@ export abstract class Room<T extends Row = any, D = unknown> implements Handle<T
   /** What is said in it that nobody keeps. */
   _hear(verb: string, payload: any): void {
     if (verb === 'roster') this.presence._roster(payload.users);
-    else if (/^(typing|cursor)$/.test(verb)) {
+    else if (/typing|cursor/.test(verb)) {
       this._listeners.emit(verb, { ...payload, componentId: payload[`${this._prefix}Id`] ?? payload.id });
     } else this.presence._take(verb, payload);
   }
@@ -166,6 +167,7 @@ export abstract class Room<T extends Row = any, D = unknown> implements Handle<T
   /** Nothing of it is kept up any more. */
   _stop(): void {
     this._replica._stop();
+    this.presence._roster([]);
     this._joined = this.#wasIn = false;
     this.offset = undefined;
     this._changed();

@@ -116,7 +116,7 @@ export class Rooms implements Surroundings {
     const change = eventOf(prefix, verb, payload);
     if (verb === 'resync') this.#resync(prefix, payload);
     else if (change) for (const room of this.#rooms) room._prefix === prefix && room._take(change);
-    else if (prefix === 'presence' || /^(user-|typing$|cursor$)/.test(verb)) {
+    else if (prefix === 'presence' || /^user-|typing|cursor/.test(verb)) {
       for (const room of this.#meant(prefix, payload)) room._hear(verb, payload);
     }
     // Of a resync others may be still to come, for other rooms: its offset says nothing of these.

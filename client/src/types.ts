@@ -125,6 +125,8 @@ export interface HandleEvents<T extends Row = Component> {
   /** Any of the six. */
   changed: ChangeEvent<T>;
   resync: Resync;
+  /** The server does not let us into the room. */
+  error: Error;
   presence: User[];
   typing: Somebody;
   cursor: Somebody & { position: unknown };

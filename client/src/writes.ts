@@ -29,16 +29,16 @@ export class Writes {
     _rooms._listeners.on(CLOSED, each((write) => write.settle(unanswered(write))));
   }
 
-  async _write({ _prefix: prefix }: Room, verb: string, payload: any): Promise<any> {
-    const ack = await this.#ask(`${prefix}:${verb}`, payload);
-    if (/update|nested/.test(verb)) {
+  _write({ _prefix: prefix }: Room, verb: string, payload: any): Promise<any> {
+    return this.#ask(`${prefix}:${verb}`, payload, (ack) => {
+      if (!/update|nested/.test(verb)) return;
       const events = ownWrite(verb, payload.id, payload, ack);
       for (const room of this._rooms._all()) if (room._prefix === prefix) room._replica._wrote(events);
-    }
-    return ack;
+    });
   }
 
-  #ask(event: string, payload: object): Promise<any> {
+  /** `done` hears of an ack that comes too late as well: what it tells nobody else does. */
+  #ask(event: string, payload: object, done: (ack: any) => void): Promise<any> {
     return new Promise((resolve, reject) => {
       const until = Date.now() + this._timeout;
       const settle = (ack: any) => {
@@ -47,8 +47,9 @@ export class Writes {
         if (isBusy(error) && Date.now() + pause < until) return void setTimeout(() => this.#send(write), pause);
         clearTimeout(clock);
         this.#waiting.delete(write);
-        if (error) reject(new WalcastError({ written: error.code === 'unavailable' && 'unknown', ...error }));
-        else resolve(ack);
+        if (error) return reject(new WalcastError({ written: error.code === 'unavailable' && 'unknown', ...error }));
+        done(ack);
+        resolve(ack);
       };
       const write: Write = { event, payload: { ...payload, mutationId: mutationId() }, isSent: false, settle };
       const clock = setTimeout(() => settle(unanswered(write)), this._timeout);

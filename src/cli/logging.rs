@@ -83,9 +83,11 @@ mod tests {
 
     #[test]
     fn nobody_is_asked_about_what_is_below_the_level() {
-        for (directives, most) in
-            [("info", LevelFilter::INFO), ("warn,walcast::hub=debug", LevelFilter::DEBUG), ("trace", LevelFilter::TRACE)]
-        {
+        for (directives, most) in [
+            ("info", LevelFilter::INFO),
+            ("warn,walcast::hub=debug", LevelFilter::DEBUG),
+            ("trace", LevelFilter::TRACE),
+        ] {
             assert_eq!(filter(directives).expect("a filter").max_level_hint(), Some(most), "{directives}");
         }
     }

@@ -26,6 +26,7 @@ mod follow;
 mod gateway;
 mod held_wal;
 mod hot_rows;
+mod instructions;
 mod leader_killed;
 mod lifecycle;
 mod limits;

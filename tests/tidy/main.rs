@@ -102,7 +102,18 @@ fn each_part_knows_only_its_own_trade() {
 #[test]
 fn no_file_outgrows_a_reader() {
     let found = files(
-        &["src", "tests", "sql", "migrations", "scripts", "dashboard/src", "client/src", "client/test", "demo/src"],
+        &[
+            "src",
+            "tests",
+            "benches",
+            "sql",
+            "migrations",
+            "scripts",
+            "dashboard/src",
+            "client/src",
+            "client/test",
+            "demo/src",
+        ],
         &["rs", "sql", "mjs", "js", "sh", "ts", "tsx", "css"],
     );
     let too_long = found.iter().map(|path| Source::read(path)).filter(|source| source.lines() > LONGEST_FILE);
@@ -122,7 +133,7 @@ fn no_file_outgrows_a_reader() {
 #[test]
 fn nothing_is_left_unfinished() {
     let mut broken = Vec::new();
-    for source in files(&["src", "tests"], &["rs"]).iter().map(|path| Source::read(path)) {
+    for source in files(&["src", "tests", "benches"], &["rs"]).iter().map(|path| Source::read(path)) {
         for name in ["todo", "unimplemented", "dbg"] {
             for line in source.find(&format!("{name}!")) {
                 broken.push(format!("{}:{line}: `{name}!`: finish it, or leave it out", source.name()));
@@ -182,6 +193,21 @@ fn the_container_has_no_more_privilege_than_it_needs() {
         }
     }
     report(broken);
+}
+
+#[test]
+fn the_container_is_built_without_tests() {
+    // They are not copied into it, and cargo refuses a target that it would have to look for and does not find.
+    let manifest = include_str!("../../Cargo.toml");
+    let targets = manifest
+        .split("\n[")
+        .filter(|section| ["[test]]", "[bench]]", "[example]]"].iter().any(|kind| section.starts_with(kind)));
+    let unplaced = targets.filter(|section| !section.contains("\npath = "));
+    report(
+        unplaced
+            .map(|section| format!("Cargo.toml: a target without a path, so no image is built: {section}"))
+            .collect(),
+    );
 }
 
 #[test]

@@ -56,7 +56,10 @@ pub fn large_payloads(programs: &Programs, extent: Extent) -> Result<Section, Fa
     for _ in 0..extent.rounds {
         for (name, contender, deflate, figures) in &mut results {
             let round = round(programs, *contender, *deflate, extent.seconds)?;
-            eprintln!("  {name}: {:.1} us a delivery, {:.0} bytes, p50 {:.2} ms", round.delivery, round.bytes, round.p50);
+            eprintln!(
+                "  {name}: {:.1} us a delivery, {:.0} bytes, p50 {:.2} ms",
+                round.delivery, round.bytes, round.p50
+            );
             figures.push(round);
         }
     }
@@ -93,7 +96,9 @@ fn round(programs: &Programs, contender: Contender, deflate: bool, seconds: u64)
     let mut write = |database: &mut Database, commits: u64| -> Result<u64, Failure> {
         let begin = Instant::now();
         for nth in 0..commits {
-            sleep((begin + Duration::from_secs(1) / PACE as u32 * nth as u32).saturating_duration_since(Instant::now()));
+            sleep(
+                (begin + Duration::from_secs(1) / PACE as u32 * nth as u32).saturating_duration_since(Instant::now()),
+            );
             number += 1;
             database.start(&format!("SELECT large({number});"))?;
         }

@@ -61,7 +61,8 @@ pub fn backlog(programs: &Programs, extent: Extent) -> Result<Section, Failure> 
         }
         let ceiling = contenders.len();
         for round in 0..extent.rounds {
-            database.run(&format!("SELECT pg_create_logical_replication_slot('{}', '{plugin}');", slot(ceiling, round)))?;
+            database
+                .run(&format!("SELECT pg_create_logical_replication_slot('{}', '{plugin}');", slot(ceiling, round)))?;
         }
         database.run(&format!(
             "DO $$ BEGIN FOR number IN 1..{COMMITS} LOOP PERFORM burst(0, number, 1, 140); COMMIT; END LOOP; END $$;"
@@ -99,7 +100,8 @@ pub fn backlog(programs: &Programs, extent: Extent) -> Result<Section, Failure> 
     for (plugin, rate, user) in targets {
         let most = if plugin == Plugin::Pgoutput { 5.0 } else { 12.0 };
         let verdict = |reached| if reached { "reached" } else { "**missed**" };
-        section.say(&format!("{plugin}: {rate:.2}× the rate of pg_recvlogical (at least 0.9×): {}", verdict(rate >= 0.9)));
+        section
+            .say(&format!("{plugin}: {rate:.2}× the rate of pg_recvlogical (at least 0.9×): {}", verdict(rate >= 0.9)));
         section.say(&format!("{plugin}: {user:.1} µs user CPU a change (at most {most}): {}", verdict(user <= most)));
     }
     Ok(section)
@@ -123,7 +125,8 @@ fn prepare(
 
 fn until_free(database: &mut Database, slot: &str) -> Result<(), Failure> {
     let begin = Instant::now();
-    while database.ask(&format!("SELECT active::text FROM pg_replication_slots WHERE slot_name = '{slot}'"))? != "false" {
+    while database.ask(&format!("SELECT active::text FROM pg_replication_slots WHERE slot_name = '{slot}'"))? != "false"
+    {
         if begin.elapsed() > PATIENCE {
             return Err(format!("slot {slot} stays in use").into());
         }
@@ -188,9 +191,22 @@ fn receive(database: &Database, slot: &str, plugin: Plugin, end: &str) -> Result
         Plugin::Pgoutput => &["-o", "proto_version=1", "-o", "publication_names=walcast"],
         // As walcast asks for it.
         Plugin::Wal2json => &[
-            "-o", "format-version=2", "-o", "include-types=0", "-o", "include-type-oids=1", "-o", "include-lsn=1",
-            "-o", "include-timestamp=1", "-o", "include-xids=1", "-o", "include-transaction=1",
-            "-o", "add-tables=walcast.rules,public.components",
+            "-o",
+            "format-version=2",
+            "-o",
+            "include-types=0",
+            "-o",
+            "include-type-oids=1",
+            "-o",
+            "include-lsn=1",
+            "-o",
+            "include-timestamp=1",
+            "-o",
+            "include-xids=1",
+            "-o",
+            "include-transaction=1",
+            "-o",
+            "add-tables=walcast.rules,public.components",
         ],
     };
     let binaries = std::env::var("PG_BIN").unwrap_or_default();

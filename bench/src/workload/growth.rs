@@ -18,6 +18,8 @@ use crate::{
 const PACE: u64 = 400;
 const REST: Duration = Duration::from_secs(2);
 const PADDING: u64 = 140;
+/// Longer than any run: what pings cost depends on when clients came.
+const UNASKED: [&str; 2] = ["--ping-interval", "10m"];
 
 /// A server with clients, and how a change is made there. The number of a change counts from zero.
 struct Stage {
@@ -124,7 +126,7 @@ fn in_turn(rooms: u64) -> Box<dyn Fn(u64) -> String> {
 fn rooms(programs: &Programs, rooms: u64) -> Result<Stage, Failure> {
     const SOCKETS: u64 = 1_000;
     let (name, database) = database(programs, rooms)?;
-    let server = walcast(&programs.walcast, &database, &name, Plugin::Pgoutput, &[])?;
+    let server = walcast(&programs.walcast, &database, &name, Plugin::Pgoutput, &UNASKED)?;
     let load = load(&server, Spec { each: rooms / SOCKETS, ..Spec::new(SOCKETS, rooms) })?;
     Ok(Stage { server, load, database, change: in_turn(rooms), deliveries: 1, made: 0, begin: 0 })
 }
@@ -132,15 +134,20 @@ fn rooms(programs: &Programs, rooms: u64) -> Result<Stage, Failure> {
 fn tables(programs: &Programs, tables: u64) -> Result<Stage, Failure> {
     const SOCKETS: u64 = 100;
     let (name, mut database) = database(programs, 1)?;
-    let each = |what: &str| format!("SELECT format($${what}$$, number) FROM generate_series(0, {tables} - 1) number \\gexec\n");
-    database.run(&[
-        each("CREATE TABLE t%1$s (id int PRIMARY KEY, kind text DEFAULT 'page', page text DEFAULT '0', name text)"),
-        each("ALTER TABLE t%1$s REPLICA IDENTITY FULL"),
-        each("INSERT INTO t%1$s (id) VALUES (1)"),
-        each("SELECT walcast.broadcast_table('t%1$s', 't%1$s', entity => ARRAY['kind', 'page'])"),
-        each("ALTER PUBLICATION walcast ADD TABLE t%1$s"),
-    ].concat())?;
-    let server = walcast(&programs.walcast, &database, &name, Plugin::Pgoutput, &[])?;
+    let each = |what: &str| {
+        format!("SELECT format($${what}$$, number) FROM generate_series(0, {tables} - 1) number \\gexec\n")
+    };
+    database.run(
+        &[
+            each("CREATE TABLE t%1$s (id int PRIMARY KEY, kind text DEFAULT 'page', page text DEFAULT '0', name text)"),
+            each("ALTER TABLE t%1$s REPLICA IDENTITY FULL"),
+            each("INSERT INTO t%1$s (id) VALUES (1)"),
+            each("SELECT walcast.broadcast_table('t%1$s', 't%1$s', entity => ARRAY['kind', 'page'])"),
+            each("ALTER PUBLICATION walcast ADD TABLE t%1$s"),
+        ]
+        .concat(),
+    )?;
+    let server = walcast(&programs.walcast, &database, &name, Plugin::Pgoutput, &UNASKED)?;
     let load = load(&server, Spec::new(SOCKETS, 1))?;
     let change = Box::new(move |nth| {
         format!("UPDATE t{} SET name = mark({}, 0) || repeat('.', {PADDING}) WHERE id = 1;", nth % tables, nth + 1)
@@ -156,7 +163,7 @@ fn history(programs: &Programs, megabytes: u64) -> Result<Stage, Failure> {
     const AT_ONCE: u64 = 50;
     let (name, mut database) = database(programs, SOCKETS + 1)?;
     let kept = format!("{megabytes}MB");
-    let more = ["--replay-bytes", &kept, "--replay-window", "1h"];
+    let more = [&UNASKED[..], &["--replay-bytes", &kept, "--replay-window", "1h"]].concat();
     let server = walcast(&programs.walcast, &database, &name, Plugin::Pgoutput, &more)?;
     // One room more is nobody's: its events fill the history, half as large again.
     let bursts = megabytes * 1_500_000 / 2_000 / AT_ONCE;
@@ -186,7 +193,7 @@ fn users(programs: &Programs, users: u64) -> Result<Stage, Failure> {
              SELECT m.tenant FROM members m
               WHERE m.user_id = current_setting('request.jwt.claims', true)::jsonb ->> 'userId'));"
     ))?;
-    let server = walcast(&programs.walcast, &database, &name, Plugin::Pgoutput, &[])?;
+    let server = walcast(&programs.walcast, &database, &name, Plugin::Pgoutput, &UNASKED)?;
     let load = load(&server, Spec::new(users, rooms))?;
     let mut stage = Stage { server, load, database, change: in_turn(rooms), deliveries: IN_ROOM, made: 0, begin: 0 };
     // Who sees what is asked once.

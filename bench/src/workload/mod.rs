@@ -64,7 +64,13 @@ impl Contender {
     }
 
     /// Starts the server, and returns when it is ready.
-    pub fn start(self, programs: &Programs, database: &mut Database, slot: &str, deflate: bool) -> Result<Server, Failure> {
+    pub fn start(
+        self,
+        programs: &Programs,
+        database: &mut Database,
+        slot: &str,
+        deflate: bool,
+    ) -> Result<Server, Failure> {
         match self {
             Contender::Walcast(plugin) => walcast(&programs.walcast, database, slot, plugin, &[]),
             Contender::Before(plugin) => {

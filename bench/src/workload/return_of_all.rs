@@ -46,17 +46,18 @@ pub fn after_a_deploy(programs: &Programs, extent: Extent) -> Result<Section, Fa
     }
     database.run("SELECT;")?;
     let mut sent = 0;
-    let mut write = |database: &mut Database, until: &mut dyn FnMut() -> Result<bool, Failure>| -> Result<u64, Failure> {
-        let begin = Instant::now();
-        let mut nth = 0;
-        while !until()? {
-            sleep((begin + Duration::from_secs(1) / PACE as u32 * nth).saturating_duration_since(Instant::now()));
-            nth += 1;
-            database.burst(sent % OTHERS, sent / OTHERS + 1, 1, PADDING)?;
-            sent += 1;
-        }
-        Ok(sent)
-    };
+    let mut write =
+        |database: &mut Database, until: &mut dyn FnMut() -> Result<bool, Failure>| -> Result<u64, Failure> {
+            let begin = Instant::now();
+            let mut nth = 0;
+            while !until()? {
+                sleep((begin + Duration::from_secs(1) / PACE as u32 * nth).saturating_duration_since(Instant::now()));
+                nth += 1;
+                database.burst(sent % OTHERS, sent / OTHERS + 1, 1, PADDING)?;
+                sent += 1;
+            }
+            Ok(sent)
+        };
     let begin = Instant::now();
     let all = write(&mut database, &mut || Ok(begin.elapsed().as_secs() >= extent.seconds))?;
     others.until(all)?;

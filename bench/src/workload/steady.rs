@@ -70,7 +70,8 @@ pub fn one_room(programs: &Programs, extent: Extent) -> Result<Section, Failure>
     contenders.push(Contender::Floor);
     let results = rounds(&mut section, programs, extent, steady, &contenders)?;
     let [walcast, node, floor] =
-        [Contender::Walcast(Plugin::Pgoutput), Contender::Node(Plugin::Pgoutput), Contender::Floor].map(|of| results.of(of));
+        [Contender::Walcast(Plugin::Pgoutput), Contender::Node(Plugin::Pgoutput), Contender::Floor]
+            .map(|of| results.of(of));
     section.target("CPU a delivery, of Node's", ratio(&walcast.delivery, &node.delivery), 0.55);
     section.target("CPU a delivery, of the floor's", ratio(&walcast.delivery, &floor.delivery), 1.2);
     section.target("p99, of Node's", ratio(&walcast.p99, &node.p99), 0.6);
@@ -83,7 +84,8 @@ pub fn transactions(programs: &Programs, extent: Extent) -> Result<Section, Fail
     let mut section = Section::new("W3: transactions", what);
     let contenders = Contender::of(programs, &[Plugin::Pgoutput]);
     let results = rounds(&mut section, programs, extent, steady, &contenders)?;
-    let [walcast, node] = [Contender::Walcast(Plugin::Pgoutput), Contender::Node(Plugin::Pgoutput)].map(|of| results.of(of));
+    let [walcast, node] =
+        [Contender::Walcast(Plugin::Pgoutput), Contender::Node(Plugin::Pgoutput)].map(|of| results.of(of));
     section.target("CPU a delivery, of Node's", ratio(&walcast.delivery, &node.delivery), 0.15);
     section.target("p50, of Node's", ratio(&walcast.p50, &node.p50), 0.3);
     Ok(section)
@@ -127,13 +129,28 @@ fn rounds(
             let round = steady.round(programs, *contender, extent.seconds, frame)?;
             eprintln!(
                 "  {}: {:.1} us a change, {:.2} a delivery, p50 {:.2} ms, p99 {:.2} ms (clients {:.2} us a delivery)",
-                contender.name(), round.change, round.delivery, round.p50, round.p99, round.client
+                contender.name(),
+                round.change,
+                round.delivery,
+                round.p50,
+                round.p99,
+                round.client
             );
             frame = round.frame;
             figures.push(round);
         }
     }
-    let head = ["", "CPU a change, µs", "CPU a delivery, µs", "p50, ms", "p99, ms", "longest, ms", "deliveries", "lost", "repeated"];
+    let head = [
+        "",
+        "CPU a change, µs",
+        "CPU a delivery, µs",
+        "p50, ms",
+        "p99, ms",
+        "longest, ms",
+        "deliveries",
+        "lost",
+        "repeated",
+    ];
     let mut table = Table::new(&head);
     for (contender, figures) in &results.0 {
         let of = |of: fn(&Figures) -> f64| median(figures.iter().map(of).collect());
