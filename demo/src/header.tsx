@@ -3,6 +3,7 @@ import { applyTheme, chosenTheme, nextTheme } from '../../dashboard/src/theme';
 import { Avatar } from './avatar';
 import { useChanging } from './changing';
 import { useDesk } from './desk';
+import { freeName } from './person';
 
 const STATUS = {
   live: { label: 'Live', tone: 'good', means: 'Changes come over a socket, as they are committed.' },
@@ -18,13 +19,22 @@ export function Header() {
         <Line />
         <Faces />
         <span class="actions">
-          <a class="button quiet" href="/" target="_blank" rel="noopener" title="Opens this page as somebody else">Another person</a>
+          <AnotherPerson />
           <a class="button quiet wide" href="/dashboard">Dashboard</a>
           <ThemeButton />
         </span>
       </div>
     </header>
   );
+}
+
+/** Opens this page as somebody who is not here yet. */
+function AnotherPerson() {
+  const { company, me } = useDesk();
+  const name = (link: HTMLAnchorElement) => {
+    link.search = new URLSearchParams({ as: freeName([me, ...company.others.map((person) => person.name)]) }).toString();
+  };
+  return <a class="button quiet" href="/" target="_blank" rel="noopener" onClick={(event) => name(event.currentTarget)}>Another person</a>;
 }
 
 /** How we are connected, and the switch that cuts the line. */

@@ -11,9 +11,16 @@ const KEY = 'walcast-demo-name';
 /** Who sits here: as the address says (`?as=Ada`), as before in this tab, or somebody new. */
 export function myName(): string {
   const asked = new URLSearchParams(location.search).get('as')?.trim();
-  const name = asked || sessionStorage.getItem(KEY) || NAMES[Math.floor(Math.random() * NAMES.length)]!;
+  const name = asked || sessionStorage.getItem(KEY) || freeName([]);
   sessionStorage.setItem(KEY, name);
   return name;
+}
+
+/** A name that none of these has. */
+export function freeName(taken: string[]): string {
+  const free = NAMES.filter((name) => !taken.includes(name));
+  const among = free.length ? free : NAMES;
+  return among[Math.floor(Math.random() * among.length)]!;
 }
 
 export async function tokenFor(name: string): Promise<string> {

@@ -9,8 +9,10 @@ async fn what_one_does_the_other_sees_at_once() {
     let table = Table::lay().await;
     let ada = table.seat("Ada").await;
     ada.see(".notice", "You are alone here").await;
-    let bruno = table.seat("Bruno").await;
+    ada.click("link", "Another person").await;
+    ada.see(".faces li:not(.me)", "").await;
     ada.gone(".notice", "alone").await;
+    let bruno = table.seat("Bruno").await;
 
     bruno.point(&format!("{SECOND} h3")).await;
     ada.see(".cursor", "Bruno").await;
