@@ -1,7 +1,7 @@
 # Everything that is done with the tree, by name. `make` alone tells what there is.
 .DEFAULT_GOAL := help
 SHELL := bash
-.PHONY: help run test lint dashboard dashboard-check test-matrix corruptions instructions chaos soak big memory fuzz deny audit
+.PHONY: help run test lint dashboard dashboard-check client-test test-matrix corruptions instructions chaos soak bench big memory fuzz deny audit
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "%-16s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -28,6 +28,13 @@ dashboard-check: ## whether dashboard/dist is what the sources build to
 	@$(MAKE) --no-print-directory dashboard/node_modules/.package-lock.json
 	@scripts/build-dashboard.sh check
 
+client-test: ## the client for pages (client/): types, build, size, tests beside walcast and a throw-away Postgres, and a fresh app that installs it
+	@scripts/setup.sh test
+	@$(MAKE) --no-print-directory client/node_modules/.package-lock.json
+	@[[ -n "$$WALCAST" || -x target/debug/walcast ]] || cargo build --locked
+	@cd client && npm run --silent check && npm run --silent build && ../scripts/with-postgres.sh npm test --silent
+	@cd client && node test/pack.mjs
+
 test-matrix: ## the tests of replication against Postgres 14, 16, 17, 18; SMOKE=1: only 14 and 18
 	@scripts/setup.sh test
 	@$(MAKE) --no-print-directory tests/matrix/node_modules/.package-lock.json
@@ -46,6 +53,10 @@ soak: ## 500 changes/s and 1,000 sockets that come and go, for MINUTES=30; of a 
 
 corruptions: ## every byte of every captured frame as every other byte, by an optimised build: no decoder panics
 	@cargo test --locked --release --lib -- --ignored every_corruption
+
+bench: ## what walcast costs beside its peers, into bench/RESULTS.md: some 15 minutes
+	@scripts/setup.sh test
+	@RESULTS=bench/RESULTS.md bench/run.sh
 
 instructions: ## what decoding, diffing and dispatching a change takes, by callgrind, beside bench/instructions.tsv; RENEW=1 writes that anew
 	@scripts/setup.sh test

@@ -1,11 +1,19 @@
 #!/usr/bin/env bash
-# run.sh : builds the measuring programs, and runs them on a Postgres that is thrown away afterwards. See README.md.
+# run.sh [W1 …] : builds what is measured and what measures, and runs the workloads, all of them or those that are named,
+# on a Postgres that is thrown away afterwards. See README.md.
 set -euo pipefail
 
 here=$(dirname "$(readlink -f "$0")")
 root=$(dirname "$here")
-export WALCAST=${WALCAST:-$root/target/release/walcast}
-[[ -x $WALCAST ]] || { echo "${0##*/}: there is no $WALCAST: cargo build --release, or set WALCAST" >&2; exit 2; }
-
+if [[ -z ${WALCAST:-} ]]; then
+    cargo build --quiet --locked --release --manifest-path "$root/Cargo.toml"
+    export WALCAST=$root/target/release/walcast
+fi
 cargo build --quiet --locked --release --manifest-path "$here/Cargo.toml"
-exec "$root/scripts/with-postgres.sh" "$here/target/release/bench"
+make -C "$root" --no-print-directory --quiet bench/peer/node_modules/.package-lock.json >&2
+export PEER=$here/peer/server.mjs
+PG_BIN=$("$root/scripts/find-postgres.sh" wal2json)
+export PG_BIN
+# A socket takes a descriptor, in the server and in the clients.
+ulimit -n 20000 2>/dev/null || ulimit -n "$(ulimit -Hn)"
+exec "$root/scripts/with-postgres.sh" "$here/target/release/bench" "$@"

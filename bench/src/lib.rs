@@ -1,13 +1,14 @@
 //! What the measuring programs share.
 
 pub mod client;
+pub mod database;
 pub mod frame;
+pub mod load;
+pub mod mark;
 pub mod process;
-pub mod subject;
+pub mod report;
+pub mod server;
 pub mod token;
+pub mod workload;
 
 pub type Failure = Box<dyn std::error::Error>;
-
-/// What an event's sequence number stands behind, in its text: twelve digits, counted from one.
-pub const MARK: u8 = b'#';
-pub const DIGITS: usize = 12;

@@ -5,6 +5,7 @@ mod dashboard;
 mod lag;
 mod mapping;
 mod pipeline;
+mod road;
 mod sessions;
 mod signal;
 mod watch;
@@ -21,6 +22,7 @@ use dashboard::Operations;
 use lag::Newest;
 pub use mapping::{Mapping, MappingError};
 use pipeline::Pipeline;
+use road::Road;
 pub use signal::stop_on_signal;
 use watch::Watch;
 
@@ -49,6 +51,8 @@ pub enum ServeError {
     Mapping(#[from] MappingError),
     #[error("cannot listen on {address} (WALCAST_LISTEN): {source}; stop what uses the port, or choose another")]
     Listen { address: SocketAddr, source: std::io::Error },
+    #[error("cannot start a thread: {0}; allow the process more threads or descriptors")]
+    Thread(#[source] std::io::Error),
     #[error("metrics cannot be counted: {0}; report it")]
     Metrics(#[from] telemetry::InstallError),
     #[error("a part of the server ended unasked; report it with the log")]
@@ -95,7 +99,8 @@ pub async fn serve(args: ServeArgs, stop: CancellationToken) -> Result<(), Serve
 
     let progress = Arc::new(Progress::default());
     let (feed, mut batches) = mpsc::channel(FEED);
-    let mut streaming = tokio::spawn(replication::run(settings.clone(), progress.clone(), feed, ending.clone()));
+    let road = Road::open().map_err(ServeError::Thread)?;
+    let mut streaming = road.spawn(replication::run(settings.clone(), progress.clone(), feed, ending.clone()));
     let first = tokio::select! {
         () = stop.cancelled() => {
             ending.cancel();
@@ -148,7 +153,7 @@ pub async fn serve(args: ServeArgs, stop: CancellationToken) -> Result<(), Serve
     let api = http::Api { reads, broadcasts, hub: hub.clone(), verifier, health: health.clone(), body: patience.body };
     let router = http::router(health.clone(), exposition.clone(), routes, api, admission);
     let dispatching = CancellationToken::new();
-    let mut dispatcher = spawn_on_one_thread(dispatcher.run(dispatching.clone()));
+    let mut dispatcher = road.spawn(dispatcher.run(dispatching.clone()));
     let newest = Newest::default();
     let watch = Watch {
         store: store.clone(),
@@ -168,7 +173,7 @@ pub async fn serve(args: ServeArgs, stop: CancellationToken) -> Result<(), Serve
         settings.slot.clone(),
         ending.clone(),
     );
-    let mut pipeline = tokio::spawn(pipeline.run(first, batches));
+    let mut pipeline = road.spawn(pipeline.run(first, batches));
     let closing = CancellationToken::new();
     let mut serving = tokio::spawn(http::serve(listener, router, patience, closing.clone()));
     tracing::info!(%address, "listening");
@@ -211,13 +216,6 @@ pub async fn serve(args: ServeArgs, stop: CancellationToken) -> Result<(), Serve
     }
     tracing::info!("stopped");
     outcome
-}
-
-/// For the dispatcher, whose history is most of the memory. The allocator has a region for each thread and gives what is
-/// freed in one only to that thread: a task that wanders would leave each of them as large as the history.
-fn spawn_on_one_thread<T: Send + 'static>(task: impl Future<Output = T> + Send + 'static) -> JoinHandle<T> {
-    let runtime = tokio::runtime::Handle::current();
-    tokio::task::spawn_blocking(move || runtime.block_on(task))
 }
 
 /// Brings the database to where the stream can begin.

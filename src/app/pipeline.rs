@@ -80,6 +80,8 @@ impl Pipeline {
         let mut next = Some(first);
         let mut look = tokio::time::interval(LOOK_AGAIN);
         look.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        // What comes meanwhile does not wait for the answer.
+        let mut looking = None;
         while let Some(news) = next {
             match news {
                 Feed::Connected(connected) => loop {
@@ -111,7 +113,14 @@ impl Pipeline {
             next = loop {
                 tokio::select! {
                     news = feed.recv() => break news,
-                    _ = look.tick() => self.look_again().await,
+                    _ = look.tick(), if looking.is_none() => {
+                        let security = self.security.clone();
+                        looking = Some(Box::pin(async move { security.mark().await }));
+                    }
+                    mark = answered(&mut looking), if looking.is_some() => {
+                        looking = None;
+                        self.look_again(mark).await;
+                    }
                 }
             };
         }
@@ -160,17 +169,16 @@ impl Pipeline {
     }
 
     /// Whether who may see what is as it was: policies, grants and roles are not in the log. What cannot be asked is asked again.
-    async fn look_again(&mut self) {
+    async fn look_again(&mut self, mark: Result<String, StoreError>) {
         if self.mapping.is_none() {
             return;
         }
-        let looked = async {
-            match self.security.mark().await? == self.mark {
-                true => Ok(()),
-                false => self.guard(None).await,
-            }
+        let looked = match mark {
+            Ok(mark) if mark == self.mark => Ok(()),
+            Ok(_) => self.guard(None).await,
+            Err(error) => Err(error),
         };
-        if let Err(error) = looked.await {
+        if let Err(error) = looked {
             tracing::warn!(%error, "cannot look whether policies have changed: those known hold until it can");
         }
     }
@@ -270,6 +278,13 @@ impl Pipeline {
                 self.health.ready();
             }
         }
+    }
+}
+
+async fn answered<F: Future + Unpin>(question: &mut Option<F>) -> F::Output {
+    match question {
+        Some(question) => question.await,
+        None => std::future::pending().await,
     }
 }
 

@@ -5,8 +5,8 @@ use tokio::runtime::Handle;
 use tracing::level_filters::LevelFilter;
 use tracing_subscriber::{
     EnvFilter, Layer, Registry,
-    filter::{DynFilterFn, FilterExt, Targets, dynamic_filter_fn},
-    layer::SubscriberExt,
+    filter::{FilterExt, Targets, dynamic_filter_fn},
+    layer::{Filter, SubscriberExt},
     util::SubscriberInitExt,
 };
 
@@ -29,9 +29,7 @@ pub fn start(
     runtime: &Handle,
 ) -> Result<Option<Export>, Failure> {
     let directives = args.filter.as_deref().filter(|text| !text.trim().is_empty()).unwrap_or(level);
-    let filter = EnvFilter::builder()
-        .parse(directives)
-        .map_err(|error| format!("WALCAST_LOG holds `{directives}`, which is no level or directive: {error}"))?;
+    let filter = filter(directives)?;
     let has_colours = io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty());
     let lines = tracing_subscriber::fmt::layer().with_ansi(has_colours).with_writer(io::stderr);
     let lines = match args.log_format {
@@ -40,16 +38,26 @@ pub fn start(
     };
     let (spans, export) = collector.map(|endpoint| telemetry::export(endpoint, runtime.clone())).transpose()?.unzip();
     tracing_subscriber::registry()
-        .with(lines.with_filter(filter.and(caps(directives)).and(asked_each_time())))
+        .with(lines.with_filter(filter))
         .with(spans.map(|spans| spans.with_filter(Targets::new().with_target(telemetry::TARGET, LevelFilter::TRACE))))
         .init();
     Ok(export)
 }
 
+/// What is logged.
+fn filter(directives: &str) -> Result<impl Filter<Registry> + use<>, Failure> {
+    let levels = EnvFilter::builder()
+        .parse(directives)
+        .map_err(|error| format!("WALCAST_LOG holds `{directives}`, which is no level or directive: {error}"))?;
+    let most = levels.max_level_hint().unwrap_or(LevelFilter::TRACE);
+    Ok(levels.and(caps(directives)).and(asked_each_time(most)))
+}
+
 /// Lets everything through, and is asked for each event anew. What a library says by `log` and is not let through would else take
-/// the next event of its thread along, if that is one which is always let through.
-fn asked_each_time() -> DynFilterFn<Registry> {
-    dynamic_filter_fn(|_, _| true)
+/// the next event of its thread along, if that is one which is always let through. `most`: what is below that level nobody
+/// asks for. Without it each span and line of every library would be put to the filters, and spans be made for nobody.
+fn asked_each_time(most: LevelFilter) -> impl Filter<Registry> {
+    dynamic_filter_fn(|_, _| true).with_max_level_hint(most)
 }
 
 /// Chatty libraries are heard from warnings upward, whatever the level, unless a directive names them; traces never are.
@@ -71,7 +79,18 @@ fn caps(directives: &str) -> Targets {
 mod tests {
     use tracing::Level;
 
-    use super::caps;
+    use super::*;
+
+    #[test]
+    fn nobody_is_asked_about_what_is_below_the_level() {
+        for (directives, most) in [
+            ("info", LevelFilter::INFO),
+            ("warn,walcast::hub=debug", LevelFilter::DEBUG),
+            ("trace", LevelFilter::TRACE),
+        ] {
+            assert_eq!(filter(directives).expect("a filter").max_level_hint(), Some(most), "{directives}");
+        }
+    }
 
     #[test]
     fn a_library_is_chatty_only_where_it_is_named() {

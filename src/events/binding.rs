@@ -143,6 +143,12 @@ impl Binding {
         })
     }
 
+    /// Whether two versions of a row are heard in the same place: in that case it need not be made twice.
+    pub fn is_in_place(&self, old: &Row, new: &Row) -> bool {
+        let pairs = self.entity.into_iter().chain(self.place_columns()).flat_map(|(one, other)| [one, other]);
+        self.id.iter().copied().chain(pairs).all(|column| old.cell(column) == new.cell(column))
+    }
+
     /// Whether nobody is told what a column holds.
     pub fn hides(&self, column: usize) -> bool {
         self.guard.as_ref().is_some_and(|guard| guard.hides(column))

@@ -1,4 +1,9 @@
-use std::{borrow::Cow, fmt, sync::Arc};
+use std::{
+    borrow::Cow,
+    fmt,
+    hash::{BuildHasher, Hash, Hasher, RandomState},
+    sync::{Arc, LazyLock},
+};
 
 use smallvec::SmallVec;
 
@@ -11,8 +16,19 @@ use smallvec::SmallVec;
 /// | `entity:{type}:{id}` | [`Room::entity`] |
 ///
 /// No rule may have `user` or `entity` for its prefix, and no prefix holds a `:`, so the three never meet.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct Room(Arc<str>);
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Room {
+    /// Of the name, under a key of this process: clients name rooms, and none must be able to crowd a table. An event's room
+    /// is looked up a dozen times.
+    hash: u64,
+    name: Arc<str>,
+}
+
+impl Hash for Room {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        state.write_u64(self.hash);
+    }
+}
 
 /// What a room's name says, unescaped.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -23,19 +39,25 @@ pub enum RoomParts<'a> {
 }
 
 impl Room {
+    fn new(name: impl Into<Arc<str>>) -> Self {
+        static KEY: LazyLock<RandomState> = LazyLock::new(RandomState::new);
+        let name = name.into();
+        Room { hash: KEY.hash_one(&name), name }
+    }
+
     /// The private room of a user.
     pub fn user(user_id: &str) -> Self {
-        Room(format!("user:{user_id}").into())
+        Room::new(["user:", user_id].concat())
     }
 
     /// The room of one row. A composite `key` comes from [`join_key`].
     pub fn row(prefix: &str, key: &str) -> Self {
-        Room(format!("{prefix}:{key}").into())
+        Room::new([prefix, ":", key].concat())
     }
 
     /// The room of everything that belongs to an entity. `%` and `:` are escaped in the type only.
     pub fn entity(entity_type: &str, entity_id: &str) -> Self {
-        Room(format!("entity:{}:{entity_id}", escape(entity_type)).into())
+        Room::new(["entity:", &escape(entity_type), ":", entity_id].concat())
     }
 
     /// A room that anybody may ask for, by its wire name: one row's or one entity's.
@@ -45,7 +67,7 @@ impl Room {
             ("entity", rest) => rest.split_once(':').is_some_and(|(kind, id)| !kind.is_empty() && !id.is_empty()),
             (prefix, key) => !prefix.is_empty() && !key.is_empty(),
         };
-        is_whole.then(|| Room(name.into()))
+        is_whole.then(|| Room::new(name))
     }
 
     /// A room that the database may address, by its wire name: one that anybody may ask for, or a user's.
@@ -58,17 +80,22 @@ impl Room {
     }
 
     pub fn as_str(&self) -> &str {
-        &self.0
+        &self.name
+    }
+
+    /// Evenly spread over all numbers, and another in another process.
+    pub fn spread(&self) -> u64 {
+        self.hash
     }
 
     /// The same room in memory of its own, which whoever keeps it for long allocates where it stays.
     pub fn copied(&self) -> Self {
-        Room(Arc::from(&*self.0))
+        Room { hash: self.hash, name: Arc::from(&*self.name) }
     }
 
     pub fn parts(&self) -> RoomParts<'_> {
         // The constructors always write a colon; a name without one would be a row's of no key.
-        match self.0.split_once(':').unwrap_or((&self.0, "")) {
+        match self.name.split_once(':').unwrap_or((&self.name, "")) {
             ("user", id) => RoomParts::User { id },
             ("entity", rest) => {
                 let (entity_type, id) = rest.split_once(':').unwrap_or((rest, ""));
@@ -80,22 +107,22 @@ impl Room {
 
     /// Whether this is the room of a row under the prefix.
     pub fn is_row_of(&self, prefix: &str) -> bool {
-        self.0.strip_prefix(prefix).is_some_and(|rest| rest.starts_with(':'))
+        self.name.strip_prefix(prefix).is_some_and(|rest| rest.starts_with(':'))
     }
 
     pub(super) fn is_user(&self) -> bool {
-        self.0.starts_with("user:")
+        self.name.starts_with("user:")
     }
 
     /// Whether this is the room of an entity.
     pub fn is_entity(&self) -> bool {
-        self.0.starts_with("entity:")
+        self.name.starts_with("entity:")
     }
 }
 
 impl fmt::Display for Room {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
+        f.write_str(&self.name)
     }
 }
 

@@ -175,7 +175,8 @@ impl Teller<'_> {
             return Err(Fault::RowWithoutPlace);
         }
         // An old row that the log does not give has the same key; of its place and entity nothing else is known.
-        let mut before = binding.spot(old).unwrap_or_else(|| after.clone());
+        let told = if binding.is_in_place(old, new) { None } else { binding.spot(old) };
+        let mut before = told.unwrap_or_else(|| after.clone());
         if before.place == Place::Unknown {
             before.place = after.place.clone();
             if after.is_nested() {

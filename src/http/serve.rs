@@ -53,6 +53,8 @@ async fn converse(connection: Connection, peer: Peer, router: Router, patience: 
         }
     };
     let served = tokio::select! {
+        // What has come is looked at before the clock: where thousands come at once, it may have waited for us.
+        biased;
         served = serving.as_mut() => served,
         () = dawdles => {
             telemetry::http_refused("slow_handshake");

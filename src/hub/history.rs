@@ -1,6 +1,5 @@
 use std::{
     collections::{HashMap, VecDeque},
-    hash::{BuildHasher, RandomState},
     time::{Duration, Instant},
 };
 
@@ -224,7 +223,6 @@ impl History {
 
 /// The latest forgotten offset of each group of rooms.
 struct Forgotten {
-    hasher: RandomState,
     places: Vec<Offset>,
     /// Holds for every room.
     everywhere: Offset,
@@ -235,7 +233,7 @@ const PLACES: usize = 1 << 16;
 
 impl Forgotten {
     fn new(floor: Offset) -> Self {
-        Forgotten { hasher: RandomState::new(), places: vec![floor; PLACES], everywhere: floor }
+        Forgotten { places: vec![floor; PLACES], everywhere: floor }
     }
 
     fn latest_of(&self, room: &Room) -> Offset {
@@ -255,7 +253,7 @@ impl Forgotten {
 
     fn place(&self, room: &Room) -> usize {
         // Reduced to the table's size first, so the conversion loses nothing.
-        (self.hasher.hash_one(room) & (PLACES as u64 - 1)) as usize
+        (room.spread() & (PLACES as u64 - 1)) as usize
     }
 }
 

@@ -1,6 +1,6 @@
 //! What an operator looks at: who is where, and events as they are dispatched.
 
-use std::{cmp::Reverse, collections::BTreeSet, time::Duration};
+use std::{cmp::Reverse, collections::BTreeMap, time::Duration};
 
 use indexmap::IndexMap;
 use serde::{Serialize, Serializer};
@@ -122,18 +122,18 @@ impl Dispatcher {
 /// The rooms with the most sockets, the fullest first; without users' own.
 fn busiest(rooms: &Rooms, most: usize) -> Vec<BusyRoom> {
     // As large as what is asked for, however many rooms there are.
-    let mut best: BTreeSet<(Reverse<usize>, &Room)> = BTreeSet::new();
+    let mut best: BTreeMap<(Reverse<usize>, &str), &Room> = BTreeMap::new();
     for room in rooms.occupied() {
-        let size = rooms.in_room(room).map_or(0, Occupants::len);
-        let beats = best.last().is_none_or(|last| (Reverse(size), room) < *last);
+        let place = (Reverse(rooms.in_room(room).map_or(0, Occupants::len)), room.as_str());
+        let beats = best.last_key_value().is_none_or(|(last, _)| place < *last);
         if (best.len() < most || beats) && !matches!(room.parts(), RoomParts::User { .. }) {
-            best.insert((Reverse(size), room));
+            best.insert(place, room);
             if best.len() > most {
                 best.pop_last();
             }
         }
     }
-    best.into_iter().map(|(Reverse(sockets), room)| busy(rooms, room, sockets)).collect()
+    best.into_iter().map(|((Reverse(sockets), _), room)| busy(rooms, room, sockets)).collect()
 }
 
 fn busy(rooms: &Rooms, room: &Room, sockets: usize) -> BusyRoom {

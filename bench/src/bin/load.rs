@@ -1,7 +1,7 @@
-//! `load ADDRESS SOCKETS [SECRET]`: so many clients, in one room of the server; without a secret, of a server that only sends.
+//! `load SPEC`: many clients in one thread, as the JSON of a `walcast_bench::load::Spec` says.
 //!
-//! Says `ready` when all are subscribed. Then takes lines: `until N` is answered when every client has the event of that
-//! number, `report` with what all were sent. A connection that breaks ends it.
+//! Says `ready` when all are in their rooms. Then takes lines: `until N` is answered when so many deliveries came, `report` with
+//! what all were sent, `fresh` forgets delays. A connection that breaks ends it.
 
 use std::{
     collections::VecDeque,
@@ -14,51 +14,45 @@ use mio::{Events, Interest, Poll, Token, Waker, net::TcpStream};
 use socket2::{Domain, Socket, Type};
 use walcast_bench::{
     Failure,
-    client::{Client, Stage, Tally, Terms},
-    process,
+    client::{Client, Stage},
+    load::{Report, Spec, Tally},
+    process::Cpu,
 };
 
-/// How many clients come in at once.
-const AT_ONCE: usize = 64;
-/// How many come from one source address; it has more ports than that. Each process has addresses of its own: the ports of
-/// one that ended are not free at once.
-const OF_ONE_ADDRESS: usize = 20_000;
+/// How many come from one source address: a server may have a limit. Each process has addresses of its own, since the ports
+/// of one that ended are not free at once.
+const OF_ONE_ADDRESS: usize = 5_000;
 const COMMANDS: Token = Token(usize::MAX);
 
 fn main() -> Result<(), Failure> {
-    let arguments: Vec<String> = std::env::args().skip(1).collect();
-    let (address, sockets, secret) = match &arguments[..] {
-        [address, sockets] => (address, sockets, None),
-        [address, sockets, secret] => (address, sockets, Some(secret.clone())),
-        _ => return Err("load ADDRESS SOCKETS [SECRET]".into()),
-    };
-    let terms = Terms { host: address.clone(), secret, room: r#"{"entityType":"page","entityId":"1"}"# };
+    let spec: Spec = serde_json::from_str(&std::env::args().nth(1).ok_or("load SPEC")?)?;
     let mut load = Load {
-        address: address.parse()?,
-        wanted: sockets.parse()?,
+        address: spec.address.parse()?,
         poll: Poll::new()?,
         clients: Vec::new(),
         coming: 0,
         listening: 0,
         tally: Tally::default(),
-        waits: false,
+        awaited: None,
+        spec,
     };
-    load.run(&terms)
+    load.run()
 }
 
 struct Load {
+    spec: Spec,
     address: SocketAddr,
-    wanted: usize,
     poll: Poll,
     clients: Vec<Client>,
     coming: usize,
-    listening: usize,
+    listening: u64,
     tally: Tally,
-    waits: bool,
+    /// How many deliveries are waited for.
+    awaited: Option<u64>,
 }
 
 impl Load {
-    fn run(&mut self, terms: &Terms) -> Result<(), Failure> {
+    fn run(&mut self) -> Result<(), Failure> {
         let (sender, commands) = mpsc::channel();
         let waker = Waker::new(self.poll.registry(), COMMANDS)?;
         std::thread::spawn(move || {
@@ -88,21 +82,20 @@ impl Load {
                     }
                     continue;
                 }
-                self.serve(event, &mut scratch, terms)?;
+                self.serve(event, &mut scratch)?;
             }
             for line in told {
                 self.obey(&line)?;
             }
-            if self.waits && self.tally.behind == 0 {
-                self.waits = false;
-                println!("at {}", self.tally.target);
+            if let Some(awaited) = self.awaited.take_if(|awaited| self.tally.got + self.tally.lost >= *awaited) {
+                println!("at {awaited}");
             }
         }
     }
 
     /// Opens connections, a few at a time.
     fn let_in(&mut self) -> Result<(), Failure> {
-        while self.coming < AT_ONCE && self.clients.len() < self.wanted {
+        while self.coming < self.spec.at_once && self.clients.len() < self.spec.sockets as usize {
             let number = self.clients.len();
             let socket = Socket::new(Domain::for_address(self.address), Type::STREAM, None)?;
             socket.set_nonblocking(true)?;
@@ -120,28 +113,28 @@ impl Load {
             }
             let mut tcp = TcpStream::from_std(socket.into());
             self.poll.registry().register(&mut tcp, Token(number), Interest::WRITABLE)?;
-            self.clients.push(Client::new(tcp, number));
+            self.clients.push(Client::new(tcp, number as u64, &self.spec));
             self.coming += 1;
         }
         Ok(())
     }
 
-    fn serve(&mut self, event: &mio::event::Event, scratch: &mut [u8], terms: &Terms) -> Result<(), Failure> {
+    fn serve(&mut self, event: &mio::event::Event, scratch: &mut [u8]) -> Result<(), Failure> {
         let token = event.token();
         let Some(client) = self.clients.get_mut(token.0) else { return Ok(()) };
         let before = client.stage;
         let outcome = if before == Stage::Connecting {
-            let outcome = client.connected(terms);
+            let outcome = client.connected(&self.spec);
             self.poll.registry().reregister(client.tcp(), token, Interest::READABLE)?;
             outcome
         } else {
-            client.read(scratch, terms, &mut self.tally)
+            client.read(scratch, &self.spec, &mut self.tally)
         };
         outcome.map_err(|error| format!("client {}, {:?}: {error}", token.0, client.stage))?;
         if before != Stage::Listening && client.stage == Stage::Listening {
             self.coming -= 1;
             self.listening += 1;
-            if self.listening == self.wanted {
+            if self.listening == self.spec.sockets {
                 println!("ready");
             }
         }
@@ -150,21 +143,20 @@ impl Load {
 
     fn obey(&mut self, line: &str) -> Result<(), Failure> {
         match line.split_once(' ') {
-            Some(("until", number)) => {
-                self.tally.target = number.parse()?;
-                self.tally.behind = self.clients.iter().filter(|client| client.last < self.tally.target).count();
-                self.waits = true;
-            }
-            None if line == "report" => {
-                let Tally { got, lost, repeated, bytes, pings, target, .. } = self.tally;
-                let expected = target * self.clients.len() as u64;
-                let cpu = process::cpu(std::process::id())?.as_millis();
-                println!(
-                    "expected {expected} got {got} lost {lost} repeated {repeated} bytes {bytes} pings {pings} cpu_ms {cpu}"
-                );
-            }
+            Some(("until", number)) => self.awaited = Some(number.parse()?),
+            None if line == "fresh" => self.tally.delays.clear(),
+            None if line == "report" => println!("{}", serde_json::to_string(&self.report()?)?),
             _ => return Err(format!("no command: {line}").into()),
         }
         Ok(())
+    }
+
+    fn report(&mut self) -> Result<Report, Failure> {
+        let Tally { got, lost, repeated, bytes, pings, resumed, ref offset, ref mut delays } = self.tally;
+        delays.sort_unstable();
+        let part = |percent: usize| delays.get((delays.len() * percent / 100).min(delays.len().saturating_sub(1)));
+        let [p50, p99, longest] = [50, 99, 100].map(|percent| part(percent).copied().unwrap_or_default());
+        let (offset, cpu) = (offset.clone(), Cpu::of(std::process::id())?.both());
+        Ok(Report { got, lost, repeated, bytes, pings, resumed, offset, p50, p99, longest, cpu })
     }
 }

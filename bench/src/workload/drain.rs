@@ -1,0 +1,230 @@
+//! A backlog of commits that nobody listens to, and how fast it is read.
+
+use std::{
+    io::{Read as _, Write as _},
+    net::TcpStream,
+    process::{Command, Stdio},
+    thread::sleep,
+    time::{Duration, Instant},
+};
+
+use super::{Contender, Extent, fresh_name, micros};
+use crate::{
+    Failure,
+    database::Database,
+    process::{Cpu, Running},
+    report::{Section, Table, median, ratio},
+    server::{Plugin, Programs, Server},
+};
+
+const COMMITS: u64 = 200_000;
+/// How often it is looked how far a server is.
+const LOOK: Duration = Duration::from_millis(10);
+const PATIENCE: Duration = Duration::from_secs(120);
+
+/// One drain.
+struct Drained {
+    /// From the start of the program.
+    took: Duration,
+    cpu: Cpu,
+}
+
+impl Drained {
+    fn rate(&self) -> f64 {
+        COMMITS as f64 / self.took.as_secs_f64()
+    }
+}
+
+pub fn backlog(programs: &Programs, extent: Extent) -> Result<Section, Failure> {
+    let mut section = Section::new(
+        "W4: a backlog",
+        "200,000 one-row commits that stand in the log, and nobody subscribed; from the start of each program until it has read \
+         the last. `pg_recvlogical` writes to /dev/null what it gets: no reader is faster.",
+    );
+    let head = ["", "changes a second", "user CPU a change, µs", "system CPU a change, µs"];
+    let mut table = Table::new(&head);
+    let mut targets = Vec::new();
+    for plugin in [Plugin::Pgoutput, Plugin::Wal2json] {
+        let mut rates: [Vec<f64>; 2] = Default::default();
+        let mut contenders = Contender::of(programs, &[plugin]);
+        let name = fresh_name();
+        let mut database = Database::create(&programs.postgres, &programs.walcast, &name, 1)?;
+        // Each reads the same log, by a slot of its own.
+        let slot = |who: usize, round: usize| format!("{name}_{who}_{round}");
+        // Node takes long, and is no target here: once is enough.
+        let rounds = |contender: &Contender| if matches!(contender, Contender::Node(_)) { 1 } else { extent.rounds };
+        contenders.retain(|contender| *contender != Contender::Floor);
+        for (who, contender) in contenders.iter().enumerate() {
+            for round in 0..rounds(contender) {
+                prepare(programs, *contender, &mut database, &slot(who, round), plugin)?;
+            }
+        }
+        let ceiling = contenders.len();
+        for round in 0..extent.rounds {
+            database
+                .run(&format!("SELECT pg_create_logical_replication_slot('{}', '{plugin}');", slot(ceiling, round)))?;
+        }
+        database.run(&format!(
+            "DO $$ BEGIN FOR number IN 1..{COMMITS} LOOP PERFORM burst(0, number, 1, 140); COMMIT; END LOOP; END $$;"
+        ))?;
+        let end = database.ask("pg_current_wal_lsn()::text")?;
+        let mut drained: Vec<Vec<Drained>> = (0..=ceiling).map(|_| Vec::new()).collect();
+        for round in 0..extent.rounds {
+            for (who, contender) in contenders.iter().enumerate() {
+                if round < rounds(contender) {
+                    drained[who].push(drain(programs, *contender, &mut database, &slot(who, round), plugin)?);
+                    eprintln!("  {}: {:.0}/s", contender.name(), drained[who][round].rate());
+                }
+            }
+            drained[ceiling].push(receive(&database, &slot(ceiling, round), plugin, &end)?);
+            eprintln!("  pg_recvlogical, {plugin}: {:.0}/s", drained[ceiling][round].rate());
+        }
+        let names = contenders.iter().map(|contender| contender.name());
+        for (name, drained) in names.chain([format!("pg_recvlogical, {plugin}")]).zip(&drained) {
+            let cost = |of: fn(Cpu) -> Duration| {
+                median(drained.iter().map(|drained| micros(of(drained.cpu)) / COMMITS as f64).collect())
+            };
+            table.row(&[
+                name,
+                format!("{:.0}", median(drained.iter().map(Drained::rate).collect())),
+                format!("{:.2}", cost(|cpu| cpu.user)),
+                format!("{:.2}", cost(|cpu| cpu.system)),
+            ]);
+        }
+        rates[0].extend(drained[0].iter().map(Drained::rate));
+        rates[1].extend(drained[ceiling].iter().map(Drained::rate));
+        let user = median(drained[0].iter().map(|drained| micros(drained.cpu.user) / COMMITS as f64).collect());
+        targets.push((plugin, ratio(&rates[0], &rates[1]), user));
+    }
+    section.table(&table);
+    for (plugin, rate, user) in targets {
+        let most = if plugin == Plugin::Pgoutput { 5.0 } else { 12.0 };
+        let verdict = |reached| if reached { "reached" } else { "**missed**" };
+        section
+            .say(&format!("{plugin}: {rate:.2}× the rate of pg_recvlogical (at least 0.9×): {}", verdict(rate >= 0.9)));
+        section.say(&format!("{plugin}: {user:.1} µs user CPU a change (at most {most}): {}", verdict(user <= most)));
+    }
+    Ok(section)
+}
+
+/// Makes the slot, as each wants it. Walcast makes its own, and is stopped again.
+fn prepare(
+    programs: &Programs,
+    contender: Contender,
+    database: &mut Database,
+    slot: &str,
+    plugin: Plugin,
+) -> Result<(), Failure> {
+    if matches!(contender, Contender::Node(_)) {
+        return database.run(&format!("SELECT pg_create_logical_replication_slot('{slot}', '{plugin}');"));
+    }
+    let server = contender.start(programs, database, slot, false)?;
+    drop(server);
+    until_free(database, slot)
+}
+
+fn until_free(database: &mut Database, slot: &str) -> Result<(), Failure> {
+    let begin = Instant::now();
+    while database.ask(&format!("SELECT active::text FROM pg_replication_slots WHERE slot_name = '{slot}'"))? != "false"
+    {
+        if begin.elapsed() > PATIENCE {
+            return Err(format!("slot {slot} stays in use").into());
+        }
+        sleep(LOOK);
+    }
+    Ok(())
+}
+
+fn drain(
+    programs: &Programs,
+    contender: Contender,
+    database: &mut Database,
+    slot: &str,
+    plugin: Plugin,
+) -> Result<Drained, Failure> {
+    let begin = Instant::now();
+    let mut server = match contender {
+        Contender::Walcast(_) => Server::walcast(&programs.walcast, database, slot, plugin, &[])?,
+        Contender::Before(_) => {
+            let before = programs.before.as_ref().ok_or("there is no earlier walcast")?;
+            Server::walcast(before, database, slot, plugin, &[])?
+        }
+        _ => Server::node(&programs.peer, database, slot, plugin, false)?,
+    };
+    if matches!(contender, Contender::Node(_)) {
+        while changes_of_node(&mut server.process)? < COMMITS {
+            patience(begin)?;
+            sleep(LOOK);
+        }
+    } else {
+        server.caught_up()?;
+        let changes = changes_of_walcast(&server.address)?;
+        if changes < COMMITS {
+            return Err(format!("walcast says that it has caught up, after {changes} changes").into());
+        }
+    }
+    Ok(Drained { took: begin.elapsed(), cpu: server.cpu()? })
+}
+
+fn patience(begin: Instant) -> Result<(), Failure> {
+    if begin.elapsed() > PATIENCE { Err("the backlog is not read in time".into()) } else { Ok(()) }
+}
+
+fn changes_of_node(process: &mut Running) -> Result<u64, Failure> {
+    process.tell("changes")?;
+    let line = process.hear(|line| line.starts_with("changes "))?;
+    Ok(line.trim_start_matches("changes ").parse()?)
+}
+
+fn changes_of_walcast(address: &str) -> Result<u64, Failure> {
+    let mut tcp = TcpStream::connect(address)?;
+    tcp.write_all(b"GET /metrics HTTP/1.1\r\nHost: walcast\r\nConnection: close\r\n\r\n")?;
+    let mut text = String::new();
+    tcp.read_to_string(&mut text)?;
+    let line = text.lines().find_map(|line| line.strip_prefix("walcast_changes_total "));
+    Ok(line.ok_or("no walcast_changes_total")?.trim().parse::<f64>()? as u64)
+}
+
+/// What `pg_recvlogical` takes to the end of the log.
+fn receive(database: &Database, slot: &str, plugin: Plugin, end: &str) -> Result<Drained, Failure> {
+    let options: &[&str] = match plugin {
+        Plugin::Pgoutput => &["-o", "proto_version=1", "-o", "publication_names=walcast"],
+        // As walcast asks for it.
+        Plugin::Wal2json => &[
+            "-o",
+            "format-version=2",
+            "-o",
+            "include-types=0",
+            "-o",
+            "include-type-oids=1",
+            "-o",
+            "include-lsn=1",
+            "-o",
+            "include-timestamp=1",
+            "-o",
+            "include-xids=1",
+            "-o",
+            "include-transaction=1",
+            "-o",
+            "add-tables=walcast.rules,public.components",
+        ],
+    };
+    let binaries = std::env::var("PG_BIN").unwrap_or_default();
+    let begin = Instant::now();
+    let mut command = Command::new(format!("{binaries}/pg_recvlogical"));
+    command.args(["-d", &database.url, "-S", slot, "--start", "-f", "/dev/null", "--no-loop", "-E", end]).args(options);
+    let mut child = command.stdin(Stdio::null()).stderr(Stdio::inherit()).spawn()?;
+    let mut cpu = Cpu::default();
+    let status = loop {
+        cpu = Cpu::of(child.id()).unwrap_or(cpu);
+        if let Some(status) = child.try_wait()? {
+            break status;
+        }
+        patience(begin)?;
+        sleep(LOOK);
+    };
+    if !status.success() {
+        return Err(format!("pg_recvlogical: {status}").into());
+    }
+    Ok(Drained { took: begin.elapsed(), cpu })
+}

@@ -1,0 +1,224 @@
+//! Rows that are written at an even pace, and how long it takes until everybody has them.
+
+use std::{
+    thread::sleep,
+    time::{Duration, Instant},
+};
+
+use super::{Contender, Extent, fresh_name, micros};
+use crate::{
+    Failure,
+    database::Database,
+    load::{Load, Spec},
+    report::{Section, Table, median, ratio},
+    server::{Plugin, Programs, SECRET, Server},
+};
+
+/// What follows the mark in a row's name: so an event's frame has some 500 bytes.
+const PADDING: u64 = 140;
+/// Until what was started has come to rest.
+const REST: Duration = Duration::from_secs(1);
+
+/// What is written, and who listens.
+#[derive(Clone, Copy)]
+struct Steady {
+    sockets: u64,
+    rooms: u64,
+    /// Rows of one room in a transaction.
+    count: u64,
+    /// Transactions a second.
+    pace: u64,
+}
+
+/// What one server took in one round.
+struct Figures {
+    /// Of a change of a row, and of a delivery, in microseconds.
+    change: f64,
+    delivery: f64,
+    /// From the writing of the row to the socket, in milliseconds.
+    p50: f64,
+    p99: f64,
+    longest: f64,
+    /// The size of a frame, in bytes.
+    frame: u64,
+    deliveries: u64,
+    /// What the clients took for a delivery, in microseconds.
+    client: f64,
+}
+
+pub fn many_rooms(programs: &Programs, extent: Extent) -> Result<Section, Failure> {
+    let steady = Steady { sockets: 200, rooms: 200, count: 1, pace: 200 };
+    let what = "200 sockets in 200 rooms, 200 one-row commits a second.";
+    let mut section = Section::new("W1: many rooms", what);
+    let contenders = Contender::of(programs, &[Plugin::Pgoutput, Plugin::Wal2json]);
+    let results = rounds(&mut section, programs, extent, steady, &contenders)?;
+    for plugin in [Plugin::Pgoutput, Plugin::Wal2json] {
+        let of = |contender| results.of(contender);
+        let (walcast, node) = (of(Contender::Walcast(plugin)), of(Contender::Node(plugin)));
+        section.target(&format!("{plugin}: p50, of Node's"), ratio(&walcast.p50, &node.p50), 0.6);
+        section.target(&format!("{plugin}: p99, of Node's"), ratio(&walcast.p99, &node.p99), 0.6);
+        section.target(&format!("{plugin}: CPU a change, of Node's"), ratio(&walcast.change, &node.change), 0.25);
+    }
+    Ok(section)
+}
+
+pub fn one_room(programs: &Programs, extent: Extent) -> Result<Section, Failure> {
+    let steady = Steady { sockets: 5_000, rooms: 1, count: 1, pace: 5 };
+    let what = "5,000 sockets in one room, 5 one-row commits a second. The floor only sends frames of the same size.";
+    let mut section = Section::new("W2: one room", what);
+    let mut contenders = Contender::of(programs, &[Plugin::Pgoutput]);
+    contenders.push(Contender::Floor);
+    let results = rounds(&mut section, programs, extent, steady, &contenders)?;
+    let [walcast, node, floor] =
+        [Contender::Walcast(Plugin::Pgoutput), Contender::Node(Plugin::Pgoutput), Contender::Floor]
+            .map(|of| results.of(of));
+    section.target("CPU a delivery, of Node's", ratio(&walcast.delivery, &node.delivery), 0.55);
+    section.target("CPU a delivery, of the floor's", ratio(&walcast.delivery, &floor.delivery), 1.2);
+    section.target("p99, of Node's", ratio(&walcast.p99, &node.p99), 0.6);
+    Ok(section)
+}
+
+pub fn transactions(programs: &Programs, extent: Extent) -> Result<Section, Failure> {
+    let steady = Steady { sockets: 2_000, rooms: 20, count: 20, pace: 20 };
+    let what = "2,000 sockets over 20 rooms, 20 transactions a second of 20 rows of one room each.";
+    let mut section = Section::new("W3: transactions", what);
+    let contenders = Contender::of(programs, &[Plugin::Pgoutput]);
+    let results = rounds(&mut section, programs, extent, steady, &contenders)?;
+    let [walcast, node] =
+        [Contender::Walcast(Plugin::Pgoutput), Contender::Node(Plugin::Pgoutput)].map(|of| results.of(of));
+    section.target("CPU a delivery, of Node's", ratio(&walcast.delivery, &node.delivery), 0.15);
+    section.target("p50, of Node's", ratio(&walcast.p50, &node.p50), 0.3);
+    Ok(section)
+}
+
+/// The figures by contender, of all rounds.
+struct Results(Vec<(Contender, Vec<Figures>)>);
+
+struct Columns {
+    change: Vec<f64>,
+    delivery: Vec<f64>,
+    p50: Vec<f64>,
+    p99: Vec<f64>,
+}
+
+impl Results {
+    fn of(&self, contender: Contender) -> Columns {
+        let figures = || self.0.iter().filter(|(of, _)| *of == contender).flat_map(|(_, figures)| figures);
+        let column = |of: fn(&Figures) -> f64| figures().map(of).collect();
+        Columns {
+            change: column(|figures| figures.change),
+            delivery: column(|figures| figures.delivery),
+            p50: column(|figures| figures.p50),
+            p99: column(|figures| figures.p99),
+        }
+    }
+}
+
+/// All contenders in turns, each on a server, a database and clients of its own.
+fn rounds(
+    section: &mut Section,
+    programs: &Programs,
+    extent: Extent,
+    steady: Steady,
+    contenders: &[Contender],
+) -> Result<Results, Failure> {
+    let mut results = Results(contenders.iter().map(|contender| (*contender, Vec::new())).collect());
+    let mut frame = 0;
+    for _ in 0..extent.rounds {
+        for (contender, figures) in &mut results.0 {
+            let round = steady.round(programs, *contender, extent.seconds, frame)?;
+            eprintln!(
+                "  {}: {:.1} us a change, {:.2} a delivery, p50 {:.2} ms, p99 {:.2} ms (clients {:.2} us a delivery)",
+                contender.name(),
+                round.change,
+                round.delivery,
+                round.p50,
+                round.p99,
+                round.client
+            );
+            frame = round.frame;
+            figures.push(round);
+        }
+    }
+    let head = [
+        "",
+        "CPU a change, µs",
+        "CPU a delivery, µs",
+        "p50, ms",
+        "p99, ms",
+        "longest, ms",
+        "deliveries",
+        "lost",
+        "repeated",
+    ];
+    let mut table = Table::new(&head);
+    for (contender, figures) in &results.0 {
+        let of = |of: fn(&Figures) -> f64| median(figures.iter().map(of).collect());
+        table.row(&[
+            contender.name(),
+            format!("{:.1}", of(|figures| figures.change)),
+            format!("{:.2}", of(|figures| figures.delivery)),
+            format!("{:.2}", of(|figures| figures.p50)),
+            format!("{:.2}", of(|figures| figures.p99)),
+            format!("{:.1}", of(|figures| figures.longest)),
+            figures.iter().map(|figures| figures.deliveries).sum::<u64>().to_string(),
+            "0".into(),
+            "0".into(),
+        ]);
+    }
+    section.table(&table);
+    Ok(results)
+}
+
+impl Steady {
+    /// `frame`: the size of the floor's frames.
+    fn round(self, programs: &Programs, contender: Contender, seconds: u64, frame: u64) -> Result<Figures, Failure> {
+        let name = fresh_name();
+        let mut database = Database::create(&programs.postgres, &programs.walcast, &name, self.rooms)?;
+        let mut spec = Spec::new(self.sockets, self.rooms);
+        let mut server = if contender == Contender::Floor {
+            Server::floor(self.sockets)?
+        } else {
+            spec.secret = Some(SECRET.into());
+            contender.start(programs, &mut database, &name, false)?
+        };
+        spec.address.clone_from(&server.address);
+        let mut load = Load::filled(&spec)?;
+        let mut sent = 0;
+        let mut send = |server: &mut Server, transactions: u64, apart: Duration| -> Result<u64, Failure> {
+            let begin = Instant::now();
+            for nth in 0..transactions {
+                sleep((begin + apart * nth as u32).saturating_duration_since(Instant::now()));
+                let (room, first) = (sent % self.rooms, sent / self.rooms * self.count + 1);
+                match contender {
+                    Contender::Floor => server.process.tell(&format!("{first} {} {frame}", self.count))?,
+                    _ => database.burst(room, first, self.count, PADDING)?,
+                }
+                sent += 1;
+            }
+            Ok(sent * self.count * (self.sockets / self.rooms))
+        };
+        // What is done for the first time costs more: that is not what is asked here.
+        let warm = send(&mut server, self.rooms.max(5), Duration::from_millis(2))?;
+        load.until(warm)?;
+        sleep(REST);
+        load.fresh()?;
+        let (cpu, before) = (server.cpu()?, load.flawless(warm)?);
+        let transactions = self.pace * seconds;
+        let all = send(&mut server, transactions, Duration::from_secs(1) / self.pace as u32)?;
+        load.until(all)?;
+        let cpu = micros((server.cpu()? - cpu).both());
+        let after = load.flawless(all)?;
+        let deliveries = all - warm;
+        Ok(Figures {
+            change: cpu / (transactions * self.count) as f64,
+            delivery: cpu / deliveries as f64,
+            p50: f64::from(after.p50) / 1e3,
+            p99: f64::from(after.p99) / 1e3,
+            longest: f64::from(after.longest) / 1e3,
+            frame: (after.bytes - before.bytes) / deliveries,
+            deliveries,
+            client: micros(after.cpu - before.cpu) / deliveries as f64,
+        })
+    }
+}

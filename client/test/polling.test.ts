@@ -1,0 +1,126 @@
+import { expect, test } from 'vitest';
+import { Page } from './support/page.js';
+import { comparable, Stage } from './support/stage.js';
+import { until } from './support/until.js';
+
+test('where no socket can be had it polls, tells differences as events, and goes back by itself', async () => {
+  const stage = await Stage.set();
+  const id = await stage.db.component('0', [{ id: 'r', components: [] }]);
+  stage.proxy.blocked = '/socket.io';
+  const client = stage.client();
+  const statuses: string[] = [];
+  client.onStatus((status) => statuses.push(status));
+  const page = client.entity('page', 1);
+  const heard: string[] = [];
+  page.on('changed', (event) => heard.push(event.type === 'updated' ? `updated ${event.updates.name}` : event.type));
+  await until('it polls', () => client.status === 'polling' && page.state.fresh);
+  await stage.db.sql("UPDATE components SET name = 'polled'");
+  await until('it finds out', () => heard.includes('updated polled'));
+  const added = await stage.db.component('added');
+  await until('it finds out', () => heard.includes('created'));
+  await stage.db.sql('DELETE FROM components WHERE id = $1', [added]);
+  await until('it finds out', () => heard.includes('deleted'));
+  expect(heard).toEqual(['updated polled', 'created', 'deleted']);
+  expect(comparable(page.state.data!)).toEqual(comparable(await stage.db.components()));
+
+  stage.proxy.blocked = undefined;
+  await until('it is live', () => client.status === 'live');
+  expect(statuses).toEqual(['polling', 'live']);
+  await stage.db.sql('UPDATE components SET name = $1 WHERE id = $2', ['live', id]);
+  await until('it hears', () => heard.at(-1) === 'updated live');
+  expect(page.state.data![0]!.name).toBe('live');
+});
+
+test('a live client that is blocked polls, and misses nothing on either way', async () => {
+  const stage = await Stage.set();
+  await stage.db.component('0');
+  const client = stage.client();
+  const page = client.entity('page', 1);
+  const heard: unknown[] = [];
+  const resyncs: unknown[] = [];
+  page.on('updated', ({ updates }) => heard.push(updates.name));
+  page.on('resync', (event) => resyncs.push(event));
+  await until('it holds the page', () => page.state.fresh);
+  stage.proxy.blocked = '/socket.io';
+  stage.proxy.cut();
+  await stage.db.sql("UPDATE components SET name = 'while it is cut off'");
+  await until('it polls', () => client.status === 'polling');
+  await until('it finds out', () => heard.length === 1);
+  stage.proxy.blocked = undefined;
+  stage.proxy.cut();
+  await stage.db.sql("UPDATE components SET name = 'on the way back'");
+  await until('it is live', () => client.status === 'live');
+  await until('it hears', () => heard.at(-1) === 'on the way back');
+  expect(page.state.data![0]!.name).toBe('on the way back');
+  expect(resyncs).toEqual([]);
+});
+
+test('who listens to one row and has fetched it by their own account is told resync by the first poll', async () => {
+  const stage = await Stage.set();
+  const id = await stage.db.component('0');
+  const client = stage.client();
+  const heard: unknown[] = [];
+  client.component(id).on('updated', ({ updates }) => heard.push(updates.name));
+  client.component(id).on('resync', ({ reason }) => heard.push(reason));
+  await until('it is live', () => client.status === 'live');
+  stage.proxy.blocked = '/socket.io';
+  stage.proxy.cut();
+  await until('it is told', () => heard.length === 1);
+  await stage.db.sql("UPDATE components SET name = 'polled'");
+  await until('it finds out', () => heard.length === 2);
+  expect(heard).toEqual(['polling', 'polled']);
+});
+
+test('polls say what they have, are answered 304, and stop while nobody looks', async () => {
+  const stage = await Stage.set();
+  await stage.db.component('0');
+  stage.proxy.blocked = '/socket.io';
+  const page = new Page();
+  const answers: number[] = [];
+  const client = stage.client({
+    visibility: page,
+    fetch: async (...request) => {
+      const response = await fetch(...request);
+      answers.push(response.status);
+      return response;
+    },
+  });
+  client.entity('page', 1).watch(() => {});
+  await until('it has polled', () => answers.length >= 4);
+  expect(answers[0]).toBe(200);
+  expect(new Set(answers.slice(1))).toEqual(new Set([304]));
+  page.turn(true);
+  await stage.db.sql("UPDATE components SET name = 'unseen'");
+  // One that was under way may still come.
+  const before = answers.length;
+  await until('sockets were tried meanwhile', () => {
+    const tried = stage.proxy.requests.filter((line) => line.includes('/socket.io')).length;
+    return tried > 0 && answers.length <= before + 1 && tried >= 6;
+  });
+  page.turn(false);
+  await until('it looks again', () => client.entity('page', 1).state.data?.[0]?.name === 'unseen');
+});
+
+test('a server that says when to come again is asked no sooner, and one that is away is offline', async () => {
+  const stage = await Stage.set();
+  await stage.db.component('0');
+  stage.proxy.blocked = '/socket.io';
+  const asked: number[] = [];
+  let isBusy = true;
+  const client = stage.client({
+    fetch: async (...request) => {
+      asked.push(Date.now());
+      const error = { ok: false, error: { code: 'unavailable', message: 'busy' } };
+      return isBusy ? Response.json(error, { status: 503, headers: { 'Retry-After': '1' } }) : fetch(...request);
+    },
+  });
+  client.entity('page', 1).watch(() => {});
+  await until('it has asked once', () => asked.length === 1);
+  isBusy = false;
+  await until('it has asked again', () => asked.length === 2);
+  expect(asked[1]! - asked[0]!).toBeGreaterThanOrEqual(990);
+  await until('it polls', () => client.status === 'polling');
+  stage.proxy.blocked = '/';
+  stage.proxy.cut();
+  await until('it is offline', () => client.status === 'offline');
+});

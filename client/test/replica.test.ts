@@ -1,0 +1,35 @@
+import { expect, test } from 'vitest';
+import { createClient } from '../src/index.js';
+import { Database } from './support/database.js';
+import { Server } from './support/server.js';
+import { token } from './support/token.js';
+import { until } from './support/until.js';
+
+test('a replica follows SQL and its own writes', async () => {
+  const db = await Database.create();
+  const server = await Server.start(db);
+  const id = await db.component('one', [{ id: 'r', components: [{ id: 'n', text: 'a' }] }]);
+  const client = createClient(server.url, { token: () => token('ann') });
+  const events: any[] = [];
+  client.on('error', (e) => console.error(e));
+  const page = client.entity('page', 1);
+  page.on('changed', (e) => events.push(e));
+  page.watch(() => {});
+  const c = client.component(id);
+  await until('live', () => page.state.fresh);
+  expect(page.state.data?.[0]?.name).toBe('one');
+  await db.sql("UPDATE components SET name = 'two'");
+  await until('two', () => page.state.data?.[0]?.name === 'two');
+  await c.update({ name: 'three' });
+  expect(page.state.data?.[0]?.name).toBe('three');
+  await c.nested('r').update('n', { text: 'b' });
+  await c.nested('r').create({ id: 'm', text: 'c' });
+  await expect(c.update({ name: 'x' }, { version: 1 })).rejects.toMatchObject({ code: 'conflict', current: { version: 5 } });
+  await until('m', () => (page.state.data?.[0]?.rows[0] as any).components.length === 2);
+  await until('settled', () => page.state.fresh);
+  const strip = ({ created_at, updated_at, ...row }: any) => row;
+  expect(page.state.data!.map(strip)).toEqual(await db.components());
+  client.close();
+  await server.stop();
+  await db.drop();
+}, 60_000);
