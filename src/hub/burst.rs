@@ -1,7 +1,10 @@
-use indexmap::{IndexMap, IndexSet};
 use smallvec::SmallVec;
 
-use super::{Frame, SocketId, rooms::Rooms};
+use super::{
+    Frame, SocketId,
+    command::{BySocket, Sockets},
+    rooms::Rooms,
+};
 use crate::{change::Timestamp, events::Room};
 
 /// What is to go out: frames, each with its audience. A socket's share leaves in one piece, in order.
@@ -28,7 +31,7 @@ pub enum Shares {
     /// All of them are sent all.
     Same(Vec<SocketId>),
     /// Each is sent some.
-    Own(IndexMap<SocketId, Picked>),
+    Own(BySocket<Picked>),
 }
 
 /// Numbers of frames, ascending.
@@ -81,7 +84,8 @@ impl Burst {
         if others.iter().all(|other| other == first) {
             return Shares::Same(first.sockets(rooms));
         }
-        let mut own: IndexMap<SocketId, Picked> = IndexMap::with_capacity(self.deliveries.min(rooms.len()));
+        let most = self.deliveries.min(rooms.len());
+        let mut own: BySocket<Picked> = BySocket::with_capacity_and_hasher(most, Default::default());
         for (number, audience) in (0..).zip(&self.audiences) {
             for socket in audience.sockets(rooms) {
                 own.entry(socket).or_default().push(number);
@@ -106,7 +110,7 @@ impl Burst {
 impl Audience {
     /// Each once.
     fn sockets(&self, rooms: &Rooms) -> Vec<SocketId> {
-        let distinct = |sockets: IndexSet<SocketId>| sockets.into_iter().collect();
+        let distinct = |sockets: Sockets| sockets.into_iter().collect();
         match self {
             Audience::Rooms(wanted, but) => {
                 let others = |socket: &SocketId| Some(*socket) != *but;

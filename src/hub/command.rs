@@ -4,6 +4,8 @@ use std::sync::{
 };
 
 use bytestring::ByteString;
+use foldhash::fast::FixedState;
+use indexmap::{IndexMap, IndexSet};
 use serde::Serialize;
 use serde_json::{Map, Value};
 use smallvec::SmallVec;
@@ -21,6 +23,11 @@ use crate::{
 /// Names a socket within this process.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct SocketId(pub(super) u64);
+
+/// Sockets, in a certain order. Nobody outside chooses their numbers, so they need no hash that withstands that: at each
+/// delivery it would cost more than all else.
+pub(super) type Sockets = IndexSet<SocketId, FixedState>;
+pub(super) type BySocket<T> = IndexMap<SocketId, T, FixedState>;
 
 /// The bearer of a socket's token.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]

@@ -3,21 +3,19 @@ use std::{
     option,
 };
 
-use indexmap::IndexSet;
-
-use super::SocketId;
+use super::{SocketId, command::Sockets};
 
 /// The sockets of a room that somebody is in, each once. Most rooms are a user's own, and have one.
 pub enum Occupants {
     One(SocketId),
-    Many(Box<IndexSet<SocketId>>),
+    Many(Box<Sockets>),
 }
 
 impl Occupants {
     pub fn insert(&mut self, socket: SocketId) {
         match self {
             Occupants::One(one) if *one == socket => {}
-            Occupants::One(one) => *self = Occupants::Many(Box::new(IndexSet::from([*one, socket]))),
+            Occupants::One(one) => *self = Occupants::Many(Box::new(Sockets::from_iter([*one, socket]))),
             Occupants::Many(many) => {
                 many.insert(socket);
             }
@@ -53,7 +51,7 @@ impl Occupants {
 
 impl<'a> IntoIterator for &'a Occupants {
     type Item = &'a SocketId;
-    type IntoIter = Chain<option::IntoIter<&'a SocketId>, Flatten<option::IntoIter<&'a IndexSet<SocketId>>>>;
+    type IntoIter = Chain<option::IntoIter<&'a SocketId>, Flatten<option::IntoIter<&'a Sockets>>>;
 
     fn into_iter(self) -> Self::IntoIter {
         let (one, many) = match self {

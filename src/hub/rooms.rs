@@ -8,6 +8,7 @@ use indexmap::IndexMap;
 
 use super::{
     Member, SocketId, User,
+    command::BySocket,
     occupants::Occupants,
     sessions::{Session, SessionId},
     sight::Identity,
@@ -18,7 +19,7 @@ use crate::events::{Offset, Room, RoomParts};
 #[derive(Default)]
 pub struct Rooms {
     /// In the order in which they came, and so in most rooms: what is walked through in turn lies side by side.
-    sockets: IndexMap<SocketId, Seat>,
+    sockets: BySocket<Seat>,
     /// By their names in the log.
     names: HashMap<Arc<str>, SocketId>,
     rooms: HashMap<Room, Occupants>,

@@ -154,6 +154,20 @@ fn a_cell_shares_the_frames_memory() {
 }
 
 #[test]
+fn what_an_update_leaves_as_it_was_is_read_once() {
+    let rows = [[("a", "25", r#""one\"""#), ("b", "17", r#""0a""#)], [("a", "25", r#""two""#), ("b", "17", r#""0a""#)]];
+    let frames =
+        [insert(&rows[0]), change("U", Some(&rows[0]), Some(&rows[0])), change("U", Some(&rows[1]), Some(&rows[0]))];
+    let told = operations_of(&entries(&frames).expect("entries"), "t");
+    assert_eq!(told[2], updated(Some(full(&["one\"", "\\x0a"])), &["two", "\\x0a"]));
+    let place = |row: &Row, column: usize| row.cell(column).text().map(str::as_ptr);
+    for (operation, shared) in [(&told[1], [true, true]), (&told[2], [false, true])] {
+        let Operation::Update { old: Some(OldRow::Full(old)), new } = operation else { panic!("{operation:?}") };
+        assert_eq!([0, 1].map(|column| place(old, column) == place(new, column)), shared, "{operation:?}");
+    }
+}
+
+#[test]
 fn format_1_is_refused_and_the_option_named() {
     let whole = r#"{"xid":1,"nextlsn":"0/7","change":[{"kind":"insert","schema":"public","table":"t","columnnames":["id"],"columntypes":["integer"],"columnvalues":[1]}]}"#;
     for frame in [whole, r#"{"change":[]}"#] {

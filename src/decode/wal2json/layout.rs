@@ -52,7 +52,7 @@ impl Layout {
             self.full = source.published.full;
         }
         self.take_whole(known, source.leaf, &mut columns)?;
-        self.row(source.frame, &columns, Cell::Absent)
+        self.row(&columns, Cell::Absent, |column| text::cell(source.frame, column))
     }
 
     /// The rows of an UPDATE, the old one as pgoutput tells it.
@@ -82,14 +82,20 @@ impl Layout {
             self.index(&mut columns);
         }
         // A column that an UPDATE does not show is an out-of-line value that it did not touch.
-        let new = self.row(source.frame, &columns, Cell::Unchanged)?;
+        let read = |column: &Column<'_>| text::cell(source.frame, column);
+        let new = self.row(&columns, Cell::Unchanged, read)?;
+        // Most of an old row is as it was: the texts are shared then, since long ones cost more to read than all else.
+        let read_old = |column: &Column<'_>| match columns.iter().any(|after| column.equals(after)) {
+            true => Ok(new.cell(column.index).clone()),
+            false => read(column),
+        };
         let old = if self.is_everything(&identity) {
-            Some(OldRow::Full(self.row(source.frame, &identity, Cell::Absent)?))
+            Some(OldRow::Full(self.row(&identity, Cell::Absent, read_old)?))
         } else if identity.iter().all(|key| columns.iter().any(|column| key.equals(column))) {
             // Taken from the new row: the key is unchanged, and pgoutput sends no old row.
             None
         } else {
-            Some(OldRow::Key(self.row(source.frame, &identity, Cell::Absent)?))
+            Some(OldRow::Key(self.row(&identity, Cell::Absent, read_old)?))
         };
         Ok((old, new))
     }
@@ -100,7 +106,7 @@ impl Layout {
             self.learn(&identity);
             self.index(&mut identity);
         }
-        let row = self.row(source.frame, &identity, Cell::Absent)?;
+        let row = self.row(&identity, Cell::Absent, |column| text::cell(source.frame, column))?;
         Ok(if self.full || self.is_everything(&identity) { OldRow::Full(row) } else { OldRow::Key(row) })
     }
 
@@ -203,10 +209,15 @@ impl Layout {
     }
 
     /// A row of the table from columns that were looked up; `unsaid` stands where they say nothing.
-    fn row(&self, frame: &Bytes, columns: &[Column<'_>], unsaid: Cell) -> Result<Row, Fault> {
+    fn row(
+        &self,
+        columns: &[Column<'_>],
+        unsaid: Cell,
+        read: impl Fn(&Column<'_>) -> Result<Cell, Fault>,
+    ) -> Result<Row, Fault> {
         let mut row = vec![unsaid.clone(); self.table.columns.len()];
         for column in columns {
-            let value = text::cell(frame, column)?;
+            let value = read(column)?;
             if row.get_mut(column.index).is_none_or(|place| mem::replace(place, value) != unsaid) {
                 return Err(Fault::DuplicateColumn { column: column.name.0.to_string() });
             }
@@ -217,7 +228,7 @@ impl Layout {
 
 impl Column<'_> {
     fn equals(&self, other: &Column<'_>) -> bool {
-        self.index == other.index && self.value.get() == other.value.get()
+        self.index == other.index && self.typeoid == other.typeoid && self.value.get() == other.value.get()
     }
 
     fn described(&self) -> change::Column {

@@ -58,7 +58,12 @@ impl Wal2Json {
     }
 
     fn frame(&mut self, payload: &Bytes, out: &mut Vec<Entry>) -> Result<(), Failure> {
-        let frame: Frame<'_> = match serde_json::from_slice(payload) {
+        // Whether it is UTF-8 is asked once, not of each text. One that is not may be sound: a message of any bytes.
+        let read: serde_json::Result<Frame<'_>> = match str::from_utf8(payload) {
+            Ok(text) => serde_json::from_str(text),
+            Err(_) => serde_json::from_slice(payload),
+        };
+        let frame = match read {
             Ok(frame) => frame,
             Err(error) => return Err(self.unsound(&Head::read(payload), Fault::Json(error))),
         };
