@@ -1,6 +1,9 @@
 use std::{sync::Arc, time::Duration};
 
-use tokio::{sync::mpsc, time::MissedTickBehavior};
+use tokio::{
+    sync::mpsc,
+    time::{Instant, sleep_until},
+};
 use tokio_util::sync::CancellationToken;
 
 use super::{Mapping, MappingError, lag::Newest, sessions};
@@ -19,6 +22,9 @@ const ASK_AGAIN: Duration = Duration::from_millis(500);
 
 /// How often it is asked whether policies, grants or roles have changed.
 const LOOK_AGAIN: Duration = Duration::from_millis(500);
+
+/// And more seldom where the answer takes the database long, as for thousands of tables: it rests so many times as long as it took.
+const LOOKING: u32 = 20;
 
 /// How many events wait for the end of their transaction, where tables are guarded.
 const MOST_HELD: usize = 1_000;
@@ -78,8 +84,7 @@ impl Pipeline {
     /// Runs until the stream ends. `first` is what the feed brought already.
     pub async fn run(mut self, first: Feed, mut feed: mpsc::Receiver<Feed>) -> Result<(), MappingError> {
         let mut next = Some(first);
-        let mut look = tokio::time::interval(LOOK_AGAIN);
-        look.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        let mut look = Instant::now();
         // What comes meanwhile does not wait for the answer.
         let mut looking = None;
         while let Some(news) = next {
@@ -113,12 +118,14 @@ impl Pipeline {
             next = loop {
                 tokio::select! {
                     news = feed.recv() => break news,
-                    _ = look.tick(), if looking.is_none() => {
+                    () = sleep_until(look), if looking.is_none() => {
+                        look = Instant::now();
                         let security = self.security.clone();
                         looking = Some(Box::pin(async move { security.mark().await }));
                     }
                     mark = answered(&mut looking), if looking.is_some() => {
                         looking = None;
+                        look += LOOK_AGAIN.max(look.elapsed() * LOOKING);
                         self.look_again(mark).await;
                     }
                 }
