@@ -1,9 +1,9 @@
-import { io } from 'socket.io-client';
 import type { Socket } from 'socket.io-client';
 import { WalcastError } from './error.js';
 import type { Listeners } from './listeners.js';
 import { initial, statusOf, step } from './machine.js';
 import type { Activity, Event, State } from './machine.js';
+import { HeedfulManager } from './manager.js';
 import type { Poller } from './poller.js';
 import type { Line, Rooms } from './rooms.js';
 import type { Tokens } from './tokens.js';
@@ -28,17 +28,16 @@ export class Connection implements Line {
     readonly _listeners: Listeners,
   ) {
     const { path, retryDelay, retryDelayMax } = _options;
-    this._socket = io(url, {
+    const manager = new HeedfulManager(url, {
       path,
-      forceNew: true,
       autoConnect: false,
       transports: ['websocket', 'polling'],
       tryAllTransports: true,
       reconnectionDelay: retryDelay,
       reconnectionDelayMax: retryDelayMax,
-      auth: (give) => void this.#handshake(give),
     });
-    this._socket
+    this._socket = manager
+      .socket('/', { auth: (give) => void this.#handshake(give) })
       .on('connect', () => {
         _rooms._connected();
         this._happens('connected');
