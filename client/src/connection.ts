@@ -1,9 +1,9 @@
-import { io } from 'socket.io-client';
 import type { Socket } from 'socket.io-client';
 import { WalcastError } from './error.js';
 import type { Listeners } from './listeners.js';
 import { initial, statusOf, step } from './machine.js';
 import type { Activity, Event, State } from './machine.js';
+import { HeedfulManager } from './manager.js';
 import type { Poller } from './poller.js';
 import type { Line, Rooms } from './rooms.js';
 import type { Tokens } from './tokens.js';
@@ -27,25 +27,23 @@ export class Connection implements Line {
     readonly _rooms: Rooms,
     readonly _listeners: Listeners,
   ) {
-    const rooms = _rooms;
     const { path, retryDelay, retryDelayMax } = _options;
-    this._socket = io(url, {
+    const manager = new HeedfulManager(url, {
       path,
-      forceNew: true,
       autoConnect: false,
       transports: ['websocket', 'polling'],
       tryAllTransports: true,
       reconnectionDelay: retryDelay,
       reconnectionDelayMax: retryDelayMax,
-      auth: (give) => void this.#handshake(give),
     });
-    this._socket
+    this._socket = manager
+      .socket('/', { auth: (give) => void this.#handshake(give) })
       .on('connect', () => {
-        rooms._connected();
+        _rooms._connected();
         this._happens('connected');
       })
       .on('disconnect', () => {
-        rooms._disconnected();
+        _rooms._disconnected();
         this._happens('lost');
         // After some reasons the library stays away.
         if (!this._socket.active && this.#state.phase === 'connecting') this._socket.connect();
@@ -53,7 +51,7 @@ export class Connection implements Line {
       .on('connect_error', (error) => (this._socket.active ? this._happens('failed') : this.#refused(error)))
       .onAny((event: string, payload: any = {}) => {
         if (event === 'component:error' && payload.event === 'auth') void this.#refresh();
-        else rooms._take(event, payload);
+        else _rooms._take(event, payload);
       });
   }
 
@@ -66,8 +64,7 @@ export class Connection implements Line {
   }
 
   _emit(event: string, payload: object, ack: (ack: any) => void = () => {}): boolean {
-    if (this._socket.connected) this._socket.emit(event, payload, ack);
-    return this._socket.connected;
+    return this._socket.connected && !!this._socket.emit(event, payload, ack);
   }
 
   /** A page that nobody looks at has nothing to say that nobody keeps. */
@@ -79,7 +76,7 @@ export class Connection implements Line {
     const before = this._status;
     const [state, effects] = step(this.#state, event, this._options.failuresBeforePolling);
     this.#state = state;
-    for (const { _activity, _begins } of effects) this.#carryOut(_activity, _begins);
+    for (const effect of effects) this.#carryOut(...effect);
     if (event === 'visible') for (const room of this._rooms._all()) room.presence._repeat(false);
     if (this._status !== before) this._listeners.emit(STATUS, this._status);
   }
@@ -92,9 +89,8 @@ export class Connection implements Line {
     if (activity === 'socket') return void this._socket[begins ? 'connect' : 'disconnect']();
     if (activity === 'polling') return void (begins ? this.#poll() : this.#poller?._stop());
     const { retryDelay, hiddenTimeout } = this._options;
-    const retryPause = Math.min(retryDelay * 2 ** (this.#state._refusals - 1), LONGEST_PAUSE_MS);
+    const pause = activity === 'idle' ? hiddenTimeout : Math.min(retryDelay * 2 ** (this.#state._refusals - 1), LONGEST_PAUSE_MS);
     clearTimeout(this.#clocks[activity]);
-    const pause = activity === 'idle' ? hiddenTimeout : retryPause;
     if (begins) this.#clocks[activity] = setTimeout(() => this._happens(activity), pause);
   }
 

@@ -4,12 +4,11 @@ import type { ChangeEvent, ComponentHandle, EntityHandle, Id, NestedHandle, Row,
 
 /** A row's room. */
 export class RowRoom<T extends Row> extends Room<T, T | null> implements ComponentHandle<T> {
-  readonly id: string;
+  declare readonly id: string;
   _isOfMany = false;
 
   constructor(around: Surroundings, prefix: string, id: string) {
     super(around, prefix, { id }, `${prefix}:${id}`, `${prefix}/${encodeURIComponent(id)}`);
-    this.id = id;
   }
 
   update(updates: Partial<T>, options?: WriteOptions): Promise<Written> {
@@ -17,7 +16,7 @@ export class RowRoom<T extends Row> extends Room<T, T | null> implements Compone
   }
 
   async delete(options?: WriteOptions): Promise<void> {
-    await this.#write('delete', { ...options });
+    await this.#write('delete', options);
   }
 
   nested(rowId: Id): NestedHandle {
@@ -53,23 +52,21 @@ export class RowRoom<T extends Row> extends Room<T, T | null> implements Compone
     if (reason === 'no longer visible') this._joined = !!(this.offset = undefined);
   }
 
-  #write(verb: string, payload: object): Promise<any> {
+  #write(verb: string, payload?: object): Promise<any> {
     return this._around._write(this, verb, { id: this.id, ...payload });
   }
 }
 
 /** An entity's room, as far as rows of one table are in it. */
 export class EntityRoom<T extends Row> extends Room<T, T[]> implements EntityHandle<T> {
-  readonly entityType: string;
-  readonly entityId: string;
+  declare readonly entityType: string;
+  declare readonly entityId: string;
   _idOf: (row: Row) => string;
   _isOfMany = true;
 
   constructor(around: Surroundings, prefix: string, entityType: string, entityId: string, key?: (row: T) => string) {
     const ids = { entityType, entityId };
     super(around, prefix, ids, `entity:${entityType}:${entityId}`, `${prefix}?limit=500&${new URLSearchParams(ids)}`);
-    this.entityType = entityType;
-    this.entityId = entityId;
     this._idOf = (key as typeof this._idOf) ?? ((row) => String(row.id));
   }
 

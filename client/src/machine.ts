@@ -33,10 +33,7 @@ export type Event =
 /** What runs, each by itself: it is begun and ended. Of `retry` and `idle` an event comes, after a while. */
 export type Activity = 'socket' | 'polling' | 'retry' | 'idle';
 
-export interface Effect {
-  _activity: Activity;
-  _begins: boolean;
-}
+export type Effect = [activity: Activity, begins: boolean];
 
 export const initial: State = { phase: 'stopped', hidden: false, _failures: 0, _refusals: 0, _reachable: false };
 
@@ -56,7 +53,7 @@ const runs: Record<Activity, (state: State) => boolean> = {
 export function step(state: State, event: Event, failuresBeforePolling: number): [State, Effect[]] {
   const after = { ...state, ...next(state, event, failuresBeforePolling) };
   const changes = (Object.keys(runs) as Activity[]).filter((activity) => runs[activity](state) !== runs[activity](after));
-  return [after, changes.map((activity) => ({ _activity: activity, _begins: runs[activity](after) }))];
+  return [after, changes.map((activity) => [activity, runs[activity](after)])];
 }
 
 function next(state: State, event: Event, failuresBeforePolling: number): Partial<State> {

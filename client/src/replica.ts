@@ -29,7 +29,6 @@ const FIRST_PAUSE_MS = 100;
 export class Replica {
   rows: Map<string, Row> | undefined;
   error: Error | undefined;
-  #owner: Owner;
   /** What came while a fetch is under way, to be applied to what it brings. */
   #early: (Change | OwnWrite)[] | undefined;
   /** Rows that we have written since they were fetched, and to which version. */
@@ -39,9 +38,7 @@ export class Replica {
   /** What is older than this does not hold what we were told already. */
   #floor: Offset | undefined;
 
-  constructor(owner: Owner) {
-    this.#owner = owner;
-  }
+  constructor(readonly _owner: Owner) {}
 
   get _isFetching(): boolean {
     return !!this.#early;
@@ -52,10 +49,10 @@ export class Replica {
     const ticket = ++this.#ticket;
     const early: (Change | OwnWrite)[] = (this.#early = []);
     this.#floor = floor;
-    this.#owner._changed();
+    this._owner._changed();
     for (let pause = FIRST_PAUSE_MS; ; pause = Math.min(2 * pause, LONGEST_PAUSE_MS)) {
       try {
-        const answer = await this.#owner._load();
+        const answer = await this._owner._load();
         if (ticket !== this.#ticket || this._fill(answer)) return;
       } catch (error) {
         if (ticket !== this.#ticket) return;
@@ -64,10 +61,10 @@ export class Replica {
         for (const event of this.rows ? [] : early.splice(0)) {
           if ('type' in event) {
             this.#floor = event.offset ?? this.#floor;
-            this.#owner._tell(event);
+            this._owner._tell(event);
           }
         }
-        this.#owner._changed();
+        this._owner._changed();
       }
       await new Promise((resolve) => setTimeout(resolve, pause));
       if (ticket !== this.#ticket) return;
@@ -105,7 +102,7 @@ export class Replica {
     if (after === before || !this.rows) return;
     if (after) this.rows.set(event.componentId, after);
     else this.rows.delete(event.componentId);
-    this.#owner._changed();
+    this._owner._changed();
   }
 
   /** Takes an answer, unless we have been told of what is not in it yet. */
@@ -115,7 +112,7 @@ export class Replica {
     const isFirst = !this.rows;
     this._stop();
     this.error = undefined;
-    const held = (this.rows = new Map(rows.map((row) => [this.#owner._idOf(row), row])));
+    const held = (this.rows = new Map(rows.map((row) => [this._owner._idOf(row), row])));
     for (const [id, version] of this.#own) if (version < Infinity) this.#own.delete(id);
     early.forEach((event) => {
       if (!('type' in event)) {
@@ -124,10 +121,10 @@ export class Replica {
       } else if (!event.offset || !offset || isNewer(event.offset, offset)) {
         const isOurs = event.type === 'created' || held.has(event.componentId);
         this._take(event);
-        if (isFirst && isOurs) this.#owner._tell(event);
+        if (isFirst && isOurs) this._owner._tell(event);
       }
     });
-    this.#owner._changed();
+    this._owner._changed();
     return true;
   }
 }

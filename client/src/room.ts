@@ -53,7 +53,9 @@ export abstract class Room<T extends Row = any, D = unknown> implements Handle<T
     readonly _ids: Record<string, string>,
     readonly room: string,
     readonly _path: string,
-  ) {}
+  ) {
+    Object.assign(this, _ids);
+  }
 
   abstract _idOf(row: Row): string;
   /** What a list of all rows is to whoever asks. */

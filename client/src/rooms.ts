@@ -74,9 +74,9 @@ export class Rooms implements Surroundings {
     const rooms = this._all();
     const newest = this.#own;
     const whole = rooms.filter(({ offset }) => offset && (!newest || isSameHistory(offset, newest)));
-    this.#held = new Set(whole.slice(0, MOST_ROOMS));
+    const held = whole.slice(0, MOST_ROOMS);
+    this.#held = new Set(held);
     for (const room of rooms) if (!this.#held.has(room)) room.offset = undefined;
-    const held = [...this.#held];
     const since = held.reduce((oldest, { offset }) => (isOlder(oldest, offset) ? oldest : offset), newest);
     this.#isResuming = !!since;
     return { since, rooms: [...new Set(held.map(({ room }) => room))] };

@@ -44,9 +44,9 @@ describe.each(phases)('%s', (phase) => {
       expect(after.phase, `hidden: ${hidden}`).toBe(expected ?? phase);
       expect(after.hidden).toBe(event === 'hidden' || (hidden && event !== 'visible'));
       const [before, now] = [running[phase][+hidden]!, running[after.phase][+after.hidden]!];
-      const begun = now.filter((each) => !before.includes(each)).map((activity) => ({ _activity: activity, _begins: true }));
-      const ended = before.filter((each) => !now.includes(each)).map((activity) => ({ _activity: activity, _begins: false }));
-      const by = (a: Effect, b: Effect) => (a._activity < b._activity ? -1 : 1);
+      const begun = now.filter((each) => !before.includes(each)).map((activity): Effect => [activity, true]);
+      const ended = before.filter((each) => !now.includes(each)).map((activity): Effect => [activity, false]);
+      const by = ([a]: Effect, [b]: Effect) => (a < b ? -1 : 1);
       expect([...effects].sort(by), `hidden: ${hidden}`).toEqual([...begun, ...ended].sort(by));
     }
   });

@@ -93,3 +93,16 @@ test('rooms that are joined while the connection is lost are joined when it is b
   await stage.db.sql("UPDATE components SET name = 'changed'");
   await until('it follows both', () => [id, other].every((each) => client.component(each).state.data?.name === 'changed'));
 });
+
+test('a WebSocket that is closed before its handshake is done is a failure like any other, after which it tries again', async () => {
+  const stage = await Stage.set();
+  stage.proxy.hangsUp = true;
+  const client = stage.client({ failuresBeforePolling: 4, autoConnect: false });
+  const sockets = () => stage.proxy.requests.filter((line) => line.includes('transport=websocket')).length;
+  client.entity('page', 1).watch(() => {});
+  client.connect();
+  await until('it polls', () => client.status === 'polling');
+  expect(sockets()).toBeGreaterThanOrEqual(4);
+  stage.proxy.hangsUp = false;
+  await until('it is live', () => client.status === 'live');
+});

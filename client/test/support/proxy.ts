@@ -3,12 +3,16 @@ import { connect, createServer } from 'node:net';
 import type { AddressInfo, Server as TcpServer, Socket } from 'node:net';
 import { Frames } from './frames.js';
 
+const HEAD_ENDS = '\r\n\r\n';
+
 /** A TCP proxy in front of walcast, which does what networks do. */
 export class Proxy {
   /** What is refused with 403: requests whose path begins so, by the first of each connection. */
   blocked: string | undefined;
   /** Nothing reaches the server, or nothing the client. Neither notices. */
   swallows: 'none' | 'answers' | 'all' = 'none';
+  /** WebSockets are closed as soon as the server has agreed to them. */
+  hangsUp = false;
   /** Connections are closed as soon as they are made. */
   down = false;
   /** The first lines of the requests that came, one a connection. */
@@ -67,7 +71,10 @@ export class Proxy {
         for (const text of frames.take(data)) this.said.push(/^\d+\["([^"]+)"/.exec(text)?.[1] ?? '');
       });
       client.on('data', (data: Buffer) => this.swallows === 'all' || server.write(data));
-      server.on('data', (data: Buffer) => this.swallows === 'none' && client.write(data));
+      server.on('data', (data: Buffer) => {
+        if (this.hangsUp && data.includes(' 101 ')) return void client.end(data.subarray(0, data.indexOf(HEAD_ENDS) + HEAD_ENDS.length));
+        if (this.swallows === 'none') client.write(data);
+      });
       client.on('close', () => server.destroy());
       server.on('close', () => {
         this.servers.delete(server);
