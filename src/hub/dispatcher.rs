@@ -72,8 +72,9 @@ pub struct Dispatcher {
 /// Why a server that stands by sends sockets away.
 pub(super) const ELSEWHERE: &str = "another server streams";
 
-/// How many requests of sockets are taken up together.
-const AT_ONCE: usize = 256;
+/// How many requests of sockets are taken up together. What the log brings waits for them no longer than that, also while
+/// everybody comes back at once.
+const AT_ONCE: usize = 64;
 
 /// How often the history is aged.
 const TICK: Duration = Duration::from_secs(1);
@@ -127,6 +128,8 @@ impl Dispatcher {
                 () = cancel.cancelled() => break,
                 1.. = self.inbox.commands.recv_many(&mut commands, AT_ONCE), if self.position.is_some() => {
                     self.obey_all(&mut commands).await;
+                    // The stages before this one are on the same thread.
+                    tokio::task::yield_now().await;
                 }
                 Some(batch) = self.inbox.batches.recv() => self.take(batch).await,
                 () = tokio::time::sleep_until(pulse.unwrap_or_else(tokio::time::Instant::now)), if pulse.is_some() =>
