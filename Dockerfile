@@ -7,6 +7,7 @@ COPY src src
 COPY migrations migrations
 COPY sql sql
 COPY dashboard/dist dashboard/dist
+COPY demo/dist demo/dist
 # The caches outlive a build; the binary must not stay in one.
 RUN --mount=type=cache,target=/usr/local/cargo/registry \
     --mount=type=cache,target=/walcast/target \

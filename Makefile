@@ -1,7 +1,7 @@
 # Everything that is done with the tree, by name. `make` alone tells what there is.
 .DEFAULT_GOAL := help
 SHELL := bash
-.PHONY: help run test lint dashboard dashboard-check client-test test-matrix corruptions instructions chaos soak bench big memory fuzz deny audit
+.PHONY: help run test lint dashboard dashboard-check demo demo-check client-test test-matrix corruptions instructions chaos soak bench big memory fuzz deny audit
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "%-16s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -21,12 +21,21 @@ lint: ## formatting, and clippy with warnings denied
 
 dashboard: ## builds the page at /dashboard from dashboard/ into dashboard/dist, which is committed
 	@$(MAKE) --no-print-directory dashboard/node_modules/.package-lock.json
-	@scripts/build-dashboard.sh
+	@scripts/build-page.sh dashboard
 
 dashboard-check: ## whether dashboard/dist is what the sources build to
 	@scripts/setup.sh test
 	@$(MAKE) --no-print-directory dashboard/node_modules/.package-lock.json
-	@scripts/build-dashboard.sh check
+	@scripts/build-page.sh dashboard check
+
+demo: ## builds the page at / of `walcast dev` from demo/ and client/src into demo/dist, which is committed
+	@$(MAKE) --no-print-directory demo/node_modules/.package-lock.json
+	@scripts/build-page.sh demo
+
+demo-check: ## whether demo/dist is what the sources build to
+	@scripts/setup.sh test
+	@$(MAKE) --no-print-directory demo/node_modules/.package-lock.json
+	@scripts/build-page.sh demo check
 
 client-test: ## the client for pages (client/): types, build, size, tests beside walcast and a throw-away Postgres, and a fresh app that installs it
 	@scripts/setup.sh test

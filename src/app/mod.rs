@@ -128,6 +128,7 @@ pub async fn serve(args: ServeArgs, stop: CancellationToken) -> Result<(), Serve
         replay_bytes: args.replay.replay_bytes,
         surveyed: Mutex::default(),
     };
+    let is_here = args.development && address.ip().is_loopback();
     let (routes, sockets) = gateway::build(gateway::Settings {
         hub: hub.clone(),
         verifier: verifier.clone(),
@@ -144,14 +145,13 @@ pub async fn serve(args: ServeArgs, stop: CancellationToken) -> Result<(), Serve
         token_grace: args.gateway.token_grace,
         handshake: patience.handshake,
         body: patience.body,
-        dashboard: gateway::dashboard::Settings {
-            monitor: Arc::new(operations),
-            is_open: args.open_dashboard && address.ip().is_loopback(),
-        },
+        dashboard: gateway::dashboard::Settings { monitor: Arc::new(operations), is_open: is_here },
     });
     let broadcasts = Broadcasts::new(&dsn)?;
     let api = http::Api { reads, broadcasts, hub: hub.clone(), verifier, health: health.clone(), body: patience.body };
-    let router = http::router(health.clone(), exposition.clone(), routes, api, admission);
+    let secret = args.keys.jwt_secret.clone().filter(|_| is_here);
+    let demo = secret.map(|secret| http::Demo { secret, store: store.clone() });
+    let router = http::router(health.clone(), exposition.clone(), routes, api, admission, demo);
     let dispatching = CancellationToken::new();
     let mut dispatcher = road.spawn(dispatcher.run(dispatching.clone()));
     let newest = Newest::default();

@@ -285,9 +285,10 @@ pub struct ServeArgs {
     /// Apply the migrations before serving; in the environment true, yes, on, 1 or false, no, off, 0
     #[arg(long, env = "WALCAST_MIGRATE", value_parser = BoolishValueParser::new())]
     pub migrate: bool,
-    /// Whether the dashboard asks for no token, where only this machine can ask for it: no setting, `walcast dev` alone does so.
+    /// Whether there is a demo, and the dashboard asks for no token, where only this machine can ask for them: no setting,
+    /// `walcast dev` alone does so.
     #[arg(skip)]
-    pub open_dashboard: bool,
+    pub development: bool,
 }
 
 impl ServeArgs {

@@ -2,6 +2,7 @@
 
 mod admit;
 mod api;
+mod demo;
 mod health;
 mod listener;
 mod page;
@@ -11,6 +12,7 @@ mod tls;
 mod traced;
 
 pub use api::Api;
+pub use demo::Demo;
 pub use health::{Health, State};
 pub use listener::{Listener, Patience, bind};
 pub use router::{Router, router};

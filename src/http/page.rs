@@ -1,4 +1,4 @@
-//! The dashboard: a page that is built from `dashboard/` and embedded. What it shows comes over Socket.IO, for who may see it.
+//! Pages that are built from `dashboard/` and `demo/` and embedded. What they show comes over Socket.IO, for who may see it.
 
 use axum::{
     Router,
@@ -12,7 +12,11 @@ use sha2::{Digest, Sha256};
 
 use super::api::is_known;
 
-static BUILT: Dir<'_> = include_dir!("$CARGO_MANIFEST_DIR/dashboard/dist");
+/// A page with what it loads.
+pub struct Page(Dir<'static>);
+
+static DASHBOARD: Page = Page(include_dir!("$CARGO_MANIFEST_DIR/dashboard/dist"));
+pub static DEMO: Page = Page(include_dir!("$CARGO_MANIFEST_DIR/demo/dist"));
 
 /// No script but our own, nothing from elsewhere, in nobody's frame. A socket to `'self'` is one over the same scheme and host.
 const POLICY: HeaderValue = HeaderValue::from_static(
@@ -28,27 +32,32 @@ const ASK_AGAIN: HeaderValue = HeaderValue::from_static("no-cache");
 /// `/dashboard` and what it loads.
 pub fn routes() -> Router {
     Router::new()
-        .route("/dashboard", get(async |headers: HeaderMap| serve("index.html", &headers)))
-        .route("/dashboard/", get(async |headers: HeaderMap| serve("index.html", &headers)))
-        .route("/dashboard/{*path}", get(async |Path(path): Path<String>, headers: HeaderMap| serve(&path, &headers)))
+        .route("/dashboard", get(async |headers: HeaderMap| DASHBOARD.serve("index.html", &headers)))
+        .route("/dashboard/", get(async |headers: HeaderMap| DASHBOARD.serve("index.html", &headers)))
+        .route(
+            "/dashboard/{*path}",
+            get(async |Path(path): Path<String>, headers: HeaderMap| DASHBOARD.serve(&path, &headers)),
+        )
 }
 
-fn serve(path: &str, headers: &HeaderMap) -> Response {
-    let Some(file) = BUILT.get_file(path) else {
-        return (StatusCode::NOT_FOUND, "there is nothing under this path").into_response();
-    };
-    let tag = tag(file);
-    let fixed = [
-        (header::CONTENT_SECURITY_POLICY, POLICY),
-        (header::X_FRAME_OPTIONS, HeaderValue::from_static("DENY")),
-        (header::REFERRER_POLICY, HeaderValue::from_static("no-referrer")),
-        (header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff")),
-        (header::CACHE_CONTROL, if path.starts_with("assets/") { FOR_EVER } else { ASK_AGAIN }),
-        (header::CONTENT_TYPE, kind(path)),
-    ];
-    let status = if is_known(headers, &tag) { StatusCode::NOT_MODIFIED } else { StatusCode::OK };
-    let body = if status == StatusCode::OK { file.contents() } else { &[] };
-    (status, fixed, [(header::ETAG, tag)], body).into_response()
+impl Page {
+    pub fn serve(&'static self, path: &str, headers: &HeaderMap) -> Response {
+        let Some(file) = self.0.get_file(path) else {
+            return (StatusCode::NOT_FOUND, "there is nothing under this path").into_response();
+        };
+        let tag = tag(file);
+        let fixed = [
+            (header::CONTENT_SECURITY_POLICY, POLICY),
+            (header::X_FRAME_OPTIONS, HeaderValue::from_static("DENY")),
+            (header::REFERRER_POLICY, HeaderValue::from_static("no-referrer")),
+            (header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff")),
+            (header::CACHE_CONTROL, if path.starts_with("assets/") { FOR_EVER } else { ASK_AGAIN }),
+            (header::CONTENT_TYPE, kind(path)),
+        ];
+        let status = if is_known(headers, &tag) { StatusCode::NOT_MODIFIED } else { StatusCode::OK };
+        let body = if status == StatusCode::OK { file.contents() } else { &[] };
+        (status, fixed, [(header::ETAG, tag)], body).into_response()
+    }
 }
 
 fn tag(file: &File<'_>) -> String {
@@ -72,12 +81,17 @@ mod tests {
 
     #[test]
     fn what_is_built_is_of_known_kinds_and_the_page_names_what_is_there() {
-        let page = BUILT.get_file("index.html").and_then(File::contents_utf8).expect("the page");
-        let named: Vec<&str> = page.split('"').filter_map(|text| text.strip_prefix("/dashboard/")).collect();
-        assert!(named.len() >= 3, "a script, a style and an icon: {named:?}");
-        for path in named {
-            assert!(BUILT.get_file(path).is_some(), "{path}: build the dashboard anew (make dashboard)");
-            assert_ne!(kind(path), "application/octet-stream", "{path}");
+        for (Page(built), base) in [(&DASHBOARD, "/dashboard/"), (&DEMO, "/demo/")] {
+            let page = built.get_file("index.html").and_then(File::contents_utf8).expect("the page");
+            let named: Vec<&str> = page.split('"').filter_map(|text| text.strip_prefix(base)).collect();
+            assert!(named.len() >= 3, "a script, a style and an icon: {named:?}");
+            for path in named {
+                assert!(
+                    built.get_file(path).is_some(),
+                    "{base}{path}: build the page anew (make dashboard, make demo)"
+                );
+                assert_ne!(kind(path), "application/octet-stream", "{path}");
+            }
         }
     }
 }

@@ -13,6 +13,7 @@ use tower_http::{
 use super::{
     admit::{Room, admit},
     api::{self, Api},
+    demo::{self, Demo},
     health::{self, Health},
     page,
     traced::traced,
@@ -27,13 +28,14 @@ pub use axum::Router;
 /// In bytes: below it, a body is as long compressed as not.
 const WORTH_COMPRESSING: u64 = 1_000;
 
-/// The routes of the server. `sockets` is Socket.IO under `/socket.io`; it is let in once [`Health`] says so.
+/// The routes of the server. `sockets` is Socket.IO under `/socket.io`; it is let in once [`Health`] says so. `/` is the demo, if there is one.
 pub fn router(
     health: Health,
     metrics: telemetry::Exposition,
     sockets: Router,
     api: Api,
     admission: Admission,
+    demo: Option<Demo>,
 ) -> Router {
     let origins = match &admission.origins {
         // With credentials, a browser takes no `*`.
@@ -52,8 +54,9 @@ pub fn router(
         .expose_headers([header::ETAG, api::OFFSET, header::RETRY_AFTER])
         .allow_credentials(true);
     let readiness = health.clone();
+    let pages = page::routes().merge(demo.map(demo::routes).unwrap_or_default());
     let mut router = Router::new()
-        .merge(page::routes().layer(compression.clone()).layer(middleware::from_fn(api::mark_compressed)))
+        .merge(pages.layer(compression.clone()).layer(middleware::from_fn(api::mark_compressed)))
         .nest(
             "/api",
             api::routes(api)

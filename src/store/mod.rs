@@ -1,6 +1,7 @@
 //! Floor 1: the SQL side of Postgres. Every statement that is not replication lives here or in `sql/`.
 
 mod broadcasts;
+mod demo;
 mod error;
 mod migrations;
 mod pool;
@@ -17,6 +18,7 @@ mod visible;
 mod writes;
 
 pub use broadcasts::{BroadcastError, Broadcasts};
+pub use demo::{Edit, Edited};
 pub use error::StoreError;
 pub use migrations::{Migrated, migrate};
 pub use pool::Store;

@@ -17,6 +17,7 @@ mod commands;
 mod compression;
 mod connection_churn;
 mod dashboard;
+mod demo;
 mod doctor;
 mod ephemeral;
 mod failover;

@@ -102,7 +102,18 @@ fn each_part_knows_only_its_own_trade() {
 #[test]
 fn no_file_outgrows_a_reader() {
     let found = files(
-        &["src", "tests", "benches", "sql", "migrations", "scripts", "dashboard/src", "client/src", "client/test"],
+        &[
+            "src",
+            "tests",
+            "benches",
+            "sql",
+            "migrations",
+            "scripts",
+            "dashboard/src",
+            "client/src",
+            "client/test",
+            "demo/src",
+        ],
         &["rs", "sql", "mjs", "js", "sh", "ts", "tsx", "css"],
     );
     let too_long = found.iter().map(|path| Source::read(path)).filter(|source| source.lines() > LONGEST_FILE);

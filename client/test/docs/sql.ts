@@ -20,7 +20,7 @@ export class Template {
     await must(admin, `CREATE DATABASE ${template.name}`);
     const migrated = await run(binary, ['migrate'], { env: { DATABASE_URL: urlOf(template.name) } });
     if (migrated.code) throw new Error(`walcast migrate: ${migrated.said}`);
-    const scripts = ['seed', 'publication', 'roles'].map((name) => `${root}/sql/${name}.sql`);
+    const scripts = ['publication', 'roles'].map((name) => `${root}/sql/${name}.sql`);
     for (const file of [...scripts, `${client}/test/docs/tables.sql`]) await must(urlOf(template.name), readFileSync(file, 'utf8'), file);
     return template;
   }

@@ -101,7 +101,7 @@ async fn serve(args: &DevArgs, address: SocketAddr, cluster: &Cluster, stop: Can
             limits: args.limits.clone(),
             traces: args.traces.clone(),
             migrate: false,
-            open_dashboard: true,
+            development: true,
         },
         stop,
     );
@@ -111,7 +111,7 @@ async fn serve(args: &DevArgs, address: SocketAddr, cluster: &Cluster, stop: Can
         () = answered(address) => {}
     }
     let scheme = if args.gateway.tls()?.is_some() { "https" } else { "http" };
-    welcome(&format!("{scheme}://{address}"), cluster, &component, &secret)?;
+    welcome(&format!("{scheme}://{address}"), address.ip().is_loopback(), cluster, &component, &secret)?;
     Ok(serving.await?)
 }
 
@@ -139,12 +139,15 @@ async fn answered(address: SocketAddr) {
 }
 
 /// What there is now, and what to try.
-fn welcome(url: &str, cluster: &Cluster, component: &str, secret: &str) -> Result<(), Failure> {
+fn welcome(url: &str, is_here: bool, cluster: &Cluster, component: &str, secret: &str) -> Result<(), Failure> {
     println!("walcast dev\n");
     println!("  server     {url}");
     println!("  database   {}", cluster.url);
     let email = Some("dev@example.com".to_owned());
     let bearer = Bearer { user: "dev".to_owned(), email, role: None, admin: true, ttl: TOKEN_TTL };
+    if is_here {
+        println!("  demo       {url}/");
+    }
     println!("  dashboard  {url}/dashboard");
     println!("  token      {}", token(&bearer, secret)?);
     println!("  component  {component}  (of entity page 1)");

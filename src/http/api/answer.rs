@@ -86,7 +86,7 @@ impl ApiError {
     }
 
     /// What it is made of is for who runs the server.
-    fn internal(what: &str, message: &str) -> Self {
+    pub fn internal(what: &str, message: &str) -> Self {
         tracing::error!("a {what} failed: {message}");
         let told = format!("the {what} failed: see the server's log");
         ApiError::new(StatusCode::INTERNAL_SERVER_ERROR, "internal", &told)

@@ -24,8 +24,8 @@ use crate::{
     store::{Broadcasts, Read, Reads, Selection},
     telemetry,
 };
-pub use answer::OFFSET;
-use answer::{Answer, ApiError};
+use answer::Answer;
+pub use answer::{ApiError, OFFSET, respond};
 pub use etag::{is_known, mark_compressed};
 
 /// What requests over HTTP are answered from.

@@ -9,6 +9,23 @@ use super::within;
 
 /// A request without a body; status code, head and body of the response.
 pub async fn request(address: SocketAddr, method: &str, path: &str, headers: &[&str]) -> (u16, String, String) {
+    exchange(address, method, path, headers, "").await
+}
+
+/// JSON that is posted, as a page does.
+pub async fn post(address: SocketAddr, path: &str, headers: &[&str], json: &str) -> (u16, String, String) {
+    let length = format!("Content-Length: {}", json.len());
+    let own = ["Content-Type: application/json", length.as_str()];
+    exchange(address, "POST", path, &[&own, headers].concat(), json).await
+}
+
+async fn exchange(
+    address: SocketAddr,
+    method: &str,
+    path: &str,
+    headers: &[&str],
+    body: &str,
+) -> (u16, String, String) {
     let mut stream = TcpStream::connect(address).await.expect("connects");
     let mut request = format!("{method} {path} HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\n");
     for header in headers {
@@ -16,6 +33,7 @@ pub async fn request(address: SocketAddr, method: &str, path: &str, headers: &[&
         request.push_str("\r\n");
     }
     request.push_str("\r\n");
+    request.push_str(body);
     stream.write_all(request.as_bytes()).await.expect("writes");
     let mut response = String::new();
     within("an HTTP response", stream.read_to_string(&mut response)).await.expect("reads");

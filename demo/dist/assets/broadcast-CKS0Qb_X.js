@@ -1,0 +1,1 @@
+async function s(t,a,o,n){const e={"Content-Type":"application/json"};await t._request("/api/broadcast",{method:"POST",headers:e,body:JSON.stringify({room:a,event:o,payload:n})})}export{s as broadcast};
