@@ -6,7 +6,7 @@ import { fileURLToPath } from 'node:url';
 import type { Database } from './database.js';
 import { SECRET } from './token.js';
 
-const binary = process.env['WALCAST'] ?? fileURLToPath(new URL('../../../target/debug/walcast', import.meta.url));
+export const binary = process.env['WALCAST'] ?? fileURLToPath(new URL('../../../target/debug/walcast', import.meta.url));
 
 /** `walcast serve` on a database. */
 export class Server {
