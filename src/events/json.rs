@@ -116,37 +116,35 @@ fn is_number(text: &str) -> bool {
 pub(super) fn write_string(out: &mut String, text: &str) {
     out.push('"');
     let mut plain = 0;
-    while let Some((at, byte)) = next_special(text.as_bytes(), plain) {
-        out.push_str(text.get(plain..at).unwrap_or_default());
-        plain = at + 1;
-        // Writing to a String cannot fail.
-        let _ = match byte {
-            b'"' => out.write_str("\\\""),
-            b'\\' => out.write_str("\\\\"),
-            b'\n' => out.write_str("\\n"),
-            b'\r' => out.write_str("\\r"),
-            b'\t' => out.write_str("\\t"),
-            _ => write!(out, "\\u{byte:04x}"),
-        };
+    // Most texts have nothing to escape: they are looked through by blocks, without a branch for each byte.
+    for (number, block) in text.as_bytes().chunks(BLOCK).enumerate() {
+        if !block.iter().fold(false, |found, byte| found | is_special(*byte)) {
+            continue;
+        }
+        for (place, byte) in block.iter().enumerate().filter(|(_, byte)| is_special(**byte)) {
+            let at = number * BLOCK + place;
+            out.push_str(text.get(plain..at).unwrap_or_default());
+            plain = at + 1;
+            // Writing to a String cannot fail.
+            let _ = match byte {
+                b'"' => out.write_str("\\\""),
+                b'\\' => out.write_str("\\\\"),
+                b'\n' => out.write_str("\\n"),
+                b'\r' => out.write_str("\\r"),
+                b'\t' => out.write_str("\\t"),
+                _ => write!(out, "\\u{byte:04x}"),
+            };
+        }
     }
     out.push_str(text.get(plain..).unwrap_or_default());
     out.push('"');
 }
 
-/// The first byte from there on that a JSON string says by more than itself. Most texts have none: they are looked through by
-/// blocks, without a branch for each byte.
-fn next_special(bytes: &[u8], from: usize) -> Option<(usize, u8)> {
-    const BLOCK: usize = 32;
-    let is_special = |byte: &u8| *byte < 0x20 || *byte == b'"' || *byte == b'\\';
-    let mut at = from;
-    while let Some(block) = bytes.get(at..at + BLOCK) {
-        if block.iter().fold(false, |found, byte| found | is_special(byte)) {
-            break;
-        }
-        at += BLOCK;
-    }
-    let (more, byte) = bytes.get(at..)?.iter().enumerate().find(|(_, byte)| is_special(byte))?;
-    Some((at + more, *byte))
+const BLOCK: usize = 32;
+
+/// Whether a JSON string says the byte by more than itself.
+fn is_special(byte: u8) -> bool {
+    byte < 0x20 || byte == b'"' || byte == b'\\'
 }
 
 /// A JSON object under construction at the end of a text.

@@ -156,7 +156,7 @@ async fn dev_serves_from_its_own_postgres_and_finds_its_data_again() {
         assert_eq!(interrupt(child).await, Some(0));
         assert!(!dir.join("postgres/postmaster.pid").exists(), "Postgres still runs");
     }
-    assert_eq!(seen, ["Welcome", "first"]);
+    assert_eq!(seen, ["Saturday in the park", "first"]);
 }
 
 #[tokio::test]

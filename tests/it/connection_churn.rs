@@ -100,7 +100,10 @@ async fn ten_thousand_clients_that_come_and_go_leave_nothing_behind() {
     let manners =
         [Manner::Nothing, Manner::HalfARequest, Manner::Abrupt, Manner::Polite, Manner::Polls, Manner::InMidUpgrade];
     let database = Database::new().await;
-    let quiet = tasks_at_the_end(Server::start(&database).await).await;
+    let quiet = Server::start(&database).await;
+    // By then it has its connections to the database.
+    quiet.until_metric("walcast_slot_held_bytes", |bytes| bytes > 0.0).await;
+    let quiet = tasks_at_the_end(quiet).await;
     let server = Arc::new(
         Server::start_with(
             &database,

@@ -12,7 +12,7 @@ fn main() -> Result<(), Failure> {
         peer: setting("PEER")?.ok_or("PEER names no script")?,
     };
     let extent =
-        workload::Extent { rounds: setting("ROUNDS")?.unwrap_or(3), seconds: setting("SECONDS_EACH")?.unwrap_or(8) };
+        workload::Extent { rounds: setting("ROUNDS")?.unwrap_or(2), seconds: setting("SECONDS_EACH")?.unwrap_or(5) };
     let wanted: Vec<String> = std::env::args().skip(1).collect();
     if let Some(unknown) = wanted.iter().find(|name| workload::ALL.iter().all(|(known, _)| known != name)) {
         return Err(format!("there is no workload {unknown}: W1 to W8").into());
