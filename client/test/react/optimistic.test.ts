@@ -96,7 +96,7 @@ test('a refused update is rolled back, and its promise says why', async () => {
 test('an update is rebased on what others commit meanwhile, and is kept with it', async () => {
   const { stage, ann } = await scene();
   await whileHeld(stage, ann, `UPDATE components SET data = '{"by": "them"}'`, () => ann.update('it', [{ name: 'mine' }]));
-  const { data } = await ann.untilShown('it', 'holds both', ({ data, pending }) => data.version === 3 && !pending);
+  const { data } = await ann.untilShown('it', 'holds both', ({ data, pending, fresh }) => data.version === 3 && !pending && fresh);
   expect(data).toMatchObject({ name: 'mine', data: { by: 'them' } });
   expect(await ann.course('it', 'name')).toEqual(['0', 'mine']);
   expect(comparable([data])).toEqual(comparable(await stage.db.components()));

@@ -6,7 +6,7 @@ import { useComponent, usePresence, useRealtime, useRealtimeStatus, WalcastProvi
 
 const client = createClient('http://127.0.0.1:1', { token: () => 'none', autoConnect: false });
 const rendered = (use: () => unknown) => {
-  const Used = () => JSON.stringify(use());
+  const Used = () => JSON.stringify(use(), (name, value) => (name === 'handle' ? undefined : value));
   return renderToString(createElement(WalcastProvider, { client }, createElement(Used))).replaceAll('&quot;', '"');
 };
 
