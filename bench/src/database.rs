@@ -5,6 +5,7 @@ use std::process::{Command, Stdio};
 use crate::{
     Failure, mark,
     process::{Output, Running, run},
+    server::Plugin,
 };
 
 /// Rows of one room: the most that one transaction changes.
@@ -57,6 +58,10 @@ impl Database {
     /// Hands SQL on, and does not wait for it.
     pub fn start(&mut self, sql: &str) -> Result<(), Failure> {
         self.psql.tell(sql)
+    }
+
+    pub fn make_slot(&mut self, slot: &str, plugin: Plugin) -> Result<(), Failure> {
+        self.run(&format!("SELECT pg_create_logical_replication_slot('{slot}', '{plugin}');"))
     }
 
     /// The one value that a query has.

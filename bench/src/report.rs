@@ -40,8 +40,11 @@ impl Section {
 
     /// Whether what is to be reached was.
     pub fn target(&mut self, what: &str, reached: f64, most: f64) {
-        let verdict = if reached <= most { "reached" } else { "**missed**" };
-        self.say(&format!("{what}: {reached:.2}× (at most {most}×): {verdict}"));
+        self.verdict(&format!("{what}: {reached:.2}× (at most {most}×)"), reached <= most);
+    }
+
+    pub fn verdict(&mut self, what: &str, is_reached: bool) {
+        self.say(&format!("{what}: {}", if is_reached { "reached" } else { "**missed**" }));
     }
 
     pub fn text(self) -> String {

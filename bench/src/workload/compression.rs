@@ -1,11 +1,8 @@
 //! Large payloads to clients that read compressed frames, as browsers do.
 
-use std::{
-    thread::sleep,
-    time::{Duration, Instant},
-};
+use std::{thread::sleep, time::Duration};
 
-use super::{Contender, Extent, fresh_name, micros};
+use super::{Contender, Extent, fresh_name, micros, paced};
 use crate::{
     Failure,
     database::Database,
@@ -94,14 +91,10 @@ fn round(programs: &Programs, contender: Contender, deflate: bool, seconds: u64)
     let mut load = Load::filled(&spec)?;
     let mut number = 0;
     let mut write = |database: &mut Database, commits: u64| -> Result<u64, Failure> {
-        let begin = Instant::now();
-        for nth in 0..commits {
-            sleep(
-                (begin + Duration::from_secs(1) / PACE as u32 * nth as u32).saturating_duration_since(Instant::now()),
-            );
+        paced(commits, Duration::from_secs(1) / PACE as u32, || {
             number += 1;
-            database.start(&format!("SELECT large({number});"))?;
-        }
+            database.start(&format!("SELECT large({number});"))
+        })?;
         Ok(number * SOCKETS)
     };
     let warm = write(&mut database, 5)?;

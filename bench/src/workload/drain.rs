@@ -14,7 +14,7 @@ use crate::{
     database::Database,
     process::{Cpu, Running},
     report::{Section, Table, median, ratio},
-    server::{Plugin, Programs, Server},
+    server::{Plugin, Programs},
 };
 
 const COMMITS: u64 = 200_000;
@@ -45,15 +45,13 @@ pub fn backlog(programs: &Programs, extent: Extent) -> Result<Section, Failure> 
     let mut table = Table::new(&head);
     let mut targets = Vec::new();
     for plugin in [Plugin::Pgoutput, Plugin::Wal2json] {
-        let mut rates: [Vec<f64>; 2] = Default::default();
-        let mut contenders = Contender::of(programs, &[plugin]);
+        let contenders = Contender::of(programs, &[plugin]);
         let name = fresh_name();
         let mut database = Database::create(&programs.postgres, &programs.walcast, &name, 1)?;
         // Each reads the same log, by a slot of its own.
         let slot = |who: usize, round: usize| format!("{name}_{who}_{round}");
         // Node takes long, and is no target here: once is enough.
         let rounds = |contender: &Contender| if matches!(contender, Contender::Node(_)) { 1 } else { extent.rounds };
-        contenders.retain(|contender| *contender != Contender::Floor);
         for (who, contender) in contenders.iter().enumerate() {
             for round in 0..rounds(contender) {
                 prepare(programs, *contender, &mut database, &slot(who, round), plugin)?;
@@ -61,8 +59,7 @@ pub fn backlog(programs: &Programs, extent: Extent) -> Result<Section, Failure> 
         }
         let ceiling = contenders.len();
         for round in 0..extent.rounds {
-            database
-                .run(&format!("SELECT pg_create_logical_replication_slot('{}', '{plugin}');", slot(ceiling, round)))?;
+            database.make_slot(&slot(ceiling, round), plugin)?;
         }
         database.run(&format!(
             "DO $$ BEGIN FOR number IN 1..{COMMITS} LOOP PERFORM burst(0, number, 1, 140); COMMIT; END LOOP; END $$;"
@@ -72,7 +69,7 @@ pub fn backlog(programs: &Programs, extent: Extent) -> Result<Section, Failure> 
         for round in 0..extent.rounds {
             for (who, contender) in contenders.iter().enumerate() {
                 if round < rounds(contender) {
-                    drained[who].push(drain(programs, *contender, &mut database, &slot(who, round), plugin)?);
+                    drained[who].push(drain(programs, *contender, &mut database, &slot(who, round))?);
                     eprintln!("  {}: {:.0}/s", contender.name(), drained[who][round].rate());
                 }
             }
@@ -91,18 +88,15 @@ pub fn backlog(programs: &Programs, extent: Extent) -> Result<Section, Failure> 
                 format!("{:.2}", cost(|cpu| cpu.system)),
             ]);
         }
-        rates[0].extend(drained[0].iter().map(Drained::rate));
-        rates[1].extend(drained[ceiling].iter().map(Drained::rate));
+        let rates = [0, ceiling].map(|who| drained[who].iter().map(Drained::rate).collect::<Vec<_>>());
         let user = median(drained[0].iter().map(|drained| micros(drained.cpu.user) / COMMITS as f64).collect());
         targets.push((plugin, ratio(&rates[0], &rates[1]), user));
     }
     section.table(&table);
     for (plugin, rate, user) in targets {
         let most = if plugin == Plugin::Pgoutput { 5.0 } else { 12.0 };
-        let verdict = |reached| if reached { "reached" } else { "**missed**" };
-        section
-            .say(&format!("{plugin}: {rate:.2}× the rate of pg_recvlogical (at least 0.9×): {}", verdict(rate >= 0.9)));
-        section.say(&format!("{plugin}: {user:.1} µs user CPU a change (at most {most}): {}", verdict(user <= most)));
+        section.verdict(&format!("{plugin}: {rate:.2}× the rate of pg_recvlogical (at least 0.9×)"), rate >= 0.9);
+        section.verdict(&format!("{plugin}: {user:.1} µs user CPU a change (at most {most})"), user <= most);
     }
     Ok(section)
 }
@@ -116,7 +110,7 @@ fn prepare(
     plugin: Plugin,
 ) -> Result<(), Failure> {
     if matches!(contender, Contender::Node(_)) {
-        return database.run(&format!("SELECT pg_create_logical_replication_slot('{slot}', '{plugin}');"));
+        return database.make_slot(slot, plugin);
     }
     let server = contender.start(programs, database, slot, false)?;
     drop(server);
@@ -135,22 +129,9 @@ fn until_free(database: &mut Database, slot: &str) -> Result<(), Failure> {
     Ok(())
 }
 
-fn drain(
-    programs: &Programs,
-    contender: Contender,
-    database: &mut Database,
-    slot: &str,
-    plugin: Plugin,
-) -> Result<Drained, Failure> {
+fn drain(programs: &Programs, contender: Contender, database: &mut Database, slot: &str) -> Result<Drained, Failure> {
     let begin = Instant::now();
-    let mut server = match contender {
-        Contender::Walcast(_) => Server::walcast(&programs.walcast, database, slot, plugin, &[])?,
-        Contender::Before(_) => {
-            let before = programs.before.as_ref().ok_or("there is no earlier walcast")?;
-            Server::walcast(before, database, slot, plugin, &[])?
-        }
-        _ => Server::node(&programs.peer, database, slot, plugin, false)?,
-    };
+    let mut server = contender.launch(programs, database, slot, false)?;
     if matches!(contender, Contender::Node(_)) {
         while changes_of_node(&mut server.process)? < COMMITS {
             patience(begin)?;

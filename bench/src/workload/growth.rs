@@ -5,7 +5,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use super::{Extent, fresh_name, micros, walcast};
+use super::{Extent, fresh_name, micros, paced};
 use crate::{
     Failure,
     database::Database,
@@ -32,8 +32,6 @@ struct Stage {
     deliveries: u64,
     /// Changes up to now.
     made: u64,
-    /// Deliveries before the first of them.
-    begin: u64,
 }
 
 type Build = fn(&Programs, u64) -> Result<Stage, Failure>;
@@ -95,17 +93,22 @@ impl Stage {
 
     /// Returns when all have what they are to have.
     fn write(&mut self, changes: u64, apart: Duration) -> Result<(), Failure> {
-        let begin = Instant::now();
-        for nth in 0..changes {
-            sleep((begin + apart * nth as u32).saturating_duration_since(Instant::now()));
-            let sql = (self.change)(self.made);
-            self.database.start(&sql)?;
+        paced(changes, apart, || {
+            self.database.start(&(self.change)(self.made))?;
             self.made += 1;
-        }
-        let all = self.begin + self.made * self.deliveries;
+            Ok(())
+        })?;
+        let all = self.made * self.deliveries;
         self.load.until(all)?;
         self.load.flawless(all).map(drop)
     }
+}
+
+/// A walcast that has caught up.
+fn walcast(programs: &Programs, database: &Database, slot: &str, more: &[&str]) -> Result<Server, Failure> {
+    let server = Server::walcast(&programs.walcast, database, slot, Plugin::Pgoutput, more)?;
+    server.caught_up()?;
+    Ok(server)
 }
 
 fn load(server: &Server, spec: Spec) -> Result<Load, Failure> {
@@ -126,9 +129,9 @@ fn in_turn(rooms: u64) -> Box<dyn Fn(u64) -> String> {
 fn rooms(programs: &Programs, rooms: u64) -> Result<Stage, Failure> {
     const SOCKETS: u64 = 1_000;
     let (name, database) = database(programs, rooms)?;
-    let server = walcast(&programs.walcast, &database, &name, Plugin::Pgoutput, &UNASKED)?;
+    let server = walcast(programs, &database, &name, &UNASKED)?;
     let load = load(&server, Spec { each: rooms / SOCKETS, ..Spec::new(SOCKETS, rooms) })?;
-    Ok(Stage { server, load, database, change: in_turn(rooms), deliveries: 1, made: 0, begin: 0 })
+    Ok(Stage { server, load, database, change: in_turn(rooms), deliveries: 1, made: 0 })
 }
 
 fn tables(programs: &Programs, tables: u64) -> Result<Stage, Failure> {
@@ -147,12 +150,12 @@ fn tables(programs: &Programs, tables: u64) -> Result<Stage, Failure> {
         ]
         .concat(),
     )?;
-    let server = walcast(&programs.walcast, &database, &name, Plugin::Pgoutput, &UNASKED)?;
+    let server = walcast(programs, &database, &name, &UNASKED)?;
     let load = load(&server, Spec::new(SOCKETS, 1))?;
     let change = Box::new(move |nth| {
         format!("UPDATE t{} SET name = mark({}, 0) || repeat('.', {PADDING}) WHERE id = 1;", nth % tables, nth + 1)
     });
-    let mut stage = Stage { server, load, database, change, deliveries: SOCKETS, made: 0, begin: 0 };
+    let mut stage = Stage { server, load, database, change, deliveries: SOCKETS, made: 0 };
     // The first change of each table says how it looks.
     stage.write(tables, Duration::from_millis(1))?;
     Ok(stage)
@@ -164,7 +167,7 @@ fn history(programs: &Programs, megabytes: u64) -> Result<Stage, Failure> {
     let (name, mut database) = database(programs, SOCKETS + 1)?;
     let kept = format!("{megabytes}MB");
     let more = [&UNASKED[..], &["--replay-bytes", &kept, "--replay-window", "1h"]].concat();
-    let server = walcast(&programs.walcast, &database, &name, Plugin::Pgoutput, &more)?;
+    let server = walcast(programs, &database, &name, &more)?;
     // One room more is nobody's: its events fill the history, half as large again.
     let bursts = megabytes * 1_500_000 / 2_000 / AT_ONCE;
     database.run(&format!(
@@ -173,7 +176,7 @@ fn history(programs: &Programs, megabytes: u64) -> Result<Stage, Failure> {
          END LOOP; END $$;"
     ))?;
     let load = load(&server, Spec::new(SOCKETS, SOCKETS))?;
-    let mut stage = Stage { server, load, database, change: in_turn(SOCKETS), deliveries: 1, made: 0, begin: 0 };
+    let mut stage = Stage { server, load, database, change: in_turn(SOCKETS), deliveries: 1, made: 0 };
     // Until walcast has told what was written before.
     stage.write(SOCKETS, Duration::from_millis(1))?;
     Ok(stage)
@@ -193,9 +196,9 @@ fn users(programs: &Programs, users: u64) -> Result<Stage, Failure> {
              SELECT m.tenant FROM members m
               WHERE m.user_id = current_setting('request.jwt.claims', true)::jsonb ->> 'userId'));"
     ))?;
-    let server = walcast(&programs.walcast, &database, &name, Plugin::Pgoutput, &UNASKED)?;
+    let server = walcast(programs, &database, &name, &UNASKED)?;
     let load = load(&server, Spec::new(users, rooms))?;
-    let mut stage = Stage { server, load, database, change: in_turn(rooms), deliveries: IN_ROOM, made: 0, begin: 0 };
+    let mut stage = Stage { server, load, database, change: in_turn(rooms), deliveries: IN_ROOM, made: 0 };
     // Who sees what is asked once.
     stage.write(rooms, Duration::from_millis(5))?;
     Ok(stage)

@@ -66,8 +66,7 @@ pub fn idle(programs: &Programs, _: Extent) -> Result<Section, Failure> {
     }
     section.table(&table);
     for (when, kilobytes) in reached {
-        let verdict = if kilobytes <= MOST { "reached" } else { "**missed**" };
-        section.say(&format!("{when}: {kilobytes:.1} kB a socket (at most {MOST}): {verdict}"));
+        section.verdict(&format!("{when}: {kilobytes:.1} kB a socket (at most {MOST})"), kilobytes <= MOST);
     }
     Ok(section)
 }

@@ -7,6 +7,11 @@ mod memory;
 mod return_of_all;
 mod steady;
 
+use std::{
+    thread::sleep,
+    time::{Duration, Instant},
+};
+
 use crate::{
     Failure,
     database::Database,
@@ -71,24 +76,43 @@ impl Contender {
         slot: &str,
         deflate: bool,
     ) -> Result<Server, Failure> {
+        if let Contender::Node(plugin) = self {
+            database.make_slot(slot, plugin)?;
+            return self.launch(programs, database, slot, deflate);
+        }
+        let server = self.launch(programs, database, slot, deflate)?;
+        server.caught_up()?;
+        Ok(server)
+    }
+
+    /// Starts the server; it may be behind. The slot is there, but for walcast, which makes its own.
+    pub fn launch(
+        self,
+        programs: &Programs,
+        database: &Database,
+        slot: &str,
+        deflate: bool,
+    ) -> Result<Server, Failure> {
         match self {
-            Contender::Walcast(plugin) => walcast(&programs.walcast, database, slot, plugin, &[]),
+            Contender::Walcast(plugin) => Server::walcast(&programs.walcast, database, slot, plugin, &[]),
             Contender::Before(plugin) => {
-                walcast(programs.before.as_ref().ok_or("there is no earlier walcast")?, database, slot, plugin, &[])
+                let before = programs.before.as_ref().ok_or("there is no earlier walcast")?;
+                Server::walcast(before, database, slot, plugin, &[])
             }
-            Contender::Node(plugin) => {
-                database.run(&format!("SELECT pg_create_logical_replication_slot('{slot}', '{plugin}');"))?;
-                Server::node(&programs.peer, database, slot, plugin, deflate)
-            }
+            Contender::Node(plugin) => Server::node(&programs.peer, database, slot, plugin, deflate),
             Contender::Floor => Err("the floor reads no database".into()),
         }
     }
 }
 
-fn walcast(binary: &str, database: &Database, slot: &str, plugin: Plugin, more: &[&str]) -> Result<Server, Failure> {
-    let server = Server::walcast(binary, database, slot, plugin, more)?;
-    server.caught_up()?;
-    Ok(server)
+/// Does something so many times, each time so long after the last was due.
+fn paced(times: u64, apart: Duration, mut act: impl FnMut() -> Result<(), Failure>) -> Result<(), Failure> {
+    let begin = Instant::now();
+    for nth in 0..times {
+        sleep((begin + apart * nth as u32).saturating_duration_since(Instant::now()));
+        act()?;
+    }
+    Ok(())
 }
 
 /// A name for a database and its slot that nobody has had.
@@ -98,6 +122,6 @@ fn fresh_name() -> String {
     format!("bench_{}", NUMBER.fetch_add(1, Ordering::Relaxed))
 }
 
-fn micros(time: std::time::Duration) -> f64 {
+fn micros(time: Duration) -> f64 {
     time.as_secs_f64() * 1e6
 }

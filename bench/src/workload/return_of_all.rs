@@ -86,10 +86,10 @@ pub fn after_a_deploy(programs: &Programs, extent: Extent) -> Result<Section, Fa
         table.row(&[&[when.to_owned()][..], &figures].concat());
     }
     section.table(&table);
-    let verdict = if took <= MOST_SECONDS { "reached" } else { "**missed**" };
-    section.say(&format!("all were in their rooms after {took:.1} s (at most {MOST_SECONDS} s): {verdict}"));
-    let verdict = if report.resumed == SOCKETS { "reached" } else { "**missed**" };
-    section.say(&format!("{} of {SOCKETS} resumed; no handshake failed: {verdict}", report.resumed));
+    let all_in = format!("all were in their rooms after {took:.1} s (at most {MOST_SECONDS} s)");
+    section.verdict(&all_in, took <= MOST_SECONDS);
+    let resumed = format!("{} of {SOCKETS} resumed; no handshake failed", report.resumed);
+    section.verdict(&resumed, report.resumed == SOCKETS);
     section.target("p99 of the others, of what it was before", f64::from(during.p99) / f64::from(before.p99), 3.0);
     Ok(section)
 }

@@ -1,11 +1,8 @@
 //! Rows that are written at an even pace, and how long it takes until everybody has them.
 
-use std::{
-    thread::sleep,
-    time::{Duration, Instant},
-};
+use std::{thread::sleep, time::Duration};
 
-use super::{Contender, Extent, fresh_name, micros};
+use super::{Contender, Extent, fresh_name, micros, paced};
 use crate::{
     Failure,
     database::Database,
@@ -186,16 +183,15 @@ impl Steady {
         let mut load = Load::filled(&spec)?;
         let mut sent = 0;
         let mut send = |server: &mut Server, transactions: u64, apart: Duration| -> Result<u64, Failure> {
-            let begin = Instant::now();
-            for nth in 0..transactions {
-                sleep((begin + apart * nth as u32).saturating_duration_since(Instant::now()));
+            paced(transactions, apart, || {
                 let (room, first) = (sent % self.rooms, sent / self.rooms * self.count + 1);
                 match contender {
                     Contender::Floor => server.process.tell(&format!("{first} {} {frame}", self.count))?,
                     _ => database.burst(room, first, self.count, PADDING)?,
                 }
                 sent += 1;
-            }
+                Ok(())
+            })?;
             Ok(sent * self.count * (self.sockets / self.rooms))
         };
         // What is done for the first time costs more: that is not what is asked here.
