@@ -1,5 +1,6 @@
 use std::{sync::Arc, time::Duration};
 
+use futures_util::future::OptionFuture;
 use tokio::{
     sync::mpsc,
     time::{Instant, sleep_until},
@@ -123,7 +124,7 @@ impl Pipeline {
                         let security = self.security.clone();
                         looking = Some(Box::pin(async move { security.mark().await }));
                     }
-                    mark = answered(&mut looking), if looking.is_some() => {
+                    Some(mark) = OptionFuture::from(looking.as_mut()) => {
                         looking = None;
                         look += LOOK_AGAIN.max(look.elapsed() * LOOKING);
                         self.look_again(mark).await;
@@ -285,13 +286,6 @@ impl Pipeline {
                 self.health.ready();
             }
         }
-    }
-}
-
-async fn answered<F: Future + Unpin>(question: &mut Option<F>) -> F::Output {
-    match question {
-        Some(question) => question.await,
-        None => std::future::pending().await,
     }
 }
 

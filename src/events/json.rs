@@ -113,7 +113,7 @@ fn is_number(text: &str) -> bool {
 }
 
 /// Appends a JSON string.
-pub(super) fn write_string(out: &mut String, text: &str) {
+pub fn write_string(out: &mut String, text: &str) {
     out.push('"');
     let mut plain = 0;
     // Most texts have nothing to escape: they are looked through by blocks, without a branch for each byte.

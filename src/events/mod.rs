@@ -32,7 +32,7 @@ pub use error::MapError;
 pub use event::{Actor, Event, Target};
 pub use filter::{BoundFilter, Filter, FilterError, Value, Verdict};
 pub use guard::{Guard, Guards, Image, Link, Sight, Sighting, Source, Telling, Touch, Values};
-pub use json::value_to_json;
+pub use json::{value_to_json, write_string};
 pub use mapper::{ACTOR_PREFIX, Counts, Mapper};
 pub use offset::{Epoch, Offset, ParseOffsetError};
 pub use payload::row_to_json;

@@ -1,33 +1,27 @@
 //! Packets of the Socket.IO protocol (version 5) over Engine.IO, as text: those that walcast writes itself, and those of the
 //! library's that it must know on sight.
 
-use std::{borrow::Cow, time::Duration};
+use std::time::Duration;
 
 use bytes::Bytes;
 use serde_json::{Map, Value};
 use socketioxide::socket::Sid;
 
 use super::websocket::frame;
+use crate::events::write_string;
 
 /// An event with its payload, and behind it the offset that it leaves its receiver at: stock clients keep the last text
 /// that ends an event, and come back with it.
 pub fn event(event: &str, payload: &str, offset: Option<&str>) -> Bytes {
-    let is_plain = event.bytes().all(|byte| byte >= 0x20 && byte != b'"' && byte != b'\\');
-    let name = if is_plain { Cow::Borrowed(event) } else { Cow::Owned(escaped(event)) };
+    let mut name = String::with_capacity(event.len() + 2);
+    write_string(&mut name, event);
     match offset {
         Some(offset) => {
-            let pieces = [b"42[\"", name.as_bytes(), b"\",", payload.as_bytes(), b",\"", offset.as_bytes(), b"\"]"];
+            let pieces = [b"42[", name.as_bytes(), b",", payload.as_bytes(), b",\"", offset.as_bytes(), b"\"]"];
             frame::text(&pieces)
         }
-        None => frame::text(&[b"42[\"", name.as_bytes(), b"\",", payload.as_bytes(), b"]"]),
+        None => frame::text(&[b"42[", name.as_bytes(), b",", payload.as_bytes(), b"]"]),
     }
-}
-
-/// What stands between the quotes of a JSON string.
-fn escaped(text: &str) -> String {
-    let quoted = Value::from(text).to_string();
-    let inner = quoted.strip_prefix('"').and_then(|rest| rest.strip_suffix('"'));
-    inner.unwrap_or_default().to_owned()
 }
 
 /// The same for clients that do not come back by themselves.

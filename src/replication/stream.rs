@@ -19,6 +19,7 @@
 
 use std::{future::Future, pin::Pin, time::Duration};
 
+use futures_util::future::OptionFuture;
 use postgres_protocol::message::{backend, frontend};
 use tokio::{
     sync::mpsc,
@@ -128,20 +129,13 @@ async fn pump(
                 (Ok(_), None) => {}
                 (Err(_), _) => break,
             },
-            () = done(&mut stalled), if stalled.is_some() => return Err(ReplicationError::Ended),
+            Some(()) = OptionFuture::from(stalled.as_mut()) => return Err(ReplicationError::Ended),
             filled = reader.fill(), if !inbox.is_full() => filled?,
         }
     }
     // The server may be in the middle of a large transaction and deaf; then dropping the connection must do.
     let _ = timeout(FAREWELL, take_leave(&mut reader, &mut writer, progress)).await;
     Ok(())
-}
-
-async fn done(wait: &mut Option<Pin<Box<dyn Future<Output = ()> + Send + '_>>>) {
-    match wait {
-        Some(wait) => wait.await,
-        None => std::future::pending().await,
-    }
 }
 
 /// Puts a status update in line: what is written, flushed and applied, and whether a keepalive is asked for.
