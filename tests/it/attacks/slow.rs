@@ -141,8 +141,8 @@ async fn a_body_that_never_comes_whole_is_not_waited_for() {
 #[tokio::test]
 async fn who_is_in_may_be_as_quiet_as_it_likes() {
     let database = Database::new().await;
-    let server = Server::start_with(&database, &["--handshake-timeout", "300ms"]).await;
     let id = database.component("c", "[]").await;
+    let server = Server::start_with(&database, &["--handshake-timeout", "300ms"]).await;
     let mut socket = WebSocket::enter(server.address, "ann", &[]).await;
     let mut poller = Poller::enter(server.address, "ben").await;
     socket.subscribe(json!({ "componentId": id })).await;
