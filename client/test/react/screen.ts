@@ -11,10 +11,12 @@ import type { Widget } from './page.js';
 let browser: Browser;
 let script: string;
 
-/** What a file's tests share: a Chromium, and the page's script. */
-export function useBrowser(): void {
+/** What a file's tests share: a Chromium, and the page's script, of the latest React or an older one. */
+export function useBrowser(react: 'react' | 'react-18' = 'react'): void {
   beforeAll(async () => {
-    script = await bundle({ entryPoints: [new URL('page.tsx', import.meta.url).pathname], format: 'iife' });
+    const alias = { react, 'react-dom': react.replace('react', 'react-dom') };
+    const entry = new URL('page.tsx', import.meta.url).pathname;
+    script = await bundle({ entryPoints: [entry], format: 'iife', ...(react === 'react' ? {} : { alias }) });
     browser = await launch();
   });
   afterAll(() => browser?.close());
