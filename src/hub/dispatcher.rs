@@ -174,7 +174,8 @@ impl Dispatcher {
             Command::Follow { socket, interest, since, reply } => self.follow(socket, interest, since, reply).await,
             Command::Unfollow { socket, name, reply } => self.unfollow(socket, &name, reply),
             Command::Signal { socket, signal, reply } => self.signal(socket, signal, reply),
-            Command::Refresh { socket, claims, reply } => {
+            Command::Refresh { socket, email, claims, reply } => {
+                self.rename(socket, email);
                 self.refresh(socket, claims).await;
                 reply(Ok(()));
             }
