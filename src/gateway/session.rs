@@ -56,8 +56,8 @@ impl Session {
     /// `auth:refresh {token}`: what the new token says holds from now on.
     fn refresh(self: &Arc<Self>, message: &Message, responder: Responder) {
         let user = &self.bearer().identity.user_id;
-        let bearer = match refresh::read(&self.gateway.verifier, user, &message.payload) {
-            Ok(bearer) => bearer,
+        let (bearer, email) = match refresh::read(&self.gateway.verifier, user, &message.payload) {
+            Ok(shown) => shown,
             Err(failure) => return responder.fail(failure),
         };
         let answer = Map::from_iter([("expiresAt".to_owned(), refresh::expires_at(bearer.exp))]);
@@ -67,7 +67,7 @@ impl Session {
         telemetry::token("refreshed");
         let reply =
             move |outcome: Result<(), HubError>| responder.answer(outcome.map(|()| answer).map_err(Failure::from));
-        self.gateway.hub.refresh(self.id, claims, Box::new(reply));
+        self.gateway.hub.refresh(self.id, email, claims, Box::new(reply));
     }
 
     /// The socket's token has expired.
