@@ -30,7 +30,7 @@ pub(super) struct Out {
     pub is_polled: bool,
     /// It opened a WebSocket, to go over to it.
     pub is_upgrading: bool,
-    /// It tries that out, and waits for its poll to return.
+    /// It has tried that out, and waits for its poll to return.
     pub is_probed: bool,
 }
 

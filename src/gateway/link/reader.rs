@@ -67,6 +67,9 @@ const COMPRESSED_PIECE: usize = 4 << 10;
 /// How long a client that polls may take to try out the WebSocket that it opened. Once it was told that this works, a stock
 /// client polls no more, and is deaf if the WebSocket ends before it is over: it has as long as its session lasts.
 const PROBE: Duration = Duration::from_secs(10);
+/// How much later than the probe's answer the poll returns that its client has open: a client that loses both connections
+/// notices by its poll. Engine.IO's own server takes as long.
+const RELEASE: Duration = Duration::from_millis(100);
 
 impl Reader {
     /// `early`: what came with the handshake already. `None`: the link has a connection.
@@ -118,6 +121,13 @@ impl Reader {
             let tried = Box::pin(tokio::time::timeout(PROBE, self.read()));
             if !tried.await.is_ok_and(|goes_on| goes_on) {
                 return;
+            }
+        }
+        if self.step == Step::Probed {
+            match Box::pin(tokio::time::timeout(RELEASE, self.read())).await {
+                Ok(false) => return,
+                Ok(true) => {}
+                Err(_) => self.link.release_poll(),
             }
         }
         while self.read().await {}

@@ -19,14 +19,18 @@ impl Link {
         may.then(|| Upgrade(Arc::clone(self)))
     }
 
-    /// The client tries the connection before it goes over: the poll that it has open, for which it waits, returns.
+    /// The client tries the connection before it goes over. False: it has ended.
     pub(super) fn probe(&self) -> bool {
+        self.out().send_past(&frame::text(&[packet::PROBED])).is_ok()
+    }
+
+    /// The client has tried it, and waits for the poll to return that it has open.
+    pub(super) fn release_poll(&self) {
         let mut out = self.out();
         out.is_probed = true;
         if let Some(poll) = out.flusher.take() {
             poll.wake();
         }
-        out.send_past(&frame::text(&[packet::PROBED])).is_ok()
     }
 
     /// The client has ended its polling and goes on over the WebSocket. False: the link has ended.
