@@ -9,7 +9,7 @@ use serde::{Serialize, Serializer};
 use serde_json::Value;
 use smallvec::SmallVec;
 
-use super::{SocketId, User};
+use super::{SocketId, User, command::ByRoom};
 use crate::{change::Timestamp, events::Room};
 
 /// A user in a room, as the others there see them.
@@ -46,7 +46,7 @@ pub enum Audience {
 /// Who is in which room, by their sockets.
 #[derive(Default)]
 pub struct Presence {
-    rooms: HashMap<Room, Users>,
+    rooms: ByRoom<Users>,
     /// Of each room, who came or went since that was told last.
     untold: IndexMap<Room, News>,
     /// Rooms that are so large that they must wait before they are told again.
