@@ -98,6 +98,10 @@ fn columns<'a>(scan: &mut Scan<'a>, like: &[Column<'a>]) -> Scanned<Vec<Column<'
 impl<'a> Column<'a> {
     fn read(scan: &mut Scan<'a>) -> Scanned<Self> {
         let start = scan.place();
+        if let Some(column) = Column::read_plain(scan, start) {
+            return Ok(column);
+        }
+        scan.go_back(start);
         let (mut name, mut typeoid, mut value) = (None, None, None);
         scan.object(|scan, member| {
             let said = scan.value()?;
@@ -116,6 +120,16 @@ impl<'a> Column<'a> {
             index: 0,
             written: scan.since(start),
         })
+    }
+
+    /// As wal2json writes it; `None`: it may be written otherwise.
+    fn read_plain(scan: &mut Scan<'a>, start: usize) -> Option<Self> {
+        let name = scan.takes_same(br#"{"name":"#).then(|| scan.value())?.ok()?;
+        let typeoid = scan.takes_same(br#","typeoid":"#).then(|| scan.value())?.ok()?;
+        let value = scan.takes_same(br#","value":"#).then(|| scan.value())?.ok()?;
+        let is_whole = scan.takes_same(b"}");
+        let (name, typeoid) = (name.str().ok()?, oid(typeoid).ok()?);
+        is_whole.then(|| Column { name, typeoid, value, index: 0, written: scan.since(start) })
     }
 }
 

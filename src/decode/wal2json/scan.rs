@@ -1,6 +1,6 @@
 use std::borrow::Cow;
 
-use memchr::memchr2;
+use memchr::{memchr, memchr2};
 use serde::de::{Error as _, IgnoredAny};
 
 use super::head::Content;
@@ -71,7 +71,10 @@ impl<'a> Scan<'a> {
             Some(b'-' | b'0'..=b'9') => {
                 let is_of_number = |byte: &u8| matches!(byte, b'0'..=b'9' | b'+' | b'-' | b'.' | b'e' | b'E');
                 let number = self.take_while(is_of_number);
-                serde_json::from_slice::<IgnoredAny>(number.json)?;
+                let is_plain = matches!(number.json, [b'1'..=b'9', rest @ ..] if rest.iter().all(u8::is_ascii_digit));
+                if !is_plain {
+                    serde_json::from_slice::<IgnoredAny>(number.json)?;
+                }
                 Ok(number)
             }
             _ => match self.take_while(u8::is_ascii_alphabetic) {
@@ -89,6 +92,11 @@ impl<'a> Scan<'a> {
             self.at += value.len();
         }
         is_next
+    }
+
+    /// Goes back to a place where it was.
+    pub fn go_back(&mut self, to: usize) {
+        self.at = to;
     }
 
     /// What was taken since a place.
@@ -137,7 +145,11 @@ impl<'a> Scan<'a> {
         let mut is_escaped = false;
         loop {
             let rest = self.json.get(self.at..).unwrap_or_default();
-            let Some(found) = memchr2(b'"', b'\\', rest) else { return Err(unlike("the end of a string", start)) };
+            // Behind an escape the next one is mostly near: in a text that is JSON itself.
+            let near =
+                rest.iter().take(if is_escaped { NEAR } else { 0 }).position(|byte| matches!(byte, b'"' | b'\\'));
+            let found = near.or_else(|| memchr2(b'"', b'\\', rest));
+            let Some(found) = found else { return Err(unlike("the end of a string", start)) };
             if rest.get(found) == Some(&b'"') {
                 self.at += found + 1;
                 return Ok(self.taken(start, is_escaped));
@@ -187,7 +199,10 @@ impl<'a> Value<'a> {
             (Some(text), [b'"', .., b'"']) if !self.is_escaped => {
                 Ok(Cow::Borrowed(text.get(1..text.len() - 1).unwrap_or_default()))
             }
-            (Some(text), _) => serde_json::from_str(text).map(Cow::Owned),
+            (Some(text), _) => match unescaped(text) {
+                Some(said) => Ok(Cow::Owned(said)),
+                None => serde_json::from_str(text).map(Cow::Owned),
+            },
             (None, json) => serde_json::from_slice(json).map(Cow::Owned),
         }
     }
@@ -201,7 +216,8 @@ impl<'a> Value<'a> {
     }
 
     pub fn i64(self) -> Scanned<i64> {
-        serde_json::from_slice(self.json)
+        let said = str::from_utf8(self.json).ok().and_then(|said| said.parse().ok());
+        said.ok_or_else(|| serde_json::Error::custom("expected a whole number"))
     }
 
     pub fn bool(self) -> Scanned<bool> {
@@ -218,6 +234,31 @@ impl<'a> Value<'a> {
     }
 }
 
-pub(super) fn unlike(wanted: &str, at: usize) -> serde_json::Error {
+/// How far the next escape mostly is.
+const NEAR: usize = 24;
+
+/// What a string with escapes says, where these are all of one letter; `None`: it is left to serde.
+fn unescaped(written: &str) -> Option<String> {
+    let mut rest = written.strip_prefix('"')?.strip_suffix('"')?;
+    let mut said = String::with_capacity(rest.len());
+    while let Some(at) =
+        rest.bytes().take(NEAR).position(|byte| byte == b'\\').or_else(|| memchr(b'\\', rest.as_bytes()))
+    {
+        let (plain, escape) = rest.split_at_checked(at)?;
+        said.push_str(plain);
+        said.push(match escape.as_bytes().get(1)? {
+            same @ (b'"' | b'\\' | b'/') => char::from(*same),
+            b'n' => '\n',
+            b'r' => '\r',
+            b't' => '\t',
+            _ => return None,
+        });
+        rest = escape.get(2..)?;
+    }
+    said.push_str(rest);
+    Some(said)
+}
+
+fn unlike(wanted: &str, at: usize) -> serde_json::Error {
     serde_json::Error::custom(format!("expected {wanted} at byte {at}"))
 }
