@@ -141,22 +141,25 @@ impl<'a> Scan<'a> {
         if self.json.get(self.at) != Some(&b'"') {
             return Err(unlike("a string", start));
         }
-        self.at += 1;
-        let mut is_escaped = false;
+        let (mut at, mut near, mut is_escaped) = (start + 1, 0, false);
         loop {
-            let rest = self.json.get(self.at..).unwrap_or_default();
-            // Behind an escape the next one is mostly near: in a text that is JSON itself.
-            let near =
-                rest.iter().take(if is_escaped { NEAR } else { 0 }).position(|byte| matches!(byte, b'"' | b'\\'));
-            let found = near.or_else(|| memchr2(b'"', b'\\', rest));
-            let Some(found) = found else { return Err(unlike("the end of a string", start)) };
-            if rest.get(found) == Some(&b'"') {
-                self.at += found + 1;
-                return Ok(self.taken(start, is_escaped));
+            match self.json.get(at) {
+                Some(b'"') => break,
+                Some(b'\\') => {
+                    is_escaped = true;
+                    at += 2;
+                    near = at + NEAR;
+                }
+                Some(_) if at < near => at += 1,
+                _ => {
+                    let rest = self.json.get(at..).unwrap_or_default();
+                    let next = memchr2(b'"', b'\\', rest);
+                    at += next.ok_or_else(|| unlike("the end of a string", start))?;
+                }
             }
-            is_escaped = true;
-            self.at += found + 2;
         }
+        self.at = at + 1;
+        Ok(self.taken(start, is_escaped))
     }
 
     fn take_while(&mut self, is_of_it: impl Fn(&u8) -> bool) -> Value<'a> {
@@ -234,28 +237,34 @@ impl<'a> Value<'a> {
     }
 }
 
-/// How far the next escape mostly is.
+/// Behind an escape the next one is mostly near, in a text that is JSON itself: so far it is looked for byte by byte.
 const NEAR: usize = 24;
 
 /// What a string with escapes says, where these are all of one letter; `None`: it is left to serde.
 fn unescaped(written: &str) -> Option<String> {
-    let mut rest = written.strip_prefix('"')?.strip_suffix('"')?;
-    let mut said = String::with_capacity(rest.len());
-    while let Some(at) =
-        rest.bytes().take(NEAR).position(|byte| byte == b'\\').or_else(|| memchr(b'\\', rest.as_bytes()))
-    {
-        let (plain, escape) = rest.split_at_checked(at)?;
-        said.push_str(plain);
-        said.push(match escape.as_bytes().get(1)? {
-            same @ (b'"' | b'\\' | b'/') => char::from(*same),
-            b'n' => '\n',
-            b'r' => '\r',
-            b't' => '\t',
-            _ => return None,
-        });
-        rest = escape.get(2..)?;
+    let text = written.strip_prefix('"')?.strip_suffix('"')?;
+    let mut said = String::with_capacity(text.len());
+    let (mut plain, mut at, mut near) = (0, 0, 0);
+    while let Some(byte) = text.as_bytes().get(at) {
+        if *byte == b'\\' {
+            said.push_str(text.get(plain..at)?);
+            said.push(match text.as_bytes().get(at + 1)? {
+                same @ (b'"' | b'\\' | b'/') => char::from(*same),
+                b'n' => '\n',
+                b'r' => '\r',
+                b't' => '\t',
+                _ => return None,
+            });
+            at += 2;
+            (plain, near) = (at, at + NEAR);
+        } else if at < near {
+            at += 1;
+        } else {
+            let rest = text.as_bytes().get(at..)?;
+            at += memchr(b'\\', rest).unwrap_or(rest.len());
+        }
     }
-    said.push_str(rest);
+    said.push_str(text.get(plain..)?);
     Some(said)
 }
 
