@@ -3,7 +3,7 @@ import { gzipSync } from 'node:zlib';
 
 /**
  * What an entry adds to a page beside socket.io-client before anything runs, gzipped, in bytes. What is loaded only when it
- * is needed (polling, writing, following tables) is not in it.
+ * is needed (polling, writing, following tables, presence of one's own, many rooms) is not in it.
  */
 export function sizeOf(entry) {
   const text = (file) => readFileSync(new URL(`dist/esm/${file}`, import.meta.url), 'utf8');

@@ -59,17 +59,16 @@ export class Connection implements Line {
     return statusOf(this.#state);
   }
 
+  get _isHidden(): boolean {
+    return this.#state.hidden;
+  }
+
   get _isPolling(): boolean {
     return this.#state.phase === 'polling';
   }
 
   _emit(event: string, payload: object, ack: (ack: any) => void = () => {}): boolean {
     return this._socket.connected && !!this._socket.emit(event, payload, ack);
-  }
-
-  /** A page that nobody looks at has nothing to say that nobody keeps. */
-  _say(event: string, payload: object): boolean {
-    return !this.#state.hidden && this._emit(event, payload);
   }
 
   _happens(event: Event): void {

@@ -4,6 +4,7 @@ import type { Answer, Reply } from './http.js';
 import { isOlder } from './offset.js';
 import type { Room } from './room.js';
 import type { Rooms } from './rooms.js';
+import type { ChangeEvent } from './types.js';
 
 /** Fetches each room again and again, one after another, as often as the server lets us. */
 export class Poller {
@@ -63,6 +64,7 @@ function take(room: Room, answer: Answer): void {
   if (isOlder(answer.offset, room.offset)) return;
   room.offset = answer.offset;
   if (rows && !_isFetching) {
+    room._isPolled ??= memory(room);
     const after = new Map(answer.rows.map((row) => [room._idOf(row), row]));
     for (const event of difference(rows, after)) room._take({ ...event, ...room._ids });
   } else {
@@ -70,4 +72,25 @@ function take(room: Room, answer: Answer): void {
     // Who listens may hold rows of which we know nothing.
     if (!rows) room._listeners.emit('resync', { type: 'resync', reason: 'polling' });
   }
+}
+
+/**
+ * An answer may hold more than it says, and that is told again by a socket. What is of no version above the one that was polled is
+ * in it. Rows without a version are told twice.
+ */
+function memory(room: Room): (event: ChangeEvent<any>) => boolean {
+  const versions = new Map<string, number>();
+  return ({ type, componentId, version = NaN, offset }) => {
+    const polled = versions.get(componentId);
+    const isGone = polled === Infinity;
+    if (!offset) {
+      versions.set(componentId, type === 'deleted' ? Infinity : version);
+      return false;
+    }
+    // Who comes after it went is another, who begins to count anew.
+    if (type === 'deleted' || (isGone && type === 'created')) return versions.delete(componentId) && isGone && type === 'deleted';
+    // Nested components that are rows of their own have versions of their own, and are not polled.
+    const isWhole = !type.startsWith('nested') || Array.isArray(room._replica.rows?.get(componentId)?.['rows']);
+    return isWhole && version <= polled!;
+  };
 }

@@ -1,3 +1,5 @@
+import type { Room } from './room.js';
+import type { Statement } from './statement.js';
 import type { Presence, Unsubscribe, User } from './types.js';
 
 type State = Record<string, unknown>;
@@ -6,28 +8,27 @@ type State = Record<string, unknown>;
 export class Company implements Presence {
   #present = new Map<string, User>();
   #list: User[] | undefined;
-  /** What we say of ourselves, and whether the server has been told. */
-  #mine: State | undefined;
-  #isSaid = false;
+  #statement: Statement | undefined;
 
-  constructor(
-    readonly on: (callback: (users: User[]) => void) => Unsubscribe,
-    readonly _tell: (users: User[]) => void,
-    readonly _say: (state: State) => boolean,
-  ) {}
+  constructor(readonly _room: Room) {}
+
+  on(callback: (users: User[]) => void): Unsubscribe {
+    return this._room.on('presence', callback);
+  }
 
   users(): User[] {
     return (this.#list ??= [...this.#present.values()]);
   }
 
-  set(state: State): void {
-    this.#mine = state;
-    this._repeat(true);
+  /** Most pages only look who is there, so what it takes to say something is loaded by those that do. */
+  async set(state: State): Promise<void> {
+    const { Statement } = await import('./statement.js');
+    return (this.#statement ??= new Statement(this._room))._set(state);
   }
 
   /** There is a server that has not been told, or somebody looks at the page again. */
   _repeat(isNew: boolean): void {
-    if (this.#mine && (isNew || !this.#isSaid)) this.#isSaid = this._say(this.#mine);
+    this.#statement?._repeat(isNew);
   }
 
   _roster(users: User[]): void {
@@ -44,6 +45,6 @@ export class Company implements Presence {
 
   #changed(): void {
     this.#list = undefined;
-    this._tell(this.users());
+    this._room._listeners.emit('presence', this.users());
   }
 }

@@ -5,9 +5,6 @@ import type { ChangeEvent, Offset, Row } from './types.js';
 
 type Change = ChangeEvent<any>;
 
-/** A write of our own that was carried out, as the events that nobody sends us. */
-export type OwnWrite = Change[];
-
 /** What a replica needs of its room. */
 export interface Owner {
   _idOf(row: Row): string;
@@ -23,16 +20,16 @@ const FIRST_PAUSE_MS = 100;
 /**
  * The rows of a room: fetched, and kept right by events.
  *
- * What is not told us is our own updates: acks do, and an ack may come before events of earlier commits, or after those of
- * later ones. By the versions it shows, and then the rows are fetched again.
+ * What is not told us is our own updates: acks do (writes.ts), and an ack may come before events of earlier commits, or after
+ * those of later ones. By the versions it shows, and then the rows are fetched again.
  */
 export class Replica {
   rows: Map<string, Row> | undefined;
   error: Error | undefined;
-  /** What came while a fetch is under way, to be applied to what it brings. */
-  #early: (Change | OwnWrite)[] | undefined;
+  /** What came while a fetch is under way, to be applied to what it brings: events, and what writes of our own do. */
+  _early: (Change | (() => void))[] | undefined;
   /** Rows that we have written since they were fetched, and to which version. */
-  #own = new Map<string, number>();
+  _own = new Map<string, number>();
   /** A fetch that was overtaken by another has an old one. */
   #ticket = 0;
   /** What is older than this does not hold what we were told already. */
@@ -41,13 +38,13 @@ export class Replica {
   constructor(readonly _owner: Owner) {}
 
   get _isFetching(): boolean {
-    return !!this.#early;
+    return !!this._early;
   }
 
   /** Fetches, until it has succeeded or is not wanted any more. */
   async _refill(floor = this.#floor): Promise<void> {
     const ticket = ++this.#ticket;
-    const early: (Change | OwnWrite)[] = (this.#early = []);
+    const early: (Change | (() => void))[] = (this._early = []);
     this.#floor = floor;
     this._owner._changed();
     for (let pause = FIRST_PAUSE_MS; ; pause = Math.min(2 * pause, LONGEST_PAUSE_MS)) {
@@ -74,29 +71,18 @@ export class Replica {
   /** Nobody waits for a fetch any more, or for the rows. */
   _stop(): void {
     this.#ticket += 1;
-    this.#early = this.rows = undefined;
+    this._early = this.rows = undefined;
   }
 
   _take(event: Change): void {
-    const isSettled = !this.#early;
-    this.#early?.push(event);
-    this.#apply(event);
+    const isSettled = !this._early;
+    this._early?.push(event);
+    this._apply(event);
     // An ack has overtaken it, so what we have now is neither before nor after it.
-    if (isSettled && this.#own.get(event.componentId)! > (event.version ?? 0)) void this._refill();
+    if (isSettled && this._own.get(event.componentId)! > (event.version ?? 0)) void this._refill();
   }
 
-  _wrote(events: OwnWrite): void {
-    const [{ componentId, version }] = events as [Change];
-    this.#early?.push(events);
-    const row = this.rows?.get(componentId);
-    if (!row) return;
-    const step = version! - row.version!;
-    if (!(step < 0)) events.forEach((event) => this.#apply(event));
-    this.#own.set(componentId, version ?? Infinity);
-    if (step !== 0 && step !== 1 && !this.#early) void this._refill();
-  }
-
-  #apply(event: Change): void {
+  _apply(event: Change): void {
     const before = this.rows?.get(event.componentId) ?? null;
     const after = applyEvent(before, event);
     if (after === before || !this.rows) return;
@@ -108,17 +94,15 @@ export class Replica {
   /** Takes an answer, unless we have been told of what is not in it yet. */
   _fill({ rows, offset }: Answer): boolean {
     if (isOlder(offset, this.#floor)) return false;
-    const early = this.#early ?? [];
+    const early = this._early ?? [];
     const isFirst = !this.rows;
     this._stop();
     this.error = undefined;
     const held = (this.rows = new Map(rows.map((row) => [this._owner._idOf(row), row])));
-    for (const [id, version] of this.#own) if (version < Infinity) this.#own.delete(id);
+    for (const [id, version] of this._own) if (version < Infinity) this._own.delete(id);
     early.forEach((event) => {
-      if (!('type' in event)) {
-        const [{ componentId, version }] = event as [Change];
-        if (!(version! <= held.get(componentId)?.version!)) this._wrote(event);
-      } else if (!event.offset || !offset || isNewer(event.offset, offset)) {
+      if (!('type' in event)) event();
+      else if (!event.offset || !offset || isNewer(event.offset, offset)) {
         const isOurs = event.type === 'created' || held.has(event.componentId);
         this._take(event);
         if (isFirst && isOurs) this._owner._tell(event);

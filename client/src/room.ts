@@ -2,6 +2,7 @@ import { Listeners } from './listeners.js';
 import type { Answer, Reply } from './http.js';
 import { isNewer } from './offset.js';
 import { Company } from './presence.js';
+import type { Line } from './rooms.js';
 import { Replica } from './replica.js';
 import type { ChangeEvent, Handle, Id, Offset, Row, Snapshot, Unsubscribe, User } from './types.js';
 
@@ -10,8 +11,11 @@ export interface Surroundings {
   /** Counts connections. */
   readonly _session: number;
   _load(path: string, ask?: (address: string) => Promise<Reply>): Promise<Answer>;
-  /** Says something that may be lost; whether it was said. */
-  _say(event: string, payload: object): boolean;
+  _way(): Line;
+  /** Says something that may be lost. */
+  _say(event: string, payload: object): void;
+  /** Asks, if there is a connection, until there is an answer over it or it is not wanted any more. */
+  _ask(event: string, payload: object, ack: (answer: any) => void, isWanted: () => boolean): boolean;
   /** Asks the server to write; the ack. */
   _write(room: Room, verb: string, payload: object): Promise<any>;
   /** Somebody began to use it, wants its rows, or nobody uses it any more. */
@@ -31,12 +35,10 @@ export abstract class Room<T extends Row = any, D = unknown> implements Handle<T
   /** The connection over which it was subscribed to. */
   _asked = 0;
   _grace: ReturnType<typeof setTimeout> | undefined;
+  /** Whether a change was found by polling already; not there until something was. */
+  _isPolled: ((event: ChangeEvent<any>) => boolean) | undefined;
   readonly _replica = new Replica(this);
-  readonly presence = new Company(
-    (callback) => this.on('presence', callback),
-    (users) => this._listeners.emit('presence', users),
-    (state) => this._joined && this._around._say('presence:update', { room: this.room, state }),
-  );
+  readonly presence = new Company(this);
   readonly _listeners = new Listeners();
   /** Whether what is held may be of a time before we were let in. */
   #wasIn = false;
@@ -155,7 +157,7 @@ export abstract class Room<T extends Row = any, D = unknown> implements Handle<T
     // Before the first rows are there nobody knows whose event it is; then the replica tells it.
     const isKnown = this._replica.rows || !this._replica._isFetching;
     this._replica._take(event);
-    if (isKnown) this._tell(event);
+    if (isKnown && !this._isPolled?.(event)) this._tell(event);
   }
 
   /** What is said in it that nobody keeps. */

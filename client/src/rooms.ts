@@ -1,15 +1,18 @@
 import { isBusy, WalcastError } from './error.js';
+import type { Failure } from './error.js';
 import type { Http } from './http.js';
 import type { Listeners } from './listeners.js';
 import { isNewer, isOlder, isSameHistory } from './offset.js';
 import type { Room, Surroundings } from './room.js';
+import type { Turns } from './turns.js';
 import type { Offset } from './types.js';
 import { eventOf } from './vocabulary.js';
 import type { Writes } from './writes.js';
 
 /** The server takes no more in a handshake. */
 const MOST_ROOMS = 1_000;
-const PAUSE_MS = 1_000;
+/** So much may be asked of a new connection at once; the server takes twice as much. */
+const AT_ONCE = 100;
 /** No name of an event on the wire: there is a connection, and up to where was heard all over the one before. */
 export const CONNECTED = ' connected';
 /** And that there will be none. */
@@ -20,8 +23,7 @@ export interface Line {
   readonly _isPolling: boolean;
   /** Asks, over the connection that there is; whether there is one. */
   _emit(event: string, payload: object, ack?: (ack: any) => void): boolean;
-  /** Says what may be lost; whether it was said. */
-  _say(event: string, payload: object): boolean;
+  readonly _isHidden: boolean;
   /** There is something new to poll. */
   _poke(): void;
 }
@@ -33,6 +35,9 @@ export interface Line {
 export class Rooms implements Surroundings {
   _session = 0;
   #writes: Writes | undefined;
+  #turns: Turns | undefined;
+  /** How much was asked over this connection. */
+  #asked = 0;
   #known = new Map<string, WeakRef<Room>>();
   /** Those that somebody uses, or did a moment ago. */
   #rooms = new Set<Room>();
@@ -53,8 +58,13 @@ export class Rooms implements Surroundings {
     readonly _timeout: number,
   ) {}
 
-  _say: Surroundings['_say'] = (...said) => this._way()._say(...said);
   _load: Surroundings['_load'] = (...asked) => this._http._rows(...asked);
+
+  /** A page that nobody looks at has nothing to say that nobody keeps. */
+  _say(event: string, payload: object): void {
+    const refused = (error?: Failure) => error && !isBusy(error) && this._listeners.emit('error', new WalcastError(error));
+    if (!this._way()._isHidden) this._way()._emit(event, payload, ({ error }) => refused(error));
+  }
 
   /** The room of a name; the same as long as anybody has it. */
   _room<R extends Room>(name: string[], make: () => R): R {
@@ -83,6 +93,7 @@ export class Rooms implements Surroundings {
   }
 
   _connected(): void {
+    this.#asked = 0;
     for (const room of this.#held) {
       room._asked = this._session;
       // It was left since the handshake, and perhaps begun anew.
@@ -176,17 +187,25 @@ export class Rooms implements Surroundings {
     room._asked = 0;
   }
 
-  /** Asks over this connection, until the server is not too busy to answer. */
+  /** Asks over this connection, until the server is not too busy to answer. `payload` is what it is of. */
   _ask(event: string, payload: object, ack: (ack: any) => void, isWanted: () => boolean): boolean {
     const session = this._session;
-    return this._way()._emit(event, payload, (answer) => {
-      if (session !== this._session) return;
-      const { error } = answer;
-      const again = () => session === this._session && isWanted() && this._ask(event, payload, ack, isWanted);
-      if (isBusy(error)) return void setTimeout(again, error.retryAfterMs ?? PAUSE_MS);
-      ack(answer);
-      this.#hears(answer.offset);
-    });
+    const ask = () =>
+      session === this._session && isWanted() && this._way()._emit(event, payload, (answer) => {
+        if (session !== this._session) return;
+        if (isBusy(answer.error)) return void this.#wait(payload, ask, answer.error);
+        ack(answer);
+        this.#hears(answer.offset);
+      });
+    if (this.#asked++ < AT_ONCE) return ask();
+    void this.#wait(payload, ask);
+    return true;
+  }
+
+  /** Most pages are in few rooms, so what it takes to be in many is loaded by those that are. */
+  async #wait(of: object, ask: () => void, failure?: Failure): Promise<void> {
+    const { Turns } = await import('./turns.js');
+    (this.#turns ??= new Turns())._add(of, ask, failure);
   }
 
   #hears(offset: Offset | undefined): void {

@@ -202,8 +202,9 @@ export interface TableChange<T extends Row = Row> {
   schema: string;
   table: string;
   event: 'insert' | 'update' | 'delete' | 'enter' | 'leave';
-  id: string;
-  previousId?: string;
+  /** As the row has it; of a key of several columns a text. */
+  id: Id;
+  previousId?: Id;
   record?: T;
   updates?: Partial<T>;
   actor: string | null;
@@ -231,8 +232,11 @@ export interface ChangesCallbacks<T extends Row = Row> {
 export interface Presence {
   /** Who is in the room, you among them. The same array until that changes. */
   users(): User[];
-  /** Says something of you, at most 4 KiB; said again after a reconnect. */
-  set(state: Record<string, unknown>): void;
+  /**
+   * Says something of you, at most 4 KiB; said again after a reconnect. The promise is resolved when the room has been told of it,
+   * or of something later, which may be when you are in it.
+   */
+  set(state: Record<string, unknown>): Promise<void>;
   on(callback: (users: User[]) => void): Unsubscribe;
 }
 

@@ -1,8 +1,9 @@
 import { isBusy, WalcastError } from './error.js';
-import type { OwnWrite } from './replica.js';
+import type { Replica } from './replica.js';
 import type { Room } from './room.js';
 import { CLOSED, CONNECTED } from './rooms.js';
 import type { Rooms } from './rooms.js';
+import type { ChangeEvent } from './types.js';
 
 interface Write {
   event: string;
@@ -33,7 +34,7 @@ export class Writes {
     return this.#ask(`${prefix}:${verb}`, payload, (ack) => {
       if (!/update|nested/.test(verb)) return;
       const events = ownWrite(verb, payload.id, payload, ack);
-      for (const room of this._rooms._all()) if (room._prefix === prefix) room._replica._wrote(events);
+      for (const room of this._rooms._all()) if (room._prefix === prefix) take(room._replica, events);
     });
   }
 
@@ -71,6 +72,23 @@ const unanswered = ({ event, isSent }: Write) => ({
 
 /** `randomUUID` is there on secure pages alone. */
 const mutationId = () => globalThis.crypto?.randomUUID?.() ?? `${Math.random()}${Math.random()}`;
+
+/** A write of our own that was carried out, as the events that nobody sends us. */
+type OwnWrite = ChangeEvent<any>[];
+
+/** What it makes of the rows that are held, and of those that a fetch brings which is under way. */
+function take(replica: Replica, events: OwnWrite): void {
+  const [{ componentId, version }] = events as [ChangeEvent<any>];
+  replica._early?.push(() => {
+    if (!(version! <= replica.rows!.get(componentId)?.version!)) take(replica, events);
+  });
+  const row = replica.rows?.get(componentId);
+  if (!row) return;
+  const step = version! - row.version!;
+  if (!(step < 0)) events.forEach((event) => replica._apply(event));
+  replica._own.set(componentId, version ?? Infinity);
+  if (step !== 0 && step !== 1 && !replica._early) void replica._refill();
+}
 
 /**
  * What a write of ours has changed, of which no event tells us: what we said, and what the ack adds to it. Nested components

@@ -74,3 +74,29 @@ test('a page that is hidden for long leaves, and comes back with what it missed'
   await until('it hears what it missed', () => heard.length === 1);
   expect([heard, client.status]).toEqual([['unseen'], 'live']);
 });
+
+test('who says too much of themselves, or too much at once, is told so, and what they say next is heard', async () => {
+  const stage = await Stage.set();
+  const ann = stage.client();
+  const bob = stage.client({ token: () => token('bob') });
+  const page = ann.entity('page', 1);
+  const leave = page.subscribe();
+  bob.entity('page', 1).subscribe();
+  // Before they are in it, and after.
+  const large = { text: 'x'.repeat(5_000) };
+  await expect(page.presence.set(large)).rejects.toMatchObject({ code: 'payload_too_large' });
+  await expect(page.presence.set(large)).rejects.toMatchObject({ code: 'payload_too_large' });
+  const overtaken = page.presence.set({ colour: 'red' });
+  await page.presence.set({ colour: 'blue' });
+  await overtaken;
+  await until('bob sees it', () => states(bob.entity('page', 1).presence.users())['ann']?.['colour'] === 'blue');
+  stage.proxy.cut();
+  await until('ann is out of it', () => ann.status !== 'live');
+  await page.presence.set({ colour: 'green' });
+  await until('bob sees it', () => states(bob.entity('page', 1).presence.users())['ann']?.['colour'] === 'green');
+  expect(ann.errors).toEqual([]);
+  page.cursor({ text: large.text });
+  await until('it is told', () => ann.errors.length);
+  expect(ann.errors).toMatchObject([{ code: 'payload_too_large' }]);
+  leave();
+});

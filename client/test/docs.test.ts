@@ -1,7 +1,8 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { brokenLinksOf, linksOf } from './docs/links.js';
 import { blocksOf, pages } from './docs/pages.js';
-import { Template } from './docs/sql.js';
+import type { Block } from './docs/pages.js';
+import { refusalOf, Template } from './docs/sql.js';
 import { run } from './docs/tools.js';
 import { typeErrors } from './docs/types.js';
 
@@ -47,16 +48,20 @@ describe('SQL', () => {
   let template: Template;
   beforeAll(async () => void (template = await Template.create()));
   afterAll(() => template?.drop());
+  const refusal = async (blocks: Block[]) => {
+    const database = await template.clone();
+    return refusalOf(database, blocks).finally(() => database.drop());
+  };
 
   it('that Postgres refuses is named by its page and line', async () => {
     const block = { page: 'docs/page.md', language: 'sql', excuse: undefined };
     const blocks = [{ ...block, line: 3, text: 'SELECT 1;\n' }, { ...block, line: 7, text: 'SELECT 2;\nSELECT nothing;\n' }];
-    expect(await template.refusalOf(blocks)).toMatch(/^docs\/page\.md:8: ERROR/);
+    expect(await refusal(blocks)).toMatch(/^docs\/page\.md:8: ERROR/);
   });
 
   for (const page of new Set(of('sql').map((block) => block.page))) {
     it(`of ${page}, from its beginning to its end`, async () => {
-      expect(await template.refusalOf(of('sql').filter((block) => block.page === page))).toBe('');
+      expect(await refusal(of('sql').filter((block) => block.page === page))).toBe('');
     });
   }
 });

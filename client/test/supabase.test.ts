@@ -61,6 +61,31 @@ test('INSERT, UPDATE and DELETE come through a filter, in the shape that listene
   expect(told).toEqual(['SUBSCRIBED']);
 });
 
+test.each([
+  ['DEFAULT', 'bigint', "'7'", 7],
+  ['FULL', 'bigint', "'7'", 7],
+  ['DEFAULT', 'text', "'7'", '7'],
+  ['FULL', 'text', "'7'", '7'],
+])('with REPLICA IDENTITY %s, a key that is a %s is told as the row has it, and of the old row nothing else', async (identity, type, key, id) => {
+  const stage = await Stage.set();
+  await stage.db.sql(`CREATE TABLE notes (id ${type} PRIMARY KEY, body text)`);
+  await stage.db.sql(`ALTER TABLE notes REPLICA IDENTITY ${identity}`);
+  await stage.db.sql('ALTER PUBLICATION walcast ADD TABLE notes');
+  await stage.db.sql(`INSERT INTO notes VALUES (${key}, 'there before')`);
+  const heard: PostgresChange[] = [];
+  const { told, tell } = statuses();
+  supabaseOf(stage).channel('notes').on('postgres_changes', { event: '*', table: 'notes' }, (payload) => heard.push(payload)).subscribe(tell);
+  await until('it is subscribed', () => told.includes('SUBSCRIBED'));
+  await stage.db.sql("UPDATE notes SET body = 'changed'");
+  await stage.db.sql('DELETE FROM notes');
+  await until('it hears of the last', () => heard.at(-1)?.eventType === 'DELETE');
+  // That it was there before may still have been told.
+  expect(heard.slice(-2).map(({ eventType, new: row, old }) => [eventType, row, old])).toEqual([
+    ['UPDATE', { id, body: 'changed' }, { id }],
+    ['DELETE', {}, { id }],
+  ]);
+});
+
 test('after a cut a channel is subscribed again when all of it is, of whatever kind', async () => {
   const stage = await Stage.set();
   const client = supabaseOf(stage);
@@ -218,6 +243,18 @@ test('what walcast cannot do is refused at the call', async () => {
   expect(() => client.channel('user:ann').on('presence', { event: 'sync' }, () => {})).toThrow("user's room");
   await expect(channel.send({ type: 'presence', event: 'x' })).rejects.toThrow('only a broadcast');
   await expect(channel.track({})).rejects.toThrow('at least one member');
+});
+
+test('a state that is too large is refused to who tracks it, and the channel stays', async () => {
+  const stage = await Stage.set();
+  const { told, tell } = statuses();
+  const channel = supabaseOf(stage).channel('lobby').on('presence', { event: 'sync' }, () => {}).subscribe(tell);
+  const other = supabaseOf(stage, 'bob').channel('lobby').on('presence', { event: 'sync' }, () => {}).subscribe();
+  await until('it is subscribed', () => told.length > 0);
+  await expect(channel.track({ mood: 'x'.repeat(5_000) })).rejects.toMatchObject({ code: 'payload_too_large' });
+  await channel.track({ mood: 'good' });
+  await until('others see it', () => other.presenceState()['ann']?.[0]?.['mood'] === 'good');
+  expect(told).toEqual(['SUBSCRIBED']);
 });
 
 test('a token that is missing or refused is an error of the channel, which goes on trying', async () => {

@@ -71,7 +71,7 @@ export class Company extends Changing {
   }
 
   #say(): void {
-    if (this.colour) this.room.presence.set({ colour: this.colour, ...this.#at });
+    if (this.colour) void this.room.presence.set({ colour: this.colour, ...this.#at });
     this.changed();
   }
 

@@ -17,8 +17,7 @@ use crate::{
 };
 
 /// Libraries that tell of their own affairs, some of them whole messages with the tokens in them.
-const CHATTY: [&str; 6] =
-    ["deadpool", "deadpool_postgres", "refinery", "refinery_core", "tokio_postgres", "tungstenite"];
+const CHATTY: [&str; 5] = ["deadpool", "deadpool_postgres", "refinery", "refinery_core", "tokio_postgres"];
 
 /// Logs to standard error from here on; `level` is what is logged where nothing else is said. Traces go to the collector, if
 /// one is named; what is returned sends the last of them.

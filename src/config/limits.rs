@@ -30,7 +30,7 @@ pub struct LimitArgs {
     #[arg(long = "ephemeral-tick", env = "WALCAST_EPHEMERAL_TICK", default_value = "50ms", value_parser = parse_duration,
           value_name = "TIME")]
     pub tick: Duration,
-    /// How many of the users in a room are named to who comes in
+    /// How many of the users in a room are named to who comes in, if all fit into 512 bytes for each of so many
     #[arg(long, env = "WALCAST_ROSTER", default_value = "250", value_parser = parse_count, value_name = "USERS")]
     pub roster: u32,
 }

@@ -55,7 +55,9 @@ impl Inbound {
         };
         match arguments.next() {
             Some(payload @ Value::Object(_)) if !is_within(&payload, max_depth) => {
-                Err(invalid(event, format!("the payload nests deeper than {max_depth}, which is the limit")))
+                let (event, failure) =
+                    invalid(event, format!("the payload nests deeper than {max_depth}, which is the limit"));
+                Err((event, failure.counted_as("too_deep")))
             }
             Some(Value::Object(payload)) => Ok(Message { event, payload }),
             other => {

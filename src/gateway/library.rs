@@ -5,26 +5,29 @@ use std::{
 };
 
 use axum::{
-    body::Body,
+    body::{Body, to_bytes},
     extract::Request,
-    http::{self, Method},
+    http::{Method, StatusCode, Uri},
     response::{IntoResponse, Response},
 };
-use socketioxide::{SocketIo, service::SocketIoService, socket::Sid};
+use bytes::Bytes;
+use socketioxide::{service::SocketIoService, socket::Sid};
 use tower::Service as _;
 
 use super::{
-    link::{Heartbeats, Limits, Link, Stream},
+    link::{Heartbeats, Limits, Link},
     packet,
 };
 use crate::telemetry;
 
 /// The library that keeps the protocol, and which link belongs to which of its sessions. Cheap to clone.
+///
+/// It is spoken to as Engine.IO's clients do that poll, whatever a client has really: by requests, of which only the first
+/// has come over the network.
 #[derive(Clone)]
 pub struct Library(Arc<Inner>);
 
 struct Inner {
-    io: SocketIo,
     service: SocketIoService<axum::Router>,
     limits: Limits,
     links: Mutex<HashMap<Sid, Weak<Link>>>,
@@ -37,10 +40,9 @@ struct Inner {
 const WATCH: Duration = Duration::from_millis(500);
 
 impl Library {
-    pub fn new(io: SocketIo, service: SocketIoService<axum::Router>, limits: Limits) -> Self {
-        let links = Mutex::default();
-        let inner =
-            Arc::new(Inner { io, service, limits, links, watched: Mutex::default(), heartbeats: Mutex::default() });
+    pub fn new(service: SocketIoService<axum::Router>, limits: Limits) -> Self {
+        let (links, watched, heartbeats) = Default::default();
+        let inner = Arc::new(Inner { service, limits, links, watched, heartbeats });
         tokio::spawn(watch(Arc::downgrade(&inner)));
         Library(inner)
     }
@@ -50,11 +52,18 @@ impl Library {
         &self.0.limits
     }
 
-    /// The library has opened a session, which is this link's.
-    pub fn add(&self, sid: Sid, link: &Arc<Link>) {
+    /// Opens a session, which is this link's: the packet by which its client learns of it. `request` says what there is to know
+    /// of the client.
+    pub async fn open(&self, link: &Arc<Link>, mut request: Request) -> Result<Bytes, Response> {
+        *request.uri_mut() = Uri::from_static("/socket.io/?EIO=4&transport=polling");
+        let (status, packet) = whole(self.request(request).await).await;
+        let opened = packet::opened(&packet, self.limits().beat.every, link.polls());
+        let Some((sid, packet)) = opened else { return Err((status, packet).into_response()) };
         link.name(sid);
         lock(&self.0.links).insert(sid, Arc::downgrade(link));
         lock(&self.0.heartbeats).ask_at(Instant::now() + self.limits().beat.every, Arc::downgrade(link));
+        tokio::spawn(listen(self.clone(), sid, Arc::clone(link)));
+        Ok(packet)
     }
 
     pub fn find(&self, sid: Sid) -> Option<Arc<Link>> {
@@ -78,25 +87,21 @@ impl Library {
         lock(&self.0.watched).push(link);
     }
 
-    /// Lets a poll that is open return. False: the library takes no word.
-    pub fn mark(&self, sid: Sid) -> bool {
-        let socket = self.0.io.of("/").and_then(|main| main.get_socket(sid));
-        socket.is_some_and(|socket| socket.emit(packet::MARKER, &()).is_ok())
-    }
-
-    /// Ends a session of a client that polls, as if that had said so.
+    /// Ends a session, as if its client had said so.
     pub fn close(&self, sid: Sid) {
         let library = self.clone();
-        tokio::spawn(async move {
-            let request = http::Request::builder()
-                .method(Method::POST)
-                .uri(format!("/socket.io/?EIO=4&transport=polling&sid={sid}"))
-                .header(http::header::CONTENT_TYPE, "text/plain;charset=UTF-8")
-                .body(Body::from("1"));
-            if let Ok(request) = request {
-                library.request(request).await;
-            }
-        });
+        tokio::spawn(async move { library.tell(sid, packet::CLOSE).await });
+    }
+
+    /// Hands the library a packet of a session's client. False: it cannot read it.
+    pub async fn tell(&self, sid: Sid, packet: impl Into<Body>) -> bool {
+        self.request(of(sid, Method::POST, packet.into())).await.status() == StatusCode::OK
+    }
+
+    /// Waits for what the library has to say to a session's client. `None`: the session is over.
+    async fn hear(&self, sid: Sid) -> Option<Bytes> {
+        let (status, body) = whole(self.request(of(sid, Method::GET, Body::empty())).await).await;
+        (status == StatusCode::OK).then_some(body)
     }
 
     /// Hands the library a request of a client that polls.
@@ -106,13 +111,35 @@ impl Library {
             Err(never) => match never {},
         }
     }
+}
 
-    /// Hands the library a WebSocket; `request` says what it needs to know of it.
-    pub async fn serve(&self, stream: Stream, request: http::Request<()>) {
-        // Of what it is given the library keeps several places for one: behind a pointer they are small.
-        if let Err(error) = self.0.service.clone().call((Box::new(stream), request)).await {
-            tracing::debug!(%error, "a WebSocket was refused");
+/// Hands the link what the library has to say, for as long as the session lasts.
+async fn listen(library: Library, sid: Sid, link: Arc<Link>) {
+    while let Some(packets) = library.hear(sid).await {
+        if link.deliver(&packets) {
+            // Links have a heartbeat of their own.
+            library.tell(sid, packet::PONG).await;
         }
+    }
+    link.end_session();
+}
+
+/// A request of a session's client.
+fn of(sid: Sid, method: Method, body: Body) -> Request {
+    let mut request = Request::new(body);
+    *request.method_mut() = method;
+    if let Ok(uri) = Uri::try_from(format!("/socket.io/?EIO=4&transport=polling&sid={sid}")) {
+        *request.uri_mut() = uri;
+    }
+    request
+}
+
+/// The library's answers are whole already.
+async fn whole(response: Response) -> (StatusCode, Bytes) {
+    let (head, body) = response.into_parts();
+    match to_bytes(body, usize::MAX).await {
+        Ok(body) => (head.status, body),
+        Err(_) => (StatusCode::INTERNAL_SERVER_ERROR, Bytes::new()),
     }
 }
 

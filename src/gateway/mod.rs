@@ -93,14 +93,11 @@ struct Gateway {
     expiries: Expiries,
     max_payload: usize,
     max_depth: usize,
-    rate: Rate,
 }
 
 /// Messages over the payload limit are refused with an error that names it, so they must first be let in: up to this
 /// many times the limit. What is larger ends the connection.
 const LET_IN: usize = 8;
-/// What the library's WebSocket reads at once, and keeps for each socket: what clients send is small.
-const READ_BUFFER: usize = 64;
 
 /// How often the library pings a client after the first time, which is at once: the links have a heartbeat of their own.
 const NEVER: Duration = Duration::from_secs(365 * 24 * 60 * 60);
@@ -132,9 +129,6 @@ pub fn build(settings: Settings) -> (axum::Router, Sockets) {
     let let_in = settings.max_payload.saturating_mul(LET_IN);
     let (service, io) = SocketIo::builder()
         .max_payload(let_in as u64)
-        .ws_max_message_size(let_in)
-        .ws_max_frame_size(let_in)
-        .ws_read_buffer_size(READ_BUFFER)
         .ping_interval(NEVER)
         .ping_timeout(settings.heartbeat.patience)
         .connect_timeout(settings.handshake)
@@ -150,8 +144,9 @@ pub fn build(settings: Settings) -> (axum::Router, Sockets) {
         stall: settings.stall_timeout,
         compress: settings.compress,
         beat: settings.heartbeat,
+        rate: settings.rate,
     };
-    let library = Library::new(io.clone(), service, limits);
+    let library = Library::new(service, limits);
     let is_open = settings.dashboard.is_open;
     let dashboard =
         dashboard::install(&library, &io, settings.dashboard, settings.hub.clone(), Arc::clone(&settings.verifier));
@@ -164,7 +159,6 @@ pub fn build(settings: Settings) -> (axum::Router, Sockets) {
         expiries: Expiries::watch(settings.token_grace),
         max_payload: settings.max_payload,
         max_depth: settings.max_depth,
-        rate: settings.rate,
     });
     handshake::install(&io, gateway);
     let sockets = Sockets { library: library.clone(), writing, io, _dashboard: dashboard };

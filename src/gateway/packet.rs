@@ -45,23 +45,39 @@ pub fn ack(id: i64, body: &str) -> Bytes {
     frame::text(&[b"43", id.to_string().as_bytes(), b"[", body.as_bytes(), b"]"])
 }
 
-/// The name of the event that tells the library that something waits for a client which polls. No client is sent it.
-pub const MARKER: &str = "\u{1}";
+/// What separates packets in the body of a poll.
+pub const SEPARATOR: u8 = 0x1e;
+/// The session ends.
+pub const CLOSE: &str = "1";
+/// Whether the other side is there, and that it is.
+pub const PING: &str = "2";
+pub const PONG: &str = "3";
+/// The packet that says nothing.
+pub const NOOP: &str = "6";
+/// How a client goes over from polling to a WebSocket: it tries that out, and goes.
+pub const PROBE: &str = "2probe";
+pub const PROBED: &[u8] = b"3probe";
+pub const UPGRADE: &str = "5";
 
-pub fn is_marker(packet: &[u8]) -> bool {
-    packet.starts_with(br#"42["\u0001""#)
+/// The packets in the body of a poll.
+pub fn split(body: &[u8]) -> impl Iterator<Item = &[u8]> {
+    body.split(|byte| *byte == SEPARATOR).filter(|packet| !packet.is_empty())
 }
 
-/// If the packet opens a session: the session's name, and the packet as it says that clients are pinged so often.
-pub fn opened(packet: &[u8], pinged: Duration) -> Option<(Sid, Bytes)> {
+/// If the packet opens a session: the session's name, and the packet as its client is to read it, who is pinged so often and
+/// may go over to a WebSocket if it polls.
+pub fn opened(packet: &[u8], pinged: Duration, polls: bool) -> Option<(Sid, Bytes)> {
     let open: Map<String, Value> = serde_json::from_slice(packet.strip_prefix(b"0")?).ok()?;
     let sid = open.get("sid")?.as_str()?.parse().ok()?;
     let (head, tail) = str::from_utf8(packet).ok()?.split_once(PING_INTERVAL)?;
     let tail = tail.trim_start_matches(|digit: char| digit.is_ascii_digit());
-    Some((sid, format!("{head}{PING_INTERVAL}{}{tail}", pinged.as_millis()).into()))
+    let open = format!("{head}{PING_INTERVAL}{}{tail}", pinged.as_millis());
+    Some((sid, if polls { open } else { open.replace(UPGRADES, NO_UPGRADES) }.into()))
 }
 
 const PING_INTERVAL: &str = "\"pingInterval\":";
+const UPGRADES: &str = r#""upgrades":["websocket"]"#;
+const NO_UPGRADES: &str = r#""upgrades":[]"#;
 
 /// Whether the packet is the library's reply to a client that entered the main namespace.
 pub fn is_connect_reply(packet: &[u8]) -> bool {
@@ -102,9 +118,11 @@ mod tests {
         let second = Duration::from_secs(1);
         let packet = format!(r#"0{{"sid":"{sid}","upgrades":["websocket"],"pingInterval":25000}}"#);
         let often = packet.replace("25000", "1000");
-        assert_eq!(opened(packet.as_bytes(), second), Some((sid, Bytes::from(often))));
+        let over = often.replace(r#"["websocket"]"#, "[]");
+        assert_eq!(opened(packet.as_bytes(), second, true), Some((sid, Bytes::from(often))));
+        assert_eq!(opened(packet.as_bytes(), second, false), Some((sid, Bytes::from(over))));
         for packet in ["", "0", "0{}", r#"{"code":0}"#, r#"0{"sid":"x"}"#] {
-            assert_eq!(opened(packet.as_bytes(), second), None, "{packet}");
+            assert_eq!(opened(packet.as_bytes(), second, true), None, "{packet}");
         }
     }
 
@@ -113,11 +131,5 @@ mod tests {
         let reply = br#"40{"sid":"x"}"#;
         assert!(is_connect_reply(reply) && !is_connect_reply(br#"40/admin,{"sid":"x"}"#));
         assert_eq!(with_session(reply, "p").as_deref(), Some(br#"40{"sid":"x","pid":"p"}"#.as_slice()));
-    }
-
-    #[test]
-    fn the_marker_is_known_as_the_library_writes_it() {
-        let written = serde_json::json!([MARKER, null]).to_string();
-        assert!(is_marker(format!("42{written}").as_bytes()) && !is_marker(br#"42["u0001"]"#));
     }
 }

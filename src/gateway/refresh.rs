@@ -26,8 +26,12 @@ impl Bearer {
     }
 }
 
-/// The bearer of the token that `auth:refresh` shows, which must be the same user.
-pub fn read(verifier: &Verifier, user_id: &str, payload: &Map<String, Value>) -> Result<Bearer, Failure> {
+/// The bearer of the token that `auth:refresh` shows, which must be the same user, and the email that others are told.
+pub fn read(
+    verifier: &Verifier,
+    user_id: &str,
+    payload: &Map<String, Value>,
+) -> Result<(Bearer, Option<Arc<str>>), Failure> {
     let token = match payload.get("token") {
         Some(Value::String(token)) => token,
         other => {
@@ -35,18 +39,18 @@ pub fn read(verifier: &Verifier, user_id: &str, payload: &Map<String, Value>) ->
             return Err(Failure::new(Code::InvalidPayload, format!("`token` must be a text, but is {found}")));
         }
     };
-    let bearer =
-        verifier.verify_whole(token).map(|(claims, all)| Bearer::new(claims, all.into())).map_err(|error| {
-            tracing::debug!(%error, "a token was refused");
-            match error.has_expired() {
-                true => Failure::new(Code::TokenExpired, "the new token has expired as well: get another"),
-                false => Failure::new(Code::InvalidPayload, "the new token is invalid"),
-            }
-        })?;
-    if bearer.identity.user_id != user_id {
+    let (mut claims, all) = verifier.verify_whole(token).map_err(|error| {
+        tracing::debug!(%error, "a token was refused");
+        match error.has_expired() {
+            true => Failure::new(Code::TokenExpired, "the new token has expired as well: get another"),
+            false => Failure::new(Code::InvalidPayload, "the new token is invalid"),
+        }
+    })?;
+    if claims.user_id != user_id {
         return Err(Failure::new(Code::Forbidden, "the token is another user's: connect again with it"));
     }
-    Ok(bearer)
+    let email = claims.email.take().map(Into::into);
+    Ok((Bearer::new(claims, all.into()), email))
 }
 
 /// When the token expires, as times are told: ISO 8601 in UTC. Null: never, or not before the year 10,000.

@@ -51,11 +51,19 @@ pub struct Failure {
     /// What else is told of it.
     #[serde(flatten)]
     pub details: Map<String, Value>,
+    /// As what it is counted, where the code says too little.
+    #[serde(skip)]
+    counted_as: Option<&'static str>,
 }
 
 impl Failure {
     pub fn new(code: Code, message: impl Into<String>) -> Self {
-        Failure { code, message: message.into(), details: Map::new() }
+        Failure { code, message: message.into(), details: Map::new(), counted_as: None }
+    }
+
+    /// Of a limit that has no code of its own.
+    pub fn counted_as(self, limit: &'static str) -> Self {
+        Failure { counted_as: Some(limit), ..self }
     }
 
     pub fn with(mut self, name: &str, value: Value) -> Self {
@@ -72,7 +80,11 @@ impl From<HubError> for Failure {
             HubError::NotInRoom | HubError::TooManyRooms(_) | HubError::TooManySockets(_) => Code::Forbidden,
             HubError::RoomFull(_) => Code::RoomFull,
         };
-        Failure::new(code, error.to_string())
+        let failure = Failure::new(code, error.to_string());
+        match error {
+            HubError::TooManyRooms(_) => failure.counted_as("too_many_rooms"),
+            _ => failure,
+        }
     }
 }
 
@@ -134,7 +146,7 @@ impl Responder {
     }
 
     pub fn fail(self, failure: Failure) {
-        telemetry::refused(failure.code.as_str());
+        telemetry::refused(failure.counted_as.unwrap_or(failure.code.as_str()));
         let packet = match self.ack {
             Some(ack) => packet::ack(ack, &serde_json::json!({ "ok": false, "error": failure }).to_string()),
             None => {

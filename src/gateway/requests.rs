@@ -2,9 +2,9 @@ use std::{sync::Arc, time::Duration};
 
 use axum::{
     Router,
-    body::{Body, to_bytes},
+    body::Body,
     extract::{Request, State},
-    http::{HeaderValue, Method, StatusCode, header},
+    http::{HeaderMap, HeaderValue, Method, StatusCode, header},
     response::{IntoResponse, Response},
     routing::any,
 };
@@ -13,8 +13,8 @@ use socketioxide::socket::Sid;
 use super::{
     dashboard::FromHere,
     library::Library,
-    link::{Link, fill_poll},
-    packet, upgrade,
+    link::{Link, NoPoll},
+    upgrade,
 };
 use crate::admission::Failed;
 
@@ -57,6 +57,7 @@ impl<'a> Query<'a> {
 pub enum Refusal {
     UnknownTransport,
     UnknownSession,
+    BadMethod,
     BadRequest,
     UnsupportedVersion,
 }
@@ -66,6 +67,7 @@ impl IntoResponse for Refusal {
         let (code, message) = match self {
             Refusal::UnknownTransport => (0, "Transport unknown"),
             Refusal::UnknownSession => (1, "Session ID unknown"),
+            Refusal::BadMethod => (2, "Bad handshake method"),
             Refusal::BadRequest => (3, "Bad request"),
             Refusal::UnsupportedVersion => (5, "Unsupported protocol version"),
         };
@@ -106,28 +108,18 @@ async fn respond(requests: &Requests, mut request: Request) -> Result<Response, 
     }
     match (query.transport, session) {
         (Some("websocket"), session) => upgrade::upgrade(requests, session, request),
+        (Some("polling"), None) if request.method() != Method::GET => Err(Refusal::BadMethod),
         (Some("polling"), None) => {
             let link = Link::over_polling(requests.library.clone(), request.extensions_mut().remove());
-            // The link lasts as long as the library's session; over a WebSocket its stream sees to that.
-            request.extensions_mut().insert(link.clone());
-            let response = requests.library.request(request).await;
-            let (mut head, mut body) = whole(response).await?;
-            if let Some((sid, open)) = packet::opened(&body, requests.library.limits().beat.every) {
-                requests.library.add(sid, &link);
-                head.headers.insert(header::CONTENT_LENGTH, HeaderValue::from(open.len()));
-                body = open;
-            }
-            Ok(Response::from_parts(head, Body::from(body)))
+            let opened = requests.library.open(&link, opening(&mut request)).await;
+            Ok(opened.map_or_else(|refused| refused, packets))
         }
-        (Some("polling"), Some(link)) if request.method() == Method::GET => {
-            let (mut head, body) = whole(requests.library.request(request).await).await?;
-            if head.status != StatusCode::OK {
-                return Ok(Response::from_parts(head, Body::from(body)));
-            }
-            let body = fill_poll(&link, &body).map_err(|_| Refusal::UnknownSession)?;
-            head.headers.insert(header::CONTENT_LENGTH, HeaderValue::from(body.len()));
-            Ok(Response::from_parts(head, Body::from(body)))
-        }
+        (Some("polling"), Some(link)) if !link.polls() => Err(Refusal::BadRequest),
+        (Some("polling"), Some(link)) if request.method() == Method::GET => match link.poll().await {
+            Ok(body) => Ok(packets(body)),
+            Err(NoPoll::Ended) => Err(Refusal::UnknownSession),
+            Err(NoPoll::NotNow) => Err(Refusal::BadRequest),
+        },
         (Some("polling"), Some(_)) => {
             let answer = tokio::time::timeout(requests.body, requests.library.request(request)).await;
             Ok(answer.unwrap_or_else(|_| StatusCode::REQUEST_TIMEOUT.into_response()))
@@ -136,9 +128,23 @@ async fn respond(requests: &Requests, mut request: Request) -> Result<Response, 
     }
 }
 
-/// The library's answers are whole already.
-async fn whole(response: Response) -> Result<(axum::http::response::Parts, bytes::Bytes), Refusal> {
-    let (head, body) = response.into_parts();
-    let body = to_bytes(body, usize::MAX).await.map_err(|_| Refusal::BadRequest)?;
-    Ok((head, body))
+/// The body of a poll.
+fn packets(body: bytes::Bytes) -> Response {
+    ([(header::CONTENT_TYPE, "text/plain; charset=UTF-8")], body).into_response()
+}
+
+/// What the library is to know of a client, which it keeps: copies, since the original headers would keep the buffer that
+/// they were read into.
+pub fn opening(request: &mut Request) -> Request {
+    let copy = |name: header::HeaderName| {
+        let value = HeaderValue::from_bytes(request.headers().get(&name)?.as_bytes()).ok()?;
+        Some((name, value))
+    };
+    let headers: HeaderMap = [header::AUTHORIZATION, header::USER_AGENT].into_iter().filter_map(copy).collect();
+    let mut opening = Request::new(Body::empty());
+    *opening.headers_mut() = headers;
+    if let Some(from_here) = request.extensions_mut().remove::<FromHere>() {
+        opening.extensions_mut().insert(from_here);
+    }
+    opening
 }

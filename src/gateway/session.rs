@@ -9,7 +9,7 @@ use socketioxide::extract::SocketRef;
 use super::{
     Gateway, follow,
     inbound::{Inbound, Message},
-    limits::{Flow, Verdict},
+    limits::Verdict,
     link::{Link, Visit},
     refresh::{self, Bearer},
     reply::{Code, Failure, Responder},
@@ -35,15 +35,13 @@ pub struct Session {
     /// Of the last token that it showed.
     bearer: Mutex<Bearer>,
     left: AtomicBool,
-    flow: Flow,
 }
 
 impl Session {
     pub fn new(gateway: Arc<Gateway>, link: Arc<Link>, visit: Visit, id: SocketId, bearer: Bearer) -> Self {
-        let flow = Flow::new(gateway.rate);
         let writer = Writer::new(Arc::clone(&gateway.writing));
         let bearer = Mutex::new(bearer);
-        Session { gateway, link, visit, id, writer, bearer, left: AtomicBool::new(false), flow }
+        Session { gateway, link, visit, id, writer, bearer, left: AtomicBool::new(false) }
     }
 
     fn bearer(&self) -> Bearer {
@@ -58,8 +56,8 @@ impl Session {
     /// `auth:refresh {token}`: what the new token says holds from now on.
     fn refresh(self: &Arc<Self>, message: &Message, responder: Responder) {
         let user = &self.bearer().identity.user_id;
-        let bearer = match refresh::read(&self.gateway.verifier, user, &message.payload) {
-            Ok(bearer) => bearer,
+        let (bearer, email) = match refresh::read(&self.gateway.verifier, user, &message.payload) {
+            Ok(shown) => shown,
             Err(failure) => return responder.fail(failure),
         };
         let answer = Map::from_iter([("expiresAt".to_owned(), refresh::expires_at(bearer.exp))]);
@@ -69,7 +67,7 @@ impl Session {
         telemetry::token("refreshed");
         let reply =
             move |outcome: Result<(), HubError>| responder.answer(outcome.map(|()| answer).map_err(Failure::from));
-        self.gateway.hub.refresh(self.id, claims, Box::new(reply));
+        self.gateway.hub.refresh(self.id, email, claims, Box::new(reply));
     }
 
     /// The socket's token has expired.
@@ -112,7 +110,7 @@ impl Session {
 
     pub fn receive(self: &Arc<Self>, socket: &SocketRef, inbound: &Inbound) {
         let link = self.link.clone();
-        match self.flow.judge() {
+        match self.link.judge() {
             Verdict::Take => {}
             Verdict::Refuse(failure) => {
                 return Responder::new(link, inbound.ack, &inbound.name(), &Map::new()).fail(failure);

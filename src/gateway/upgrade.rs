@@ -3,7 +3,7 @@ use std::sync::Arc;
 use axum::{
     body::Body,
     extract::Request,
-    http::{self, HeaderMap, HeaderValue, Method, StatusCode, Uri, header},
+    http::{HeaderMap, HeaderValue, Method, StatusCode, header},
     response::Response,
 };
 use hyper::upgrade::Upgraded;
@@ -11,19 +11,18 @@ use hyper_util::rt::TokioIo;
 
 use super::{
     connection::Connection,
-    dashboard::FromHere,
-    link::{Link, Stream, Terms},
-    requests::{Refusal, Requests},
+    link::{Link, Reader, Terms},
+    requests::{Refusal, Requests, opening},
     websocket::{self, offers_deflate},
 };
 use crate::admission::{Seat, Visitor};
 
 /// What is known of the client that asks.
 struct Client {
-    headers: HeaderMap,
+    /// What the library is to know of it.
+    opening: Request,
     visitor: Option<Visitor>,
     seat: Option<Seat>,
-    from_here: Option<FromHere>,
 }
 
 /// Takes a WebSocket's handshake (RFC 6455, section 4.2), of a new client or of one that polled until now.
@@ -38,9 +37,10 @@ pub fn upgrade(requests: &Requests, session: Option<Arc<Link>>, mut request: Req
     let accept = HeaderValue::try_from(accept).map_err(|_| Refusal::BadRequest)?;
     let offers = headers.get_all(header::SEC_WEBSOCKET_EXTENSIONS).iter().filter_map(|value| value.to_str().ok());
     let terms = Terms { upgrades: session.is_some(), compressed: offers_deflate(offers), limit: requests.let_in };
-    if session.as_ref().is_some_and(|link| !link.begin_upgrade()) {
-        return Err(Refusal::BadRequest);
-    }
+    let begun = match &session {
+        Some(link) => Some(link.begin_upgrade().ok_or(Refusal::BadRequest)?),
+        None => None,
+    };
 
     let mut response = Response::new(Body::empty());
     *response.status_mut() = StatusCode::SWITCHING_PROTOCOLS;
@@ -53,52 +53,53 @@ pub fn upgrade(requests: &Requests, session: Option<Arc<Link>>, mut request: Req
     }
 
     let connection = hyper::upgrade::on(&mut request);
-    // The original headers go with it: the library would keep them, and with them the buffer that they were read into.
-    let headers = headers_of(&request);
+    let opening = opening(&mut request);
     let extensions = request.extensions_mut();
-    let client =
-        Client { headers, visitor: extensions.remove(), seat: extensions.remove(), from_here: extensions.remove() };
+    let client = Client { opening, visitor: extensions.remove(), seat: extensions.remove() };
     drop(request);
     let requests = requests.clone();
     tokio::spawn(async move {
-        match connection.await {
-            Ok(connection) => serve(&requests, session, connection, &terms, client).await,
-            Err(error) => tracing::debug!(%error, "a WebSocket was gone before it was set up"),
+        let reader = match connection.await {
+            Ok(connection) => open(&requests, session, connection, &terms, client).await,
+            Err(error) => return tracing::debug!(%error, "a WebSocket was gone before it was set up"),
+        };
+        // In a task of its own, since this one has become large.
+        if let Some(reader) = reader {
+            tokio::spawn(async move {
+                reader.run().await;
+                drop(begun);
+            });
         }
     });
     Ok(response)
 }
 
-/// The headers that are looked at later, in copies of their own.
-fn headers_of(request: &Request) -> HeaderMap {
-    let copy = |name: header::HeaderName| {
-        let value = HeaderValue::from_bytes(request.headers().get(&name)?.as_bytes()).ok()?;
-        Some((name, value))
-    };
-    [header::AUTHORIZATION, header::USER_AGENT].into_iter().filter_map(copy).collect()
-}
-
-async fn serve(requests: &Requests, session: Option<Arc<Link>>, connection: Upgraded, terms: &Terms, client: Client) {
+/// Connects a WebSocket with its session, which is a new one if the client has none.
+async fn open(
+    requests: &Requests,
+    session: Option<Arc<Link>>,
+    connection: Upgraded,
+    terms: &Terms,
+    client: Client,
+) -> Option<Reader> {
     let Ok(parts) = connection.downcast::<TokioIo<Connection>>() else {
         tracing::error!("a WebSocket came over a connection of an unknown kind: report it");
-        return;
+        return None;
     };
     let connection = parts.io.into_inner();
-    let mut request = http::Request::new(());
-    let sid = session.as_ref().and_then(|link| link.sid());
+    let is_new = session.is_none();
     let link = session.unwrap_or_else(|| Link::over_websocket(requests.library.clone(), client.visitor));
-    match sid.map(|sid| Uri::try_from(format!("/socket.io/?EIO=4&transport=websocket&sid={sid}"))) {
-        Some(Ok(uri)) => *request.uri_mut() = uri,
-        Some(Err(_)) => return,
-        None => {
-            *request.uri_mut() = Uri::from_static("/socket.io/?EIO=4&transport=websocket");
-            *request.headers_mut() = client.headers;
-            client.from_here.map(|from_here| request.extensions_mut().insert(from_here));
+    let reader = Reader::new(link.clone(), connection, client.seat, &parts.read_buf, terms)?;
+    if is_new {
+        match requests.library.open(&link, client.opening).await {
+            Ok(packet) => link.greet(&packet),
+            Err(refused) => {
+                tracing::error!(status = %refused.status(), "the library opens no session: report it");
+                return None;
+            }
         }
     }
-    if let Some(stream) = Stream::new(link, connection, client.seat, &parts.read_buf, terms) {
-        requests.library.serve(stream, request).await;
-    }
+    Some(reader)
 }
 
 /// Whether a header that is a list names a word.

@@ -89,7 +89,8 @@ pub struct Subscribed {
     pub position: Position,
     /// Whether the socket was sent all that it missed since `since`.
     pub resumed: bool,
-    /// The users in the room, each once; at most as many as [`Settings::roster`](super::Settings) says.
+    /// The users in the room, each once, the socket's own among them; at most as many as
+    /// [`Settings::roster`](super::Settings) says, and fewer where they say much of themselves.
     pub users: Vec<Present>,
     /// How many they are.
     pub count: usize,
@@ -146,7 +147,7 @@ pub(super) enum Command {
     Follow { socket: SocketId, interest: Interest, since: Option<String>, reply: Reply<Following> },
     Unfollow { socket: SocketId, name: String, reply: Reply<()> },
     Signal { socket: SocketId, signal: Signal, reply: Reply<()> },
-    Refresh { socket: SocketId, claims: Arc<str>, reply: Reply<()> },
+    Refresh { socket: SocketId, email: Option<Arc<str>>, claims: Arc<str>, reply: Reply<()> },
     Disconnect { socket: SocketId },
     Position { reply: Reply<Position> },
     Overview { most: usize, reply: Reply<Overview> },
@@ -245,9 +246,9 @@ impl Hub {
         self.request(Command::Signal { socket, signal, reply });
     }
 
-    /// A socket has shown another token.
-    pub fn refresh(&self, socket: SocketId, claims: Arc<str>, reply: Reply<()>) {
-        self.request(Command::Refresh { socket, claims, reply });
+    /// A socket has shown another token of the same user.
+    pub fn refresh(&self, socket: SocketId, email: Option<Arc<str>>, claims: Arc<str>, reply: Reply<()>) {
+        self.request(Command::Refresh { socket, email, claims, reply });
     }
 
     /// Takes a socket out of all its rooms.

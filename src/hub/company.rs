@@ -1,18 +1,21 @@
 //! What sockets are told of those beside them. None of it is in the history, and none carries an offset.
 
-use std::time::{Duration, Instant};
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use bytestring::ByteString;
 use serde_json::{Map, Value, json};
 
 use super::{
-    Dispatcher, Frame, Frames, HubError, Reply, Signal, SocketId, User, Weight,
-    delivery::ids,
-    ephemeral::key_of,
-    presence::{Audience, Present},
+    Dispatcher, Frame, Frames, HubError, Present, Reply, Signal, SocketId, User, Weight, delivery::ids,
+    ephemeral::key_of, presence::Audience,
 };
 use crate::events::Room;
 
+/// What a roster may take in bytes, for each user that may be named: with many large states they are fewer.
+const NAMED_BYTES: usize = 512;
 /// What one `user-joined` takes on the wire, in bytes, more or less.
 const CHANGE_BYTES: usize = 150;
 /// What of presence a room may be sent in a second, all its sockets together. One that was sent more rests so much longer:
@@ -42,8 +45,9 @@ impl Dispatcher {
         for (room, news) in self.presence.take_untold(Instant::now()) {
             let audience = self.rooms.by_prefix(&room);
             let sockets: usize = audience.iter().map(|(_, sockets)| sockets.len()).sum();
-            let named = self.presence.count(&room).min(self.settings.roster);
-            let (each, all) = (news.len() * CHANGE_BYTES, (named + 1) * CHANGE_BYTES);
+            // A list comes in place of more changes than it has names, or of as many as it is long with their states.
+            let named = self.roster(&room, None).into_iter().map(|present| present.size().max(CHANGE_BYTES));
+            let (each, all) = (news.len() * CHANGE_BYTES, CHANGE_BYTES + named.sum::<usize>());
             let changes = (each <= all).then(|| self.presence.changes(&room, news));
             for (prefix, sockets) in audience {
                 if let Some(changes) = &changes {
@@ -57,7 +61,7 @@ impl Dispatcher {
                     }
                 } else {
                     // In place of what is never left out it is not left out either, nor does it overtake any of that.
-                    let frame = self.roster_frame(&room, &prefix, Weight::Durable);
+                    let frame = self.roster_frame(&room, &prefix, None, Weight::Durable);
                     self.burst.add_for(frame, sockets);
                 }
                 if self.burst.is_full() {
@@ -127,26 +131,40 @@ impl Dispatcher {
         self.send(socket, Frames::all(&[frame]));
     }
 
+    /// What others are told of a socket's user from now on. That it changed no event tells.
+    pub(super) fn rename(&mut self, socket: SocketId, email: Option<Arc<str>>) {
+        let Some(seat) = self.rooms.seat_mut(socket) else { return };
+        seat.member_mut().user.email = email;
+        let user = seat.user().clone();
+        for room in self.rooms.rooms_of(socket) {
+            self.presence.rename(room, &user);
+        }
+    }
+
     /// Tells a socket that is back who is in its rooms now.
     pub(super) fn tell_rosters<'a>(
         &mut self,
         socket: SocketId,
         rooms: impl Iterator<Item = (&'a ByteString, &'a Room)>,
     ) {
-        let frames: Vec<Frame> = rooms.map(|(prefix, room)| self.roster_frame(room, prefix, volatile(room))).collect();
+        let Some(reader) = self.rooms.member(socket).map(|member| member.user.id.clone()) else { return };
+        let frame =
+            |(prefix, room): (&'a ByteString, &'a Room)| self.roster_frame(room, prefix, Some(&reader), volatile(room));
+        let frames: Vec<Frame> = rooms.map(frame).collect();
         self.send(socket, Frames::all(&frames));
     }
 
-    /// The users in a room, as many as are named.
-    pub(super) fn roster(&self, room: &Room) -> impl Iterator<Item = &Present> {
-        self.presence.users(room).take(self.settings.roster)
+    /// The users in a room, as many as are named, the reader among them.
+    pub(super) fn roster(&self, room: &Room, reader: Option<&str>) -> Vec<&Present> {
+        let most = self.settings.roster;
+        self.presence.roster(room, reader, most, most.saturating_mul(NAMED_BYTES))
     }
 
     /// `presence:roster {…ids, users, count}`: takes the place of all that was told of a room before.
-    fn roster_frame(&self, room: &Room, prefix: &str, weight: Weight) -> Frame {
+    fn roster_frame(&self, room: &Room, prefix: &str, reader: Option<&str>, weight: Weight) -> Frame {
         let mut payload = ids(room, prefix);
         payload.insert("count".into(), json!(self.presence.count(room)));
-        payload.insert("users".into(), json!(self.roster(room).collect::<Vec<_>>()));
+        payload.insert("users".into(), json!(self.roster(room, reader)));
         let wire = (self.settings.encode)("presence:roster", &Value::from(payload).to_string(), None);
         Frame::new(wire, weight)
     }

@@ -166,11 +166,16 @@ impl Dispatcher {
                 self.flush().await;
                 self.subscribe(socket, subscription, reply);
             }
-            Command::Unsubscribe { socket, room, reply } => self.unsubscribe(socket, &room, reply),
+            Command::Unsubscribe { socket, room, reply } => {
+                self.release_ahead_of_leaving(socket, &room);
+                self.flush().await;
+                self.unsubscribe(socket, &room, reply);
+            }
             Command::Follow { socket, interest, since, reply } => self.follow(socket, interest, since, reply).await,
             Command::Unfollow { socket, name, reply } => self.unfollow(socket, &name, reply),
             Command::Signal { socket, signal, reply } => self.signal(socket, signal, reply),
-            Command::Refresh { socket, claims, reply } => {
+            Command::Refresh { socket, email, claims, reply } => {
+                self.rename(socket, email);
                 self.refresh(socket, claims).await;
                 reply(Ok(()));
             }

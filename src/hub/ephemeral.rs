@@ -1,25 +1,29 @@
 use std::{
+    collections::{BTreeMap, HashMap},
     hash::{DefaultHasher, Hash, Hasher},
     sync::Arc,
 };
 
 use bytestring::ByteString;
-use indexmap::IndexMap;
 use smallvec::SmallVec;
 
 use super::SocketId;
 use crate::events::Room;
 
-/// What is worth telling only as long as it is new: typing, cursors, states. Of each user and room the latest waits for the
-/// next tick.
+/// What is worth telling only as long as it is new: typing, cursors, states. Of each user, room and kind the latest waits for
+/// the next tick: a user has one cursor in a room, whichever of the rows there it is at.
 #[derive(Default)]
 pub struct Ephemeral {
-    waiting: IndexMap<Key, Waiting>,
+    /// In the order in which it was said.
+    waiting: BTreeMap<u64, Waiting>,
+    latest: HashMap<Key, u64>,
+    said: u64,
 }
 
-#[derive(Clone, PartialEq, Eq, Hash)]
+#[derive(PartialEq, Eq, Hash)]
 struct Key {
-    event: ByteString,
+    /// `cursor`, whatever the prefix.
+    kind: ByteString,
     room: Room,
     user: Arc<str>,
 }
@@ -40,7 +44,7 @@ pub struct Waiting {
 }
 
 impl Ephemeral {
-    /// Takes the place of what the user said before in the first of the rooms, if that still waits.
+    /// In each of the rooms it takes the place of what the user said there before, if that still waits.
     pub fn put(
         &mut self,
         user: &Arc<str>,
@@ -49,19 +53,29 @@ impl Ephemeral {
         payload: String,
         from: SocketId,
     ) {
-        let Some(room) = rooms.first().cloned() else { return };
-        let key = Key { event: event.clone(), room, user: user.clone() };
-        let waiting = Waiting { event, payload, rooms, from, user: user.clone(), key: key_of(&key) };
-        self.waiting.insert(key, waiting);
+        let Some(first) = rooms.first() else { return };
+        let kind = event.slice_ref(event.rsplit(':').next().unwrap_or_default());
+        let key = key_of((&kind, first, user));
+        self.said += 1;
+        for room in &rooms {
+            let key = Key { kind: kind.clone(), room: room.clone(), user: user.clone() };
+            let Some(before) = self.latest.insert(key, self.said) else { continue };
+            let Some(stale) = self.waiting.get_mut(&before) else { continue };
+            stale.rooms.retain(|of| of != room);
+            if stale.rooms.is_empty() {
+                self.waiting.remove(&before);
+            }
+        }
+        self.waiting.insert(self.said, Waiting { event, payload, rooms, from, user: user.clone(), key });
     }
 
     pub fn is_empty(&self) -> bool {
         self.waiting.is_empty()
     }
 
-    /// All that waits, in the order in which it was first said.
+    /// All that waits, in the order in which it was said.
     pub fn take(&mut self) -> impl Iterator<Item = Waiting> + use<> {
-        std::mem::take(&mut self.waiting).into_values()
+        std::mem::take(self).waiting.into_values()
     }
 }
 
@@ -76,20 +90,45 @@ pub fn key_of(what: impl Hash) -> u64 {
 mod tests {
     use super::*;
 
+    fn say(ephemeral: &mut Ephemeral, user: &'static str, event: &'static str, rooms: &[&str], payload: &str) {
+        let rooms = rooms.iter().map(|room| Room::row("component", room)).collect();
+        ephemeral.put(&user.into(), event.into(), rooms, payload.into(), SocketId(1));
+    }
+
+    /// What is told, and in which rooms.
+    fn told(ephemeral: &mut Ephemeral) -> Vec<(String, Vec<String>)> {
+        let names = |waiting: &Waiting| waiting.rooms.iter().map(|room| room.as_str().to_owned()).collect();
+        ephemeral.take().map(|waiting| (waiting.payload.clone(), names(&waiting))).collect()
+    }
+
     #[test]
-    fn of_a_user_and_room_the_latest_waits() {
+    fn of_a_user_room_and_kind_the_latest_waits() {
         let mut ephemeral = Ephemeral::default();
-        let mut say = |user: &'static str, event: &'static str, room: &str, payload: &str| {
-            let rooms = SmallVec::from_iter([Room::row("component", room)]);
-            ephemeral.put(&user.into(), event.into(), rooms, payload.into(), SocketId(1));
-        };
-        say("a", "component:cursor", "x", "1");
-        say("b", "component:cursor", "x", "2");
-        say("a", "component:typing", "x", "3");
-        say("a", "component:cursor", "y", "4");
-        say("a", "component:cursor", "x", "5");
-        let told: Vec<String> = ephemeral.take().map(|waiting| waiting.payload).collect();
-        assert_eq!(told, ["5", "2", "3", "4"]);
-        assert!(ephemeral.is_empty());
+        for (user, event, room, payload) in [
+            ("a", "component:cursor", "x", "1"),
+            ("b", "component:cursor", "x", "2"),
+            ("a", "component:typing", "x", "3"),
+            ("a", "component:cursor", "y", "4"),
+            ("a", "component:cursor", "x", "5"),
+            ("b", "component:typing", "x", "6"),
+            ("b", "order:typing", "x", "7"),
+        ] {
+            say(&mut ephemeral, user, event, &[room], payload);
+        }
+        let payloads: Vec<String> = told(&mut ephemeral).into_iter().map(|(payload, _)| payload).collect();
+        assert_eq!(payloads, ["2", "3", "4", "5", "7"]);
+        assert!(ephemeral.is_empty() && ephemeral.latest.is_empty());
+    }
+
+    #[test]
+    fn where_one_room_heard_something_newer_the_other_still_hears_its_latest() {
+        let mut ephemeral = Ephemeral::default();
+        for (rooms, payload) in [(["page", "x"], "1"), (["page", "y"], "2"), (["page", "x"], "3"), (["page", "z"], "4")]
+        {
+            say(&mut ephemeral, "a", "component:cursor", &rooms, payload);
+        }
+        let rooms = |names: &[&str]| names.iter().map(|name| format!("component:{name}")).collect::<Vec<_>>();
+        let expected = [("2", rooms(&["y"])), ("3", rooms(&["x"])), ("4", rooms(&["page", "z"]))];
+        assert_eq!(told(&mut ephemeral), expected.map(|(payload, rooms)| (payload.to_owned(), rooms)));
     }
 }

@@ -5,26 +5,11 @@ use std::{
 };
 
 use indexmap::IndexMap;
-use serde::{Serialize, Serializer};
 use serde_json::Value;
 use smallvec::SmallVec;
 
-use super::{SocketId, User, command::ByRoom};
-use crate::{change::Timestamp, events::Room};
-
-/// A user in a room, as the others there see them.
-#[derive(Clone, Debug, Serialize)]
-pub struct Present {
-    #[serde(flatten)]
-    pub user: User,
-    /// When their first socket came.
-    #[serde(serialize_with = "displayed")]
-    pub since: Timestamp,
-    /// What they last said of themselves; a JSON object.
-    pub state: Option<Value>,
-    #[serde(skip)]
-    sockets: u32,
-}
+use super::{SocketId, User, command::ByRoom, present::Present};
+use crate::events::Room;
 
 /// That a user came or went.
 #[derive(Debug)]
@@ -65,6 +50,7 @@ pub struct News {
 }
 
 struct Flips {
+    /// As they are called by now.
     user: User,
     /// How the user was in the room when that was told last; `None`: not at all.
     before: Option<Present>,
@@ -80,13 +66,14 @@ impl Presence {
         let clock = news.clock;
         if let Some(present) = users.get_mut(&user.id) {
             present.sockets += 1;
+            present.user = user.clone();
         } else {
             let flips = news.flips(user);
             flips.at.push(clock);
-            let new = || Present { user: user.clone(), since: Timestamp::now(), state: None, sockets: 0 };
             // Who is back before it was told that they went has never been away.
-            let present = flips.before.clone().unwrap_or_else(new);
-            users.insert(user.id.clone(), Present { sockets: 1, ..present });
+            let mut present = flips.before.clone().unwrap_or_else(|| Present::new(user.clone()));
+            (present.user, present.sockets) = (user.clone(), 1);
+            users.insert(user.id.clone(), present);
         }
         news.clock += 1;
         news.newcomers.insert(by, news.clock);
@@ -123,8 +110,19 @@ impl Presence {
 
     /// A user says something of themselves. False: they are not in the room.
     pub fn set_state(&mut self, room: &Room, user: &str, state: Value) -> bool {
-        let present = self.rooms.get_mut(room).and_then(|users| users.get_mut(user));
-        present.map(|present| present.state = Some(state)).is_some()
+        let Some(present) = self.rooms.get_mut(room).and_then(|users| users.get_mut(user)) else { return false };
+        present.say(state);
+        true
+    }
+
+    /// A user in the room is called otherwise.
+    pub fn rename(&mut self, room: &Room, user: &User) {
+        if let Some(present) = self.rooms.get_mut(room).and_then(|users| users.get_mut(&user.id)) {
+            present.user = user.clone();
+        }
+        if let Some(flips) = self.untold.get_mut(room).and_then(|news| news.changed.get_mut(&user.id)) {
+            flips.user = user.clone();
+        }
     }
 
     /// Whether the user is in the room.
@@ -137,9 +135,18 @@ impl Presence {
         self.rooms.get(room).map_or(0, IndexMap::len)
     }
 
-    /// The users in the room, each once.
-    pub fn users(&self, room: &Room) -> impl Iterator<Item = &Present> {
-        self.rooms.get(room).into_iter().flat_map(IndexMap::values)
+    /// Some of the users in the room, each once: so many, as far as they fit into so many bytes. Who is to read that is among
+    /// them, however long they are.
+    pub fn roster(&self, room: &Room, reader: Option<&str>, most: usize, bytes: usize) -> Vec<&Present> {
+        let Some(users) = self.rooms.get(room) else { return Vec::new() };
+        let own = reader.and_then(|reader| users.get_full(reader));
+        let others = users.values().enumerate().filter(|(nth, _)| own.is_none_or(|(own, ..)| own != *nth));
+        let rest = bytes.saturating_sub(own.map_or(0, |(.., own)| own.size()));
+        let fitting = others.take(most.saturating_sub(usize::from(own.is_some()))).scan(rest, |rest, (_, other)| {
+            *rest = rest.checked_sub(other.size())?;
+            Some(other)
+        });
+        fitting.chain(own.map(|(.., own)| own)).collect()
     }
 
     /// What is to be told now, of each room that need not wait.
@@ -187,20 +194,23 @@ impl News {
 
     fn flips(&mut self, user: &User) -> &mut Flips {
         let new = || Flips { user: user.clone(), before: None, at: SmallVec::new() };
-        self.changed.entry(user.id.clone()).or_insert_with(new)
+        let flips = self.changed.entry(user.id.clone()).or_insert_with(new);
+        flips.user = user.clone();
+        flips
     }
-}
-
-fn displayed<S: Serializer>(at: &Timestamp, serializer: S) -> Result<S::Ok, S::Error> {
-    serializer.collect_str(at)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::hub::present::BARE;
 
     fn user(id: &'static str) -> User {
         User { id: id.into(), email: None }
+    }
+
+    fn present<'a>(presence: &'a Presence, room: &Room, id: &str) -> &'a Present {
+        presence.roster(room, Some(id), 1, 0).pop().expect("is there")
     }
 
     /// What is told of a room, and to whom: `+a` came, `-a` went.
@@ -261,13 +271,74 @@ mod tests {
         let state = serde_json::json!({ "color": "red" });
         assert!(presence.set_state(&room, "a", state.clone()));
         told(&mut presence);
-        let since = presence.users(&room).find(|present| &*present.user.id == "a").map(|present| present.since);
+        let since = present(&presence, &room, "a").since;
         presence.leave(&room, "a", SocketId(1));
         presence.enter(&room, &user("a"), SocketId(3));
         assert!(told(&mut presence).is_empty());
-        let back = presence.users(&room).find(|present| &*present.user.id == "a").expect("is there");
-        assert_eq!(Some(back.since), since);
-        assert_eq!(back.state, Some(state));
+        let back = present(&presence, &room, "a");
+        assert_eq!((back.since, back.state.as_ref()), (since, Some(&state)));
+    }
+
+    #[test]
+    fn a_user_is_called_by_the_token_that_was_shown_last() {
+        let (mut presence, room) = (Presence::default(), Room::row("component", "x"));
+        let called = |email: &'static str| User { email: Some(email.into()), ..user("a") };
+        let emails = |presence: &mut Presence| {
+            let news = presence.take_untold(Instant::now());
+            let changes = news.into_iter().flat_map(|(room, news)| presence.changes(&room, news));
+            let emails = changes.filter(|change| &*change.user.id == "a").map(|change| change.user.email);
+            emails.flatten().collect::<Vec<_>>()
+        };
+        presence.enter(&room, &user("b"), SocketId(1));
+        presence.enter(&room, &called("old"), SocketId(2));
+        presence.rename(&room, &called("new"));
+        assert_eq!(emails(&mut presence), ["new".into()], "before it was told that they came");
+        presence.rename(&room, &called("newer"));
+        assert_eq!(present(&presence, &room, "a").user, called("newer"));
+        presence.enter(&room, &called("tab"), SocketId(3));
+        assert_eq!(present(&presence, &room, "a").user, called("tab"));
+        for socket in [2, 3] {
+            presence.leave(&room, "a", SocketId(socket));
+        }
+        assert_eq!(emails(&mut presence), ["tab".into()]);
+        presence.enter(&room, &called("tab"), SocketId(4));
+        emails(&mut presence);
+        presence.leave(&room, "a", SocketId(4));
+        presence.enter(&room, &called("back"), SocketId(5));
+        assert_eq!(present(&presence, &room, "a").user, called("back"), "who is back within a tick, too");
+        assert!(emails(&mut presence).is_empty());
+        // Of who is in no such room nothing is kept.
+        presence.rename(&Room::row("component", "y"), &called("lost"));
+        assert_eq!(presence.rooms.len(), 1);
+    }
+
+    #[test]
+    fn a_roster_keeps_to_its_number_and_size_and_names_its_reader() {
+        let (mut presence, room) = (Presence::default(), Room::row("component", "x"));
+        for (socket, name) in (1..).zip(["a", "b", "c", "d"]) {
+            presence.enter(&room, &user(name), SocketId(socket));
+        }
+        let names = |presence: &Presence, reader: Option<&str>, most: usize, bytes: usize| {
+            let roster = presence.roster(&room, reader, most, bytes);
+            roster.iter().map(|present| present.user.id.to_string()).collect::<String>()
+        };
+        for (reader, most, bytes, expected) in [
+            (None, 9, 9_999, "abcd"),
+            (None, 2, 9_999, "ab"),
+            (Some("a"), 9, 9_999, "bcda"),
+            (Some("d"), 2, 9_999, "ad"),
+            (Some("nobody"), 2, 9_999, "ab"),
+            (Some("d"), 9, 3 * (BARE + 1), "abd"),
+            (Some("d"), 9, 3 * (BARE + 1) - 1, "ad"),
+            (Some("d"), 0, 0, "d"),
+        ] {
+            assert_eq!(names(&presence, reader, most, bytes), expected, "{reader:?} {most} {bytes}");
+        }
+        presence.set_state(&room, "b", serde_json::json!({ "text": "x".repeat(2_000) }));
+        assert_eq!(names(&presence, None, 9, 2_000), "a");
+        assert_eq!(names(&presence, Some("b"), 9, 2_000), "b");
+        presence.set_state(&room, "b", serde_json::json!({}));
+        assert_eq!(names(&presence, None, 9, 2_000), "abcd");
     }
 
     #[test]

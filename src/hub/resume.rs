@@ -328,7 +328,8 @@ impl Dispatcher {
             return reply(Err(HubError::Gone));
         }
         self.join(socket, std::slice::from_ref(&wanted), since);
-        let (users, count) = (self.roster(&wanted.room).cloned().collect(), self.presence.count(&wanted.room));
+        let named = self.roster(&wanted.room, Some(&user));
+        let (users, count) = (named.into_iter().cloned().collect(), self.presence.count(&wanted.room));
         reply(Ok(Subscribed { position, resumed, users, count }));
         if let (false, Some(prefix)) = (is_back, &wanted.prefix) {
             self.welcome(socket, &wanted.room, prefix);

@@ -95,6 +95,13 @@ impl Dispatcher {
         self.release(self.throttle.held.keys().filter(concerns).cloned().collect());
     }
 
+    /// The same in a room that a socket leaves: an offset that it hears later, elsewhere, is behind that.
+    pub(super) fn release_ahead_of_leaving(&mut self, socket: SocketId, room: &Room) {
+        if self.rooms.is_in(socket, room) {
+            self.release(self.throttle.held.keys().filter(|held| held.contains(room)).cloned().collect());
+        }
+    }
+
     /// The same for some sockets.
     pub(super) fn release_ahead_of(&mut self, sockets: &[SocketId]) {
         if !self.throttle.held.is_empty() {

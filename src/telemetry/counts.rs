@@ -162,7 +162,7 @@ pub fn dropped(reason: &'static str, frames: usize) {
     }
 }
 
-/// A request was refused, by its code.
+/// A request was refused, by its code, or by the limit.
 pub fn refused(code: &'static str) {
     add_of(&names::REFUSALS, code, 1);
 }

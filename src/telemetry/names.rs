@@ -117,7 +117,7 @@ metrics! {
     CONNECTIONS_ENDED =
         counter("walcast_connections_ended_total", "Connections that the server ended, by reason.")
             .by("reason", &["slow_consumer"]);
-    REFUSALS = counter("walcast_refusals_total", "Requests of sockets that were refused, by the code of the error.")
+    REFUSALS = counter("walcast_refusals_total", "Requests of sockets that were refused, by the code of the error, or by the limit: `too_many_rooms`, `too_many_sockets`, `too_deep`.")
         .by("code", &[]);
     TOKENS = counter(
         "walcast_tokens_total",

@@ -1,5 +1,5 @@
 //! Upgrades from polling that are broken off, made twice, or of no session: refused with the codes of Engine.IO. Nothing is
-//! left behind of them, and whoever was cut off comes back.
+//! left behind of them, and whoever broke one off polls on.
 
 use serde_json::{Value, json};
 
@@ -46,35 +46,55 @@ async fn until_alone(watcher: &mut WebSocket, id: &str) {
 }
 
 #[tokio::test]
-async fn an_upgrade_that_is_broken_off_anywhere_leaves_nothing_behind() {
-    let (_database, server, id) = server().await;
+async fn who_breaks_an_upgrade_off_anywhere_polls_on_and_may_try_again() {
+    let (database, server, id) = server().await;
     let mut watcher = WebSocket::enter(server.address, "watcher", &[]).await;
     watcher.subscribe(json!({ "componentId": id })).await;
     let before = server.descriptors();
     let probe = frame(FIN | TEXT, b"2probe");
-    let said: [(&str, &[u8]); 6] = [
+    let said: [(&str, &[u8]); 7] = [
         ("nothing", b""),
         ("half a frame", &probe[..4]),
         ("the probe", &probe),
         ("another packet", &frame(FIN | TEXT, b"4hello")),
+        ("what is binary", &frame(FIN | 2, b"5")),
         ("what is no WebSocket", &[0xFF; 16]),
         ("what was not negotiated", &frame(FIN | RSV1 | TEXT, b"2probe")),
     ];
     for (what, bytes) in said {
+        let mut poller = polling(&server, &id).await;
+        assert_eq!(users(&mut watcher, &id).await.len(), 2, "{what}");
+        let polls = server.descriptors();
         for hears in [true, false] {
-            let poller = polling(&server, &id).await;
-            assert_eq!(users(&mut watcher, &id).await.len(), 2, "{what}");
             let mut socket = upgrade(&server, &poller).await;
             socket.write(bytes).await;
             if what == "the probe" && hears {
                 assert_eq!(socket.packet().await, "3probe");
             }
             drop(socket);
-            until_alone(&mut watcher, &id).await;
-            drop(poller);
-            server.until_descriptors_are(before).await;
+            server.until_descriptors_are(polls).await;
+            database.sql(&format!("UPDATE components SET name = '{what} {hears}' WHERE id = '{id}'")).await;
+            until_heard(&mut poller, &format!("{what} {hears}")).await;
         }
+        assert_eq!(users(&mut watcher, &id).await.len(), 2, "{what}");
+        let mut socket = upgrade(&server, &poller).await;
+        socket.say("2probe").await;
+        assert_eq!(socket.packet().await, "3probe");
+        socket.say("5").await;
+        database.sql(&format!("UPDATE components SET name = '{what}' WHERE id = '{id}'")).await;
+        assert_eq!(socket.name().await, what);
+        drop((socket, poller));
+        until_alone(&mut watcher, &id).await;
+        server.until_descriptors_are(before).await;
     }
+}
+
+/// Polls until an event tells this name.
+async fn until_heard(poller: &mut Poller, name: &str) {
+    within("the event by polling", async {
+        while !poller.poll().await.iter().any(|packet| packet.contains(&format!("\"{name}\""))) {}
+    })
+    .await;
 }
 
 #[tokio::test]
@@ -123,7 +143,10 @@ async fn an_upgrade_of_no_session_or_without_a_handshake_is_refused() {
     for socket in [&mut upgraded, &mut upgrading] {
         socket.say("2probe").await;
     }
-    drop((polls, upgrading, was_upgraded, upgraded, ended));
+    for mut poller in [polls, was_upgraded] {
+        poller.say("1").await;
+    }
+    drop((upgrading, upgraded, ended));
     watcher.subscribe(json!({ "componentId": id })).await;
     until_alone(&mut watcher, &id).await;
     server.until_descriptors_are(before).await;
@@ -147,17 +170,7 @@ async fn a_client_that_goes_over_is_sent_all_that_there_is_over_either_way_once(
     socket.say("2probe").await;
     assert_eq!(socket.packet().await, "3probe");
     rename("while it upgrades").await;
-    within("the event by polling", async {
-        loop {
-            let packets = poller.poll().await;
-            match &packets[..] {
-                [noop] if noop == "6" => {}
-                [noop, event] if noop == "6" => return assert!(event.contains("while it upgrades"), "{event}"),
-                other => panic!("{other:?}"),
-            }
-        }
-    })
-    .await;
+    until_heard(&mut poller, "while it upgrades").await;
     // Nobody polls now.
     rename("held").await;
     socket.say("5").await;

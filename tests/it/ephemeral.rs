@@ -78,3 +78,42 @@ async fn what_nobody_heard_is_gone() {
     assert_eq!(bob.until("connect").await[0], true, "it has recovered");
     assert_eq!(bob.names_until("stored").await, ["stored"]);
 }
+
+#[tokio::test]
+async fn one_user_has_one_cursor_in_a_room_whatever_row_it_is_at() {
+    let (_database, server, sockets) = scene(&["--ephemeral-tick", "2s"]).await;
+    let page = json!({ "entityType": "page", "entityId": "1" });
+    let (x, y) = (json!({ "componentId": "x" }), json!({ "componentId": "y" }));
+    let ann = enters(&sockets, &server, "ann", &page).await;
+    for row in [&x, &y] {
+        ann.subscribe(row.clone()).await;
+    }
+    let mut of_page = enters(&sockets, &server, "bob", &page).await;
+    let mut of_x = enters(&sockets, &server, "carol", &x).await;
+    let mut of_both = enters(&sockets, &server, "dave", &x).await;
+    of_both.subscribe(page.clone()).await;
+    // Its ticks are over: what is said from here on is said within one.
+    while of_page.until("component:user-joined").await[0]["userId"] != "dave" {}
+
+    let at = |row: &str, position: i32| json!({ "componentId": row, "entityType": "page", "entityId": "1", "position": position });
+    ann.emit("component:cursor", at("x", 1)).await;
+    ann.emit("component:cursor", at("x", 2)).await;
+    ann.emit("component:typing", at("x", 0)).await;
+    ann.emit("component:cursor", at("y", 3)).await;
+    ann.emit("order:cursor", json!({ "orderId": 7, "entityType": "page", "entityId": "1", "position": 4 })).await;
+    let heard = async |client: &mut Client, count: usize| {
+        let mut heard = Vec::new();
+        for _ in 0..count {
+            let (event, told) = client.next().await;
+            heard.push((event, told["position"].clone()));
+        }
+        assert_eq!(client.received(), []);
+        heard
+    };
+    let told = |event: &str, position: i32| (event.to_owned(), json!(position));
+    let (typing, last) = (told("component:typing", 0), told("order:cursor", 4));
+    assert_eq!(heard(&mut of_page, 2).await, [typing.clone(), last.clone()], "the latest in the page");
+    let in_x = told("component:cursor", 2);
+    assert_eq!(heard(&mut of_x, 2).await, [in_x.clone(), typing.clone()], "the latest in x");
+    assert_eq!(heard(&mut of_both, 3).await, [in_x, typing, last], "the latest of each, in the order said");
+}

@@ -74,6 +74,13 @@ async fn a_bad_request_is_refused_and_the_socket_lives_on() {
             (long_event.as_str(), json!({ "id": "x" }), "invalid_payload"),
             ("component:unsubscribe", json!({ "entityType": "page" }), "invalid_payload"),
             ("user:subscribe", json!({ "id": "somebody" }), "invalid_payload"),
+            ("component:typing", json!({}), "invalid_payload"),
+            ("component:typing", json!({ "componentId": true }), "invalid_payload"),
+            ("component:cursor", json!({ "entityType": "page", "position": 1 }), "invalid_payload"),
+            ("component:cursor", json!({ "componentId": "x", "position": "x".repeat(5_000) }), "payload_too_large"),
+            ("presence:update", json!({ "componentId": "x", "state": [1] }), "invalid_payload"),
+            ("presence:update", json!({ "room": "nowhere", "state": {} }), "invalid_payload"),
+            ("auth:refresh", json!({ "token": null }), "invalid_payload"),
             ("no such event", json!({}), "invalid_payload"),
             ("component:subscribe", json!({ "componentId": "x".repeat(2 << 20) }), "payload_too_large"),
         ] {

@@ -127,6 +127,149 @@ async fn what_is_held_back_does_not_come_behind_the_word_to_fetch_again() {
     assert_eq!(client.received(), []);
 }
 
+#[tokio::test]
+async fn who_leaves_has_heard_what_happened_while_it_was_there() {
+    let (database, server, sockets) = scene(600_000, &[]).await;
+    let mut client = sockets.connect(&server, "ann", "websocket").await;
+    let mut other = sockets.connect(&server, "bob", "websocket").await;
+    client.catch_up(&database).await;
+    let (hot, cold) = (json!({ "hotId": 1 }), json!({ "coldId": 1 }));
+    assert_eq!(client.request("hot:subscribe", hot.clone()).await["ok"], true);
+    assert_eq!(client.request("cold:subscribe", cold).await["ok"], true);
+    database.sql("UPDATE hot_rows SET a = 1 WHERE id = 1; UPDATE hot_rows SET a = 2 WHERE id = 1").await;
+    assert_eq!(client.expect("hot:updated").await["updates"], json!({ "a": 1 }));
+    // The second was dispatched, and is held back.
+    other.catch_up(&database).await;
+    assert_eq!(client.request("hot:unsubscribe", hot.clone()).await["ok"], true);
+    let before: Vec<_> = client.received().into_iter().map(|(event, told)| (event, told["updates"].clone())).collect();
+    assert_eq!(before, [("hot:updated".to_owned(), json!({ "a": 2 }))], "before the answer");
+    // So an offset that it hears elsewhere holds for what it left, too.
+    database.sql("UPDATE cold_rows SET a = 1 WHERE id = 1").await;
+    let since = client.expect("cold:updated").await["offset"].clone();
+    let ack = client.request("hot:subscribe", json!({ "hotId": 1, "since": since })).await;
+    assert_eq!((&ack["ok"], &ack["resumed"]), (&json!(true), &json!(true)));
+    database.sql("UPDATE cold_rows SET a = 2 WHERE id = 1").await;
+    client.expect("cold:updated").await;
+}
+
+#[tokio::test]
+async fn who_leaves_and_comes_again_by_its_offset_misses_nothing_and_hears_nothing_twice() {
+    let (database, server, sockets) = scene(60, &[]).await;
+    let page = ("hot", json!({ "entityType": "page", "entityId": "1" }));
+    let row = |prefix: &'static str, id: u32| (prefix, json!({ "id": id }));
+    let mut pages = Vec::new();
+    for (stays_in, comes_and_goes) in [
+        (vec![], vec![row("hot", 1), row("hot", 2), row("cold", 1), row("cold", 2)]),
+        (vec![], vec![page.clone()]),
+        (vec![page], vec![row("hot", 1), row("cold", 2)]),
+    ] {
+        let mut client = sockets.connect(&server, "ann", "websocket").await;
+        client.catch_up(&database).await;
+        pages.push(Page::open(client, stays_in, comes_and_goes).await);
+    }
+    let mut random = StdRng::seed_from_u64(11);
+    for step in 1..=600 {
+        if random.random_bool(0.5) {
+            let table = ["hot_rows", "hot_rows", "hot_rows", "cold_rows"][random.random_range(0..4)];
+            let (column, id) = (["a", "b"][random.random_range(0..2)], random.random_range(1..=2));
+            database.sql(&format!("UPDATE {table} SET {column} = {step} WHERE id = {id}")).await;
+        } else {
+            let page = &mut pages[random.random_range(0..3)];
+            page.comes_or_goes(random.random_range(0..page.rooms.len())).await;
+        }
+        if step % 100 == 0 {
+            let mark = format!("UPDATE cold_rows SET b = -{step} WHERE id = 2");
+            let rows = "SELECT jsonb_object_agg(name, row) FROM \
+                        (SELECT 'hot ' || id AS name, jsonb_build_object('a', a, 'b', b) AS row FROM hot_rows WHERE id < 3 \
+                         UNION ALL SELECT 'cold ' || id, jsonb_build_object('a', a, 'b', b) FROM cold_rows WHERE id < 3) r";
+            for page in &mut pages {
+                page.is_in_all().await;
+            }
+            database.sql(&mark).await;
+            let truth: Value = database.value(rows).await;
+            for (nth, page) in pages.iter_mut().enumerate() {
+                page.hears("cold 2", -step).await;
+                for (name, row) in truth.as_object().expect("rows") {
+                    let untouched = json!({ "a": 0, "b": 0 });
+                    assert_eq!(page.rows.get(name).unwrap_or(&untouched), row, "{name} of {nth} after {step} steps");
+                }
+            }
+        }
+    }
+}
+
+/// What one connection shows of the rows, by what it is told alone.
+struct Page {
+    client: Client,
+    /// Into which it comes and from which it goes; with the offset to come back by, where it is not in.
+    rooms: Vec<((&'static str, Value), Option<String>)>,
+    rows: BTreeMap<String, Value>,
+    /// The last of each row.
+    offsets: BTreeMap<String, String>,
+    /// The last of all.
+    offset: String,
+}
+
+impl Page {
+    async fn open(
+        client: Client,
+        stays_in: Vec<(&'static str, Value)>,
+        comes_and_goes: Vec<(&'static str, Value)>,
+    ) -> Page {
+        let mut offset = String::new();
+        for (prefix, ids) in stays_in.iter().chain(&comes_and_goes) {
+            let ack = client.request(&format!("{prefix}:subscribe"), ids.clone()).await;
+            offset = ack["offset"].as_str().expect("an offset").to_owned();
+        }
+        let rooms = comes_and_goes.into_iter().map(|room| (room, None)).collect();
+        Page { client, rooms, rows: BTreeMap::new(), offsets: BTreeMap::new(), offset }
+    }
+
+    /// Leaves a room, or comes into it again by the offset that it had when it left.
+    async fn comes_or_goes(&mut self, nth: usize) {
+        let ((prefix, mut ids), left) = self.rooms[nth].clone();
+        if let Some(since) = left {
+            ids["since"] = since.into();
+            let ack = self.client.request(&format!("{prefix}:subscribe"), ids).await;
+            assert_eq!((&ack["ok"], &ack["resumed"]), (&json!(true), &json!(true)), "{ack}");
+            self.rooms[nth].1 = None;
+        } else {
+            assert_eq!(self.client.request(&format!("{prefix}:unsubscribe"), ids).await["ok"], true);
+            self.client.received().into_iter().for_each(|told| self.take(told));
+            self.rooms[nth].1 = Some(self.offset.clone());
+        }
+    }
+
+    async fn is_in_all(&mut self) {
+        for nth in 0..self.rooms.len() {
+            if self.rooms[nth].1.is_some() {
+                self.comes_or_goes(nth).await;
+            }
+        }
+    }
+
+    /// Until `b` of a row is this.
+    async fn hears(&mut self, name: &str, b: i32) {
+        while self.rows.get(name).is_none_or(|row| row["b"] != b) {
+            let told = self.client.next().await;
+            self.take(told);
+        }
+    }
+
+    fn take(&mut self, (event, told): (String, Value)) {
+        let prefix = event.strip_suffix(":updated").unwrap_or_else(|| panic!("{event} {told}"));
+        let (name, offset) =
+            (format!("{prefix} {}", told[format!("{prefix}Id")]), told["offset"].as_str().expect("one"));
+        let before = self.offsets.insert(name.clone(), offset.to_owned());
+        assert!(before.is_none_or(|before| *before < *offset), "{name} again, or older: {told}");
+        self.offset = offset.max(&self.offset).to_owned();
+        let row = self.rows.entry(name).or_insert_with(|| json!({ "a": 0, "b": 0 }));
+        for (column, value) in told["updates"].as_object().expect("updates") {
+            row[column] = value.clone();
+        }
+    }
+}
+
 /// Keeps rows by what is told until so many have their last values. Offsets must rise on each connection.
 async fn heard(client: &mut Client, count: usize) {
     let (mut rows, mut last): (BTreeMap<String, Value>, _) = (BTreeMap::new(), String::new());

@@ -14,6 +14,12 @@ async fn code(client: &Client, event: &str, payload: Value) -> Value {
     client.request(event, payload).await["error"]["code"].clone()
 }
 
+/// So many requests were refused for this; nothing else counts there.
+async fn refused(server: &Server, what: &str, count: f64) {
+    let metric = format!("walcast_refusals_total{{code=\"{what}\"}}");
+    server.until_metric(&metric, |refused| refused == count).await;
+}
+
 #[tokio::test]
 async fn a_room_takes_so_many_users_with_any_number_of_sockets() {
     let (_database, server, sockets) = scene(&["--max-room-users", "2"]).await;
@@ -29,6 +35,7 @@ async fn a_room_takes_so_many_users_with_any_number_of_sockets() {
     carol.subscribe(json!({ "componentId": "y" })).await;
     bob.request("component:unsubscribe", room.clone()).await;
     carol.subscribe(room).await;
+    refused(&server, "room_full", 1.0).await;
 }
 
 #[tokio::test]
@@ -43,6 +50,9 @@ async fn a_socket_may_be_in_so_many_rooms() {
     ann.subscribe(json!({ "componentId": "x" })).await;
     ann.request("component:unsubscribe", json!({ "componentId": "x" })).await;
     ann.subscribe(json!({ "componentId": "z" })).await;
+    let table = ann.request("changes:subscribe", json!({ "table": "components" })).await;
+    assert_eq!(table["error"]["code"], "forbidden", "a table that it follows is as a room");
+    refused(&server, "too_many_rooms", 2.0).await;
 }
 
 #[tokio::test]
@@ -72,6 +82,7 @@ async fn a_user_may_have_so_many_sockets() {
     let options = || json!({ "transports": ["websocket"], "auth": { "token": token("ann") } });
     let refusal = sockets.try_connect(&server, options()).await.err();
     assert_eq!(refusal.as_deref(), Some("the user has 2 sockets, which is the limit: close one first"));
+    refused(&server, "too_many_sockets", 1.0).await;
     sockets.connect(&server, "bob", "websocket").await;
     first.disconnect().await;
     server.until_metric("walcast_sockets", |sockets| sockets <= 2.0).await;
@@ -111,4 +122,17 @@ async fn a_payload_may_nest_so_deep() {
     ann.subscribe(json!({ "componentId": "x", "more": { "and": 1 } })).await;
     let deep = json!({ "componentId": "x", "more": { "and": { "more": 1 } } });
     assert_eq!(code(&ann, "component:subscribe", deep).await, "invalid_payload");
+    refused(&server, "too_deep", 1.0).await;
+}
+
+#[tokio::test]
+async fn a_payload_may_have_so_many_bytes() {
+    let (_database, server, sockets) = scene(&["--max-payload", "1kB"]).await;
+    for (nth, transport) in [(1.0, "websocket"), (2.0, "polling")] {
+        let ann = sockets.connect(&server, "ann", transport).await;
+        ann.subscribe(json!({ "componentId": "x", "more": "x".repeat(500) })).await;
+        let large = json!({ "componentId": "x", "more": "x".repeat(1_000) });
+        assert_eq!(code(&ann, "component:subscribe", large).await, "payload_too_large");
+        refused(&server, "payload_too_large", nth).await;
+    }
 }

@@ -241,6 +241,41 @@ async fn a_room_that_fills_at_once_is_told_who_is_there_instead_of_each_who_come
 }
 
 #[tokio::test]
+async fn who_comes_is_named_and_of_the_others_as_many_as_fit() {
+    let names = |of: &Value| -> Vec<String> {
+        let users = of["users"].as_array().expect("users").iter();
+        users.map(|user| user["id"].as_str().expect("an id").to_owned()).collect()
+    };
+    let scene = Scene::new(&["--roster", "2"]).await;
+    let (_ann, _bob, carol) = (scene.enters("ann").await, scene.enters("bob").await, scene.comes("carol").await);
+    let ack = carol.subscribe(room()).await;
+    assert_eq!((names(&ack), &ack["count"]), (vec!["ann".to_owned(), "carol".to_owned()], &json!(3)), "by number");
+
+    let scene = Scene::new(&["--roster", "10"]).await;
+    let mut guests = Vec::new();
+    for user in ["ann", "bob", "carol"] {
+        let guest = scene.enters(user).await;
+        let large = json!({ "componentId": "x", "state": { "text": "x".repeat(4_000) } });
+        assert_eq!(guest.request("presence:update", large).await["ok"], true);
+        guests.push(guest);
+    }
+    let dave = scene.comes("dave").await;
+    let ack = dave.subscribe(room()).await;
+    assert_eq!((names(&ack), &ack["count"]), (vec!["ann".to_owned(), "dave".to_owned()], &json!(4)), "by size");
+    // Whose own state fills the list is in it all the same.
+    let ack = guests[2].subscribe(room()).await;
+    assert_eq!((names(&ack), &ack["count"]), (vec!["carol".to_owned()], &json!(4)));
+    // What is told in place of comings and goings keeps to the same.
+    let options = json!({
+        "transports": ["websocket"],
+        "auth": { "token": token("eve"), "since": ack["offset"], "rooms": ["component:x"] },
+    });
+    let mut eve = scene.sockets.try_connect(&scene.server, options).await.expect("connects");
+    let roster = eve.until("presence:roster").await.remove(0);
+    assert_eq!((names(&roster), &roster["count"]), (vec!["ann".to_owned(), "eve".to_owned()], &json!(5)));
+}
+
+#[tokio::test]
 async fn everybody_knows_who_is_there_after_a_while_of_coming_leaving_and_dying() {
     let scene = Scene::new(&[]).await;
     let tokens: Map<String, Value> =

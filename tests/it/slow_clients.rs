@@ -111,6 +111,43 @@ async fn one_that_never_reads_is_ended_by_what_waits_for_it() {
 }
 
 #[tokio::test]
+async fn cursors_are_the_first_to_go_and_end_nobody() {
+    const ROOMS: usize = 40;
+    let arguments =
+        ["--outbox-bytes", "64KiB", "--stall-timeout", "5m", "--rate-limit", "10000/s", "--rate-burst", "10000"];
+    let mut scene = Scene::new(&arguments).await;
+    let mut stuck = scene.narrow("stuck").await;
+    let mut speaker = WebSocket::enter(scene.server.address, "speaker", &[]).await;
+    stuck.subscribe(scene.ids()).await;
+    for room in 0..ROOMS {
+        for client in [&mut stuck, &mut speaker] {
+            client.subscribe(json!({ "componentId": format!("room {room}") })).await;
+        }
+    }
+    let dropped = "walcast_drops_total{reason=\"shed\"} ";
+    let mut round = 0;
+    within("the first that is dropped", async {
+        loop {
+            round += 1;
+            for room in 0..ROOMS {
+                let cursor = json!({ "componentId": format!("room {room}"), "position": [round, "x".repeat(3_000)] });
+                speaker.say(&format!("42{}", json!(["component:cursor", cursor]))).await;
+            }
+            let metrics = scene.server.get("/metrics", &[]).await.2;
+            let count = metrics.lines().find_map(|line| line.strip_prefix(dropped)?.parse::<f64>().ok());
+            if count.is_some_and(|count| count > 0.0) {
+                break;
+            }
+        }
+    })
+    .await;
+    // It is still there, and is told what may not be left out.
+    scene.write(1, 10).await;
+    within("the change", async { while stuck.event().await[0] != "component:updated" {} }).await;
+    assert!(scene.server.log().iter().all(|line| line["reason"] != "slow_consumer"));
+}
+
+#[tokio::test]
 async fn one_that_never_reads_is_ended_by_how_long_it_takes_nothing() {
     let mut scene = Scene::new(&["--outbox-bytes", "64MiB", "--stall-timeout", "1s"]).await;
     let mut stuck = scene.narrow("stuck").await;

@@ -5,7 +5,7 @@
 
 use serde_json::{Value, json};
 
-use crate::support::{Client, Database, Server, Sockets, token, token_for};
+use crate::support::{Client, Database, Server, Sockets, token, token_for, token_with_email};
 
 /// It still opens the door.
 const JUST_EXPIRED: i64 = -1;
@@ -127,12 +127,57 @@ async fn each_refresh_winds_the_clock_anew() {
 #[tokio::test]
 async fn who_left_before_its_token_expired_is_forgotten() {
     let (_database, server, sockets) = scene("0s").await;
-    let mut first = connect(&sockets, &server, "websocket", token_for("ann", 2)).await;
+    let mut first = connect(&sockets, &server, "websocket", token_for("ann", 6)).await;
     first.disconnect().await;
     // Without any grace: told, and gone.
-    let mut second = connect(&sockets, &server, "polling", token_for("ben", 3)).await;
+    let mut second = connect(&sockets, &server, "polling", token_for("ben", 7)).await;
     is_told(&mut second).await;
     second.expect("disconnect").await;
     let metrics = server.get("/metrics", &[]).await.2;
     assert!(metrics.contains("walcast_tokens_total{fate=\"expired\"} 1\n"), "{metrics}");
+}
+
+#[tokio::test]
+async fn others_are_told_the_email_of_the_token_that_was_shown_last() {
+    const NEW: &str = "ann@new.example.com";
+    let (_database, server, sockets) = scene("30s").await;
+    let (x, y) = (json!({ "componentId": "x" }), json!({ "componentId": "y" }));
+    let mut ann = sockets.connect(&server, "ann", "websocket").await;
+    let mut bob = sockets.connect(&server, "bob", "websocket").await;
+    for client in [&ann, &bob] {
+        client.subscribe(x.clone()).await;
+    }
+    bob.subscribe(y.clone()).await;
+    // Before the others hear that she is there, too.
+    ann.emit("component:subscribe", y.clone()).await;
+    assert_eq!(refresh(&ann, token_with_email("ann", NEW)).await["ok"], true);
+    let of_ann = |told: &Value| told["userId"] == "ann";
+    let joined = loop {
+        let told = bob.until("component:user-joined").await.remove(0);
+        if of_ann(&told) && told["componentId"] == "y" {
+            break told;
+        }
+    };
+    assert_eq!(joined["userEmail"], NEW);
+
+    let mut carol = sockets.connect(&server, "carol", "websocket").await;
+    let ack = carol.subscribe(x.clone()).await;
+    let there = ack["users"].as_array().expect("users").iter().find(|user| user["id"] == "ann").expect("she is there");
+    assert_eq!(there["email"], NEW);
+    ann.emit("component:typing", x.clone()).await;
+    ann.emit("component:cursor", json!({ "componentId": "x", "position": 1 })).await;
+    ann.emit("presence:update", json!({ "componentId": "x", "state": { "color": "red" } })).await;
+    for event in ["component:typing", "component:cursor", "presence:state"] {
+        assert_eq!(bob.until(event).await[0]["userEmail"], NEW, "{event}");
+    }
+    ann.disconnect().await;
+    assert_eq!(carol.until("component:user-left").await[0]["userEmail"], NEW);
+    // Who comes with yet another token is as that one says, beside a tab with the one before.
+    let tab = sockets.connect(&server, "ann", "websocket").await;
+    tab.subscribe(x.clone()).await;
+    let newer = connect(&sockets, &server, "websocket", token_with_email("ann", NEW)).await;
+    newer.subscribe(x.clone()).await;
+    let ack = carol.subscribe(x).await;
+    let there = ack["users"].as_array().expect("users").iter().find(|user| user["id"] == "ann").expect("she is there");
+    assert_eq!(there["email"], NEW);
 }

@@ -74,8 +74,8 @@ export type RoomName = string | { componentId: Id } | { entityType: string; enti
 export interface LivePresence {
   /** Who is there, you among them. */
   users: User[];
-  /** Says something of you, at most 4 KiB. */
-  set(state: Record<string, unknown>): void;
+  /** Says something of you, at most 4 KiB; resolved when the room has been told. */
+  set(state: Record<string, unknown>): Promise<void>;
 }
 
 const NOBODY: User[] = [];
@@ -93,8 +93,12 @@ export function usePresence(room: RoomName | null | undefined): LivePresence {
   }, [client, name]);
   const subscribe = useCallback((callback: () => void) => presence?.on(callback) ?? never(), [presence]);
   const users = useSyncExternalStore(subscribe, presence ? () => presence.users() : nobody, nobody);
-  const set = useCallback((state: Record<string, unknown>) => presence?.set(state), [presence]);
+  const set = useCallback((state: Record<string, unknown>) => presence?.set(state) ?? nobodyToTell(), [presence]);
   return useMemo(() => ({ users, set }), [users, set]);
+}
+
+function nobodyToTell(): Promise<never> {
+  return Promise.reject(new Error('usePresence: it was given no room, so there is nobody to tell'));
 }
 
 function partsOf(room: RoomName): string[] {

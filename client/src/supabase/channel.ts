@@ -116,7 +116,7 @@ export class RealtimeChannel {
   async track(state: Record<string, unknown>): Promise<'ok'> {
     if (!Object.keys(state).length) throw this.#refusal('track needs a state with at least one member');
     this.#isTracking = true;
-    this.#room().handle.presence.set(state);
+    await this.#room().handle.presence.set(state);
     return 'ok';
   }
 

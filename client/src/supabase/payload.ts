@@ -1,4 +1,4 @@
-import type { Row, TableChange } from '../index.js';
+import type { Id, Row, TableChange } from '../index.js';
 
 interface Told {
   schema: string;
@@ -9,7 +9,7 @@ interface Told {
 
 /** A row's key, whatever its column is called; of an UPDATE the one before, where it changed. */
 interface Key {
-  id: string | number;
+  id: Id;
 }
 
 type Nothing = Record<string, never>;
@@ -24,13 +24,8 @@ export type PostgresChange<T extends Row = Row> =
 export function payloadOf<T extends Row>(change: TableChange<T>): PostgresChange<T> | undefined {
   const { schema, table, timestamp, event, record, id, previousId = id } = change;
   const told: Told = { schema, table, commit_timestamp: timestamp, errors: null };
-  if (event === 'delete') return { ...told, eventType: 'DELETE', new: {}, old: { id: keyOf(id) } };
+  if (event === 'delete') return { ...told, eventType: 'DELETE', new: {}, old: { id } };
   if (event === 'leave' || !record) return undefined;
   if (event === 'insert') return { ...told, eventType: 'INSERT', new: record, old: {} };
-  return { ...told, eventType: 'UPDATE', new: record, old: { id: typeof record.id === 'string' ? previousId : keyOf(previousId) } };
-}
-
-/** Keys come as texts, and are compared with those of rows, which are numbers where the column is. */
-function keyOf(id: string): string | number {
-  return String(Number(id)) === id && Number.isSafeInteger(Number(id)) ? Number(id) : id;
+  return { ...told, eventType: 'UPDATE', new: record, old: { id: previousId } };
 }

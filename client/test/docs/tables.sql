@@ -5,7 +5,7 @@ CREATE TABLE public.orders (
 );
 CREATE TABLE public.todos (id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY, user_id text, title text);
 INSERT INTO public.orders (owner, customer_type, customer_id) VALUES ('ann', 'company', '7');
-INSERT INTO components (entity_type, entity_id, type, name, rows)
-VALUES ('page', '1', 'hero', 'Welcome', '[{"id": "row-1", "components": [{"id": "text-1", "type": "text", "text": "The first"}]}]');
+INSERT INTO components (version, id, entity_type, entity_id, type, name, rows)
+VALUES (7, '6f96b7a2-5c0e-4a57-9a52-0d3f1c1f5b1e', 'page', '1', 'hero', 'Welcome', '[{"id": "row-1", "components": [{"id": "text-1", "type": "text", "text": "The first"}]}]');
 SELECT format('CREATE ROLE %I', name) FROM unnest(ARRAY['app', 'monitoring']) AS name
  WHERE NOT EXISTS (SELECT FROM pg_roles WHERE rolname = name) \gexec

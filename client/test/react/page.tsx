@@ -1,6 +1,6 @@
 // A page that uses the hooks as it is told to, and keeps what they showed. It is bundled and driven by screen.ts.
 import { QueryClient } from '@tanstack/react-query';
-import { StrictMode, useLayoutEffect } from 'react';
+import { StrictMode, useLayoutEffect, version } from 'react';
 import type { ReactNode } from 'react';
 import { flushSync } from 'react-dom';
 import { createRoot } from 'react-dom/client';
@@ -75,6 +75,7 @@ queryClient.getQueryCache().subscribe((event) => {
 let client: Client;
 
 const stage = {
+  react: version,
   open(url: string, token: string, options: Partial<ClientOptions>) {
     client = createClient(url, { token: () => token, ...options });
   },

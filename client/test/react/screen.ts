@@ -1,9 +1,7 @@
-import { build } from 'esbuild';
-import type { Plugin } from 'esbuild';
-import { chromium } from 'playwright-core';
 import type { Browser, Page } from 'playwright-core';
 import { afterAll, beforeAll } from 'vitest';
 import type { ClientOptions } from '../../src/index.js';
+import { bundle, launch } from '../support/browser.js';
 import { finally_ } from '../support/stage.js';
 import type { Stage } from '../support/stage.js';
 import { token } from '../support/token.js';
@@ -13,30 +11,13 @@ import type { Widget } from './page.js';
 let browser: Browser;
 let script: string;
 
-/** The page is made of what is shipped, like the other tests. */
-const shipped: Plugin = {
-  name: 'shipped',
-  setup(build) {
-    const dist = new URL('../../dist/esm/', import.meta.url).pathname;
-    build.onResolve({ filter: /\/src\/(react\/)?index\.js$/ }, ({ path }) => ({ path: dist + path.split('/src/')[1] }));
-  },
-};
-
-/** What a file's tests share: a Chromium, and the page's script. */
-export function useBrowser(): void {
+/** What a file's tests share: a Chromium, and the page's script, of the latest React or an older one. */
+export function useBrowser(react: 'react' | 'react-18' = 'react'): void {
   beforeAll(async () => {
+    const alias = { react, 'react-dom': react.replace('react', 'react-dom') };
     const entry = new URL('page.tsx', import.meta.url).pathname;
-    const { outputFiles } = await build({
-      entryPoints: [entry], bundle: true, write: false, format: 'iife', target: 'es2022', jsx: 'automatic',
-      define: { 'process.env.NODE_ENV': '"development"' },
-      plugins: [shipped],
-    });
-    script = outputFiles[0]!.text;
-    const quiet = ['background-networking', 'component-update', 'sync', 'gpu'].map((what) => `--disable-${what}`);
-    browser = await chromium.launch({
-      executablePath: process.env['CHROMIUM'] ?? '/usr/bin/chromium',
-      args: ['--headless', '--no-sandbox', '--no-first-run', ...quiet],
-    });
+    script = await bundle({ entryPoints: [entry], format: 'iife', ...(react === 'react' ? {} : { alias }) });
+    browser = await launch();
   });
   afterAll(() => browser?.close());
 }

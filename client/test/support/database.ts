@@ -9,11 +9,12 @@ export class Database {
 
   private constructor(readonly name: string, readonly url: string, private readonly client: pg.Client) {}
 
-  static async create(): Promise<Database> {
+  /** Empty, or as another is. */
+  static async create(template = 'template1'): Promise<Database> {
     if (!admin) throw new Error('WALCAST_TEST_POSTGRES is not set: run this by `make client-test`, or beside scripts/with-postgres.sh');
     const name = `c_${process.pid}_${counter++}`;
     const root = await connect(admin);
-    await root.query(`CREATE DATABASE ${name}`);
+    await root.query(`CREATE DATABASE ${name} TEMPLATE ${template}`);
     await root.end();
     const url = admin.replace(/\/postgres$/, `/${name}`);
     return new Database(name, url, await connect(url));
@@ -44,8 +45,13 @@ export class Database {
     return rows.map(({ row }) => row);
   }
 
-  async drop(): Promise<void> {
+  /** Closes the connection, as nobody may have one to what is copied. */
+  async leave(): Promise<void> {
     await this.client.end();
+  }
+
+  async drop(): Promise<void> {
+    await this.leave();
     const root = await connect(admin!);
     await root.query('SELECT pg_drop_replication_slot(slot_name) FROM pg_replication_slots WHERE database = $1 AND NOT active', [this.name]);
     await root.query(`DROP DATABASE IF EXISTS ${this.name} WITH (FORCE)`);

@@ -6,7 +6,7 @@ use std::{
 
 use bytes::Bytes;
 
-use super::{Carrier, Link, Stage};
+use super::{Link, Stage};
 use crate::hub::Weight;
 
 /// Engine.IO's heartbeat, of all links. The library's own passes each ping through a queue of its socket, which has grown by
@@ -48,14 +48,11 @@ impl Link {
     pub fn ping(&self) -> bool {
         let mut out = self.out();
         out.is_heard = false;
-        match (out.stage, out.carrier) {
-            (Stage::Ended, _) => return false,
-            (_, Carrier::WebSocket) => {
-                out.wire.push(PING, Weight::Durable, Instant::now());
-                self.send_waiting(&mut out);
-            }
-            (_, Carrier::Polling { .. }) => out.is_pinged = true,
+        if out.stage == Stage::Ended {
+            return false;
         }
+        out.wire.push(PING, Weight::Durable, Instant::now());
+        self.send_waiting(&mut out);
         self.settle(&mut out).is_ok()
     }
 

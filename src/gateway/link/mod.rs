@@ -5,11 +5,12 @@ mod out;
 mod outbox;
 mod polling;
 mod queue;
+mod reader;
 mod sending;
-mod stream;
 #[cfg(test)]
 mod tests;
 mod tls;
+mod upgrade;
 
 use std::{
     io,
@@ -25,11 +26,16 @@ use socketioxide::socket::Sid;
 pub use heartbeat::{Beat, Heartbeats};
 pub use out::Visit;
 use out::{Carrier, Out, Stage};
-pub use polling::fill as fill_poll;
+pub use polling::NoPoll;
 use queue::Queue;
-pub use stream::{Stream, Terms};
+pub use reader::{Reader, Terms};
 
-use super::{library::Library, packet};
+use super::{
+    library::Library,
+    limits::{Flow, Rate, Verdict},
+    packet,
+    websocket::frame,
+};
 use crate::{
     admission::Visitor,
     hub::{Frame, Frames, OutboxClosed, SessionId, Weight},
@@ -46,16 +52,19 @@ pub struct Limits {
     /// Frames of this many bytes and more are compressed, where the client can read that.
     pub compress: usize,
     pub beat: Beat,
+    /// How often its client may ask.
+    pub rate: Rate,
 }
 
 /// How many frames may wait for one socket. Four rooms that a large transaction fills up to their cap.
 const MOST_FRAMES: usize = 4_096;
 
-/// The way out to one client, over whichever transport it has: ready-made frames, shared among all sockets, past the library.
+/// What lies between one client, over whichever transport it has, and the library, which keeps the protocol.
 ///
-/// The library keeps the protocol. It reads and writes a [`Stream`] of ours, and never waits for a client; events and acks
-/// do not go through it. What is sent while nothing waits goes to the socket at once, from whoever sends it; the rest waits
-/// here, and the library's reading task flushes it. A client that polls takes what waits with its next poll.
+/// To the library every client polls: a [`Reader`] hands it what comes over a WebSocket, and what it has to say is
+/// [delivered](Link::deliver) here. Events and acks do not go through it: they are ready-made frames, shared among all
+/// sockets. What is sent while nothing waits goes to the socket at once, from whoever sends it; the rest waits here, and the
+/// reader flushes it. A client that polls takes what waits with its next poll.
 ///
 /// What does not fit any more, or waits too long, ends the connection: the client comes back knowing that it does,
 /// instead of missing something unawares.
@@ -66,9 +75,9 @@ pub struct Link {
     compresses: AtomicBool,
     /// The client comes back by itself, so it is told offsets.
     recovers: AtomicBool,
-    upgrading: AtomicBool,
     /// From where the client comes, if that is known.
     visitor: Option<Visitor>,
+    flow: Flow,
     out: Mutex<Out>,
 }
 
@@ -78,17 +87,17 @@ impl Link {
     }
 
     pub fn over_polling(library: Library, visitor: Option<Visitor>) -> Arc<Self> {
-        Self::new(library, visitor, Carrier::Polling { marked: false })
+        Self::new(library, visitor, Carrier::Polling)
     }
 
     fn new(library: Library, visitor: Option<Visitor>, carrier: Carrier) -> Arc<Self> {
         Arc::new_cyclic(|me| Link {
             me: me.clone(),
+            flow: Flow::new(library.limits().rate),
             library,
             sid: OnceLock::new(),
             compresses: AtomicBool::new(false),
             recovers: AtomicBool::new(true),
-            upgrading: AtomicBool::new(false),
             visitor,
             out: Mutex::new(Out::new(carrier)),
         })
@@ -103,9 +112,9 @@ impl Link {
         self.sid.get().copied()
     }
 
-    /// Claims the one upgrade that a polling client may make. False: there was one.
-    pub fn begin_upgrade(&self) -> bool {
-        !self.has_ended() && !self.upgrading.swap(true, Ordering::AcqRel)
+    /// Whether the client may ask for something now. However often it leaves and enters, it is one client.
+    pub fn judge(&self) -> Verdict {
+        self.flow.judge()
     }
 
     /// By which the client may come back, to be told with the reply to its CONNECT.
@@ -180,7 +189,7 @@ impl Link {
             },
             _ => {}
         }
-        let queue = if out.flows() { &mut out.wire } else { &mut out.held };
+        let queue = if out.stage == Stage::Open { &mut out.wire } else { &mut out.held };
         for frame in frames.iter() {
             let bytes = self.form(frame);
             if sent >= bytes.len() {
@@ -194,7 +203,7 @@ impl Link {
 
     /// Something was queued, perhaps: it is bounded, watched, and whoever flushes it is told.
     fn settle(&self, out: &mut Out) -> Result<(), OutboxClosed> {
-        if out.is_sent() && out.held.is_empty() && !out.is_pinged {
+        if out.is_sent() && out.held.is_empty() {
             return Ok(());
         }
         if self.is_over(out) {
@@ -208,16 +217,8 @@ impl Link {
         if !std::mem::replace(&mut out.watched, true) {
             self.library.watch(self.me.clone());
         }
-        match &mut out.carrier {
-            Carrier::WebSocket => {
-                if let Some(flusher) = out.flusher.take() {
-                    flusher.wake();
-                }
-            }
-            Carrier::Polling { marked } if out.stage == Stage::Open && !*marked => {
-                *marked = self.sid.get().is_some_and(|sid| self.library.mark(*sid));
-            }
-            Carrier::Polling { .. } => {}
+        if let Some(flusher) = out.flusher.take() {
+            flusher.wake();
         }
         Ok(())
     }
@@ -282,22 +283,73 @@ impl Link {
         if let Some(flusher) = out.end() {
             flusher.wake();
         }
-        self.tell_library(out);
+        self.tell_library();
     }
 
-    /// The library learns of a WebSocket's end by reading; of a polling client's it must be told.
-    fn tell_library(&self, out: &Out) {
-        if let (Carrier::Polling { .. }, Some(sid)) = (out.carrier, self.sid.get()) {
+    /// The library must be told of a client's end.
+    fn tell_library(&self) {
+        if let Some(sid) = self.sid.get() {
             self.library.close(*sid);
         }
     }
 
-    /// The reply to CONNECT: events may follow it. What it is to be replaced with, to name the session.
-    fn open_gate(&self, out: &mut Out, reply: &[u8]) -> Option<bytes::Bytes> {
-        if out.stage == Stage::Gated {
-            out.stage = Stage::Open;
+    /// Sends the packet by which the client learns of its session, before all others.
+    pub fn greet(&self, packet: &[u8]) {
+        let _ = self.send_past_gate(frame::text(&[packet]));
+    }
+
+    /// Takes what the library has to say to the client, as the body of a poll. True: it asks whether the client is there.
+    pub fn deliver(&self, body: &[u8]) -> bool {
+        let mut out = self.out();
+        if out.stage == Stage::Ended {
+            return false;
         }
-        packet::with_session(reply, out.session.as_ref()?.as_str())
+        let mut asks = false;
+        for packet in packet::split(body) {
+            if packet == packet::PING.as_bytes() {
+                asks = true;
+            } else if packet::is_connect_reply(packet) {
+                let named = out.session.as_ref().and_then(|session| packet::with_session(packet, session.as_str()));
+                self.push(&mut out, named.as_deref().unwrap_or(packet));
+                out.open();
+            } else if packet != packet::NOOP.as_bytes() {
+                self.push(&mut out, packet);
+            }
+        }
+        self.send_waiting(&mut out);
+        // Who takes too little is ended, of which the library learns by itself.
+        let _ = self.settle(&mut out);
+        asks
+    }
+
+    fn push(&self, out: &mut Out, packet: &[u8]) {
+        out.wire.push(frame::text(&[packet]), Weight::Durable, Instant::now());
+    }
+
+    /// The library has ended the session: what it said last is the last.
+    pub fn end_session(&self) {
+        let mut out = self.out();
+        let ended = match (out.stage, out.carrier) {
+            (Stage::Ended, _) => None,
+            (_, Carrier::WebSocket) => {
+                out.wire.push(frame::CLOSE_FRAME, Weight::Durable, Instant::now());
+                self.send_waiting(&mut out);
+                out.say_goodbye();
+                out.end()
+            }
+            // The poll that is open brings it.
+            (_, Carrier::Polling) => {
+                if let Some(tcp) = &out.tcp {
+                    let _ = socket2::SockRef::from(tcp).shutdown(std::net::Shutdown::Both);
+                }
+                out.stage = Stage::Ended;
+                out.flusher.take()
+            }
+        };
+        drop(out);
+        if let Some(flusher) = ended {
+            flusher.wake();
+        }
     }
 
     fn out(&self) -> MutexGuard<'_, Out> {

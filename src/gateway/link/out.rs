@@ -9,16 +9,16 @@ use crate::hub::SessionId;
 pub(super) struct Out {
     pub carrier: Carrier,
     pub stage: Stage,
-    /// The connection of a WebSocket, to which whoever has frames sends them. It goes with its [`Stream`](super::Stream):
+    /// The connection of a WebSocket, to which whoever has frames sends them. It goes with its [`Reader`](super::Reader):
     /// others hold the link for longer than the connection lasts.
     pub tcp: Option<TcpStream>,
     /// What stands between here and the connection, where TLS does.
     pub tls: Option<Tls>,
-    /// What goes over the WebSocket next.
+    /// What goes to the client next, over the WebSocket or with a poll.
     pub wire: Queue,
-    /// What waits for the gate to open, or for a poll.
+    /// What waits for the gate to open.
     pub held: Queue,
-    /// The task that flushes, and reads.
+    /// Who takes what waits: the task that reads the WebSocket, or the poll that is open.
     pub flusher: Option<Waker>,
     /// Told to the client with the reply to its CONNECT.
     pub session: Option<SessionId>,
@@ -26,8 +26,12 @@ pub(super) struct Out {
     pub watched: bool,
     /// The client said something since it was asked whether it is there.
     pub is_heard: bool,
-    /// The next poll is to ask it.
-    pub is_pinged: bool,
+    /// The client has a poll open.
+    pub is_polled: bool,
+    /// It opened a WebSocket, to go over to it.
+    pub is_upgrading: bool,
+    /// It tries that out, and waits for its poll to return.
+    pub is_probed: bool,
 }
 
 /// One stay of a client in the namespace.
@@ -36,10 +40,7 @@ pub struct Visit(u32);
 
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) enum Carrier {
-    /// `marked`: the library has word that something waits, so that a poll that is open returns.
-    Polling {
-        marked: bool,
-    },
+    Polling,
     WebSocket,
 }
 
@@ -65,7 +66,9 @@ impl Out {
             visit: Visit::default(),
             watched: false,
             is_heard: false,
-            is_pinged: false,
+            is_polled: false,
+            is_upgrading: false,
+            is_probed: false,
         }
     }
 
@@ -94,11 +97,6 @@ impl Out {
         self.wire.counted() + self.held.counted()
     }
 
-    /// Whether events go over the WebSocket now.
-    pub fn flows(&self) -> bool {
-        self.stage == Stage::Open && self.carrier == Carrier::WebSocket
-    }
-
     pub fn gate(&mut self) {
         if self.stage == Stage::Open {
             self.stage = Stage::Gated;
@@ -106,9 +104,10 @@ impl Out {
         self.held = Queue::default();
     }
 
-    /// What was held goes out, if it may now.
-    pub fn release(&mut self) {
-        if self.flows() {
+    /// Events may follow what went before.
+    pub fn open(&mut self) {
+        if self.stage == Stage::Gated {
+            self.stage = Stage::Open;
             let Out { wire, held, .. } = self;
             wire.append(held);
         }

@@ -1,67 +1,80 @@
-use std::time::Instant;
+use std::{
+    future::poll_fn,
+    task::{Context, Poll},
+    time::Instant,
+};
 
 use bytes::Bytes;
 
 use super::{Carrier, Link, Stage};
 use crate::gateway::{packet, websocket::frame};
 
-/// What separates packets in the body of a poll (Engine.IO 4).
-const SEPARATOR: u8 = 0x1e;
 /// A body is not filled beyond this: the client's next poll brings the rest.
 const BODY: usize = 512 << 10;
-/// The packet that says nothing.
-const NOOP: &[u8] = b"6";
 
-/// The packet that asks the client whether it is there.
-const PING: &[u8] = b"2";
-
-/// The link has ended, and with it the session.
+/// Why a poll brings nothing.
 #[derive(Debug, PartialEq, Eq)]
-pub struct Ended;
+pub enum NoPoll {
+    /// The link has ended, and with it the session.
+    Ended,
+    /// The client has one open, or polls no more.
+    NotNow,
+}
 
-/// What a poll brings: the packets of the library's answer, and behind them what waits for the client.
-pub fn fill(link: &Link, answer: &[u8]) -> Result<Bytes, Ended> {
-    let mut out = link.out();
-    if out.stage == Stage::Ended {
-        return Err(Ended);
+/// The poll that a client has open.
+struct OpenPoll<'a>(&'a Link);
+
+impl Link {
+    /// What a poll brings, as soon as there is something.
+    pub async fn poll(&self) -> Result<Bytes, NoPoll> {
+        let poll = self.open_poll()?;
+        poll_fn(|context| poll.0.poll_packets(context)).await
     }
-    let now = Instant::now();
-    let mut body = Vec::with_capacity(answer.len());
-    let mut add = |packet: &[u8]| {
-        if !body.is_empty() {
-            body.push(SEPARATOR);
+
+    fn open_poll(&self) -> Result<OpenPoll<'_>, NoPoll> {
+        let mut out = self.out();
+        if out.carrier != Carrier::Polling {
+            return Err(NoPoll::NotNow);
         }
-        body.extend_from_slice(packet);
-        body.len()
-    };
-    for packet in answer.split(|byte| *byte == SEPARATOR).filter(|packet| !packet.is_empty()) {
-        if packet::is_marker(packet) {
-            if let Carrier::Polling { marked } = &mut out.carrier {
-                *marked = false;
+        if out.is_polled {
+            // Which of the two the client reads first, nobody knows.
+            self.end(&mut out, "it polled twice at once", None);
+            return Err(NoPoll::NotNow);
+        }
+        out.is_polled = true;
+        Ok(OpenPoll(self))
+    }
+
+    fn poll_packets(&self, context: &mut Context<'_>) -> Poll<Result<Bytes, NoPoll>> {
+        let mut out = self.out();
+        let mut body = Vec::new();
+        if out.carrier == Carrier::Polling {
+            let now = Instant::now();
+            while body.len() < BODY
+                && let Some(frame) = out.wire.pop(now)
+            {
+                if !body.is_empty() {
+                    body.push(packet::SEPARATOR);
+                }
+                body.extend_from_slice(&frame::payload(&frame));
             }
-        } else if packet::is_connect_reply(packet) {
-            let named = link.open_gate(&mut out, packet);
-            add(named.as_deref().unwrap_or(packet));
-        } else {
-            add(packet);
         }
-    }
-    if std::mem::take(&mut out.is_pinged) {
-        add(PING);
-    }
-    if out.stage == Stage::Open && matches!(out.carrier, Carrier::Polling { .. }) {
-        while let Some(frame) = out.held.pop(now) {
-            if add(&frame::payload(&frame)) > BODY {
-                break;
+        if body.is_empty() {
+            if out.stage == Stage::Ended {
+                return Poll::Ready(Err(NoPoll::Ended));
             }
+            if out.carrier == Carrier::Polling && !out.is_probed {
+                out.flusher = Some(context.waker().clone());
+                return Poll::Pending;
+            }
+            body.extend_from_slice(packet::NOOP.as_bytes());
         }
+        Poll::Ready(Ok(body.into()))
     }
-    // The rest, if there is one, is for the next poll, which must not wait.
-    if link.settle(&mut out).is_err() {
-        return Err(Ended);
+}
+
+impl Drop for OpenPoll<'_> {
+    fn drop(&mut self) {
+        self.0.out().is_polled = false;
     }
-    if body.is_empty() {
-        body.extend_from_slice(NOOP);
-    }
-    Ok(body.into())
 }

@@ -1,13 +1,15 @@
 use std::{
     io::{self, IoSlice},
     sync::atomic::Ordering,
+    task::{Context, Poll},
     time::Instant,
 };
 
+use bytes::Bytes;
 use tokio::io::Interest;
 
 use super::{
-    Link, Out,
+    Carrier, Link, Out, Stage,
     queue::{self, PIECES, Slices},
     tls::Tls,
 };
@@ -16,7 +18,7 @@ use crate::{
         packet,
         websocket::{self, frame},
     },
-    hub::{Frame, Frames},
+    hub::{Frame, Frames, Weight},
 };
 
 impl Link {
@@ -51,12 +53,23 @@ impl Link {
 
     /// Sends what waits without waiting for it.
     pub(super) fn send_waiting(&self, out: &mut Out) {
-        // A connection that is lost shows when it is read.
-        while !out.is_sent() && out.send_some().is_ok_and(|all| all) {}
+        // A connection that is lost shows when it is read. One that is tried out is not the queue's yet.
+        while out.carrier == Carrier::WebSocket && !out.is_sent() && out.send_some().is_ok_and(|all| all) {}
+    }
+
+    /// Sends what may go before the client is in. False: the link has ended.
+    pub(super) fn send_past_gate(&self, wire: Bytes) -> bool {
+        let mut out = self.out();
+        if out.stage == Stage::Ended {
+            return false;
+        }
+        out.wire.push(wire, Weight::Durable, Instant::now());
+        self.send_waiting(&mut out);
+        self.settle(&mut out).is_ok()
     }
 
     /// The frame as this client reads it.
-    pub(super) fn form<'a>(&self, frame: &'a Frame) -> &'a bytes::Bytes {
+    pub(super) fn form<'a>(&self, frame: &'a Frame) -> &'a Bytes {
         if !self.recovers.load(Ordering::Relaxed) {
             return frame.bare(packet::without_offset);
         }
@@ -88,6 +101,35 @@ impl Out {
         }
         self.wire.advance(sent, Instant::now());
         Ok(sent == length)
+    }
+
+    /// Sends what waits, as far as the connection takes it; else the task is woken when it takes more.
+    pub(super) fn flush(&mut self, context: &mut Context<'_>) -> io::Result<()> {
+        while !self.is_sent() {
+            let Some(tcp) = &self.tcp else { return Ok(()) };
+            match tcp.poll_write_ready(context) {
+                Poll::Pending => return Ok(()),
+                Poll::Ready(ready) => ready?,
+            }
+            match self.send_some() {
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
+                sent => {
+                    sent?;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Sends a frame that goes past the queue, which goes another way. In part it would be of no use.
+    pub(super) fn send_past(&mut self, frame: &[u8]) -> io::Result<()> {
+        let Out { tcp: Some(tcp), tls, .. } = self else { return Err(io::ErrorKind::NotConnected.into()) };
+        let mut slices = [IoSlice::new(frame)];
+        let sent = match tls {
+            None => queue::send(tcp, &slices),
+            Some(tls) => tls.try_write(tcp, &mut slices),
+        }?;
+        if sent == frame.len() { Ok(()) } else { Err(io::ErrorKind::WriteZero.into()) }
     }
 
     /// Ends TLS as the client expects it; a cut could be anybody's.

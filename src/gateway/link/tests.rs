@@ -1,26 +1,32 @@
-//! Behind the real library: does it still write as [`Stream`] takes for granted?
+//! Behind the real library: does it still say what a [`Link`] takes for granted?
 
 use std::{future, time::Duration};
 
-use axum::http;
+use axum::{body::Body, extract::Request};
+use futures_util::FutureExt as _;
 use socketioxide::{SocketIo, extract::SocketRef, handler::ConnectHandler as _, socket::Sid};
 use tokio::{
     io::{AsyncReadExt as _, AsyncWriteExt as _},
     net::{TcpListener, TcpStream},
 };
 
-use super::{Beat, Limits, Link, Stream, Terms, fill_poll};
+use super::{Beat, Limits, Link, NoPoll, Reader, Terms};
 use crate::{
     gateway::{
         connection::Connection,
         library::Library,
+        limits::Rate,
         websocket::frame::{self, Head},
     },
     hub::SessionId,
 };
 
 const BEAT: Beat = Beat { every: Duration::from_millis(100), patience: Duration::from_secs(2) };
-const LIMITS: Limits = Limits { bytes: 64 << 20, stall: Duration::from_secs(60), compress: usize::MAX, beat: BEAT };
+
+fn limits() -> Limits {
+    let rate = Rate { per_second: std::num::NonZeroU32::MAX, burst: std::num::NonZeroU32::MAX };
+    Limits { bytes: 64 << 20, stall: Duration::from_secs(60), compress: usize::MAX, beat: BEAT, rate }
+}
 
 struct Client {
     connection: TcpStream,
@@ -61,11 +67,10 @@ impl Client {
     }
 }
 
-/// A client in the namespace, whose session has a name.
-async fn enter() -> (Library, SocketIo, Client, Sid) {
-    let (service, io) = SocketIo::builder().ws_read_buffer_size(64).build_with_inner_svc(axum::Router::new());
-    let library = Library::new(io.clone(), service, LIMITS);
-    let link = Link::over_websocket(library.clone(), None);
+fn library() -> (Library, SocketIo) {
+    let (service, io) =
+        SocketIo::builder().ping_interval(Duration::from_secs(3600)).build_with_inner_svc(axum::Router::new());
+    let library = Library::new(service, limits());
     let known = library.clone();
     let enter = move |socket: SocketRef| {
         let link = known.find(socket.id).expect("its connection");
@@ -75,27 +80,34 @@ async fn enter() -> (Library, SocketIo, Client, Sid) {
     };
     let connected = |_: SocketRef| future::ready(());
     io.ns("/", connected.with(enter));
+    (library, io)
+}
 
+/// A client in the namespace, whose session has a name.
+async fn enter() -> (Library, SocketIo, Client, Sid) {
+    let (library, io) = library();
+    let link = Link::over_websocket(library.clone(), None);
     let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
     let connection = TcpStream::connect(listener.local_addr().expect("an address")).await.expect("connects");
     let (other, _) = listener.accept().await.expect("accepts");
     let terms = Terms { upgrades: false, compressed: false, limit: 1 << 20 };
-    let stream = Stream::new(link, Connection::Tcp(other), None, &[], &terms).expect("a stream");
-    let mut request = http::Request::new(());
-    *request.uri_mut() = http::Uri::from_static("/socket.io/?EIO=4&transport=websocket");
-    library.serve(stream, request).await;
+    let reader = Reader::new(link.clone(), Connection::Tcp(other), None, &[], &terms).expect("a reader");
+    let packet = library.open(&link, Request::new(Body::empty())).await.expect("a session");
+    link.greet(&packet);
+    tokio::spawn(reader.run());
 
     let mut client = Client { connection, held: Vec::new() };
     let open = client.packet().await;
     assert!(open.contains(r#""pingInterval":100,"#), "{open}");
-    let sid: Sid = open.split('"').nth(3).and_then(|sid| sid.parse().ok()).expect("the open packet names the session");
+    assert!(open.contains(r#""upgrades":[]"#), "{open}");
     client.say("40").await;
+    let sid = link.sid().expect("a session");
     assert_eq!(client.packet().await, format!(r#"40{{"sid":"{sid}","pid":"name"}}"#));
     (library, io, client, sid)
 }
 
 #[tokio::test]
-async fn every_write_of_the_library_is_whole_frames() {
+async fn what_the_library_says_comes_through_whole_and_in_order() {
     let (_library, io, mut client, sid) = enter().await;
     let socket = io.of("/").and_then(|main| main.get_socket(sid)).expect("it is in");
     let sizes = [0, 100, 125, 126, 127, 4_096, 65_535, 65_536, 131_072, 3 << 20];
@@ -108,13 +120,21 @@ async fn every_write_of_the_library_is_whole_frames() {
 }
 
 #[tokio::test]
-async fn the_word_that_something_waits_reaches_no_client() {
-    let (library, io, mut client, sid) = enter().await;
-    let socket = io.of("/").and_then(|main| main.get_socket(sid)).expect("it is in");
-    for round in 0..3 {
-        assert!(library.mark(sid));
-        socket.emit("e", &round).expect("emits");
-        assert_eq!(client.packet().await, format!(r#"42["e",{round}]"#));
+async fn a_session_that_the_library_ends_ends_the_connection() {
+    let (_library, io, mut client, sid) = enter().await;
+    io.of("/").and_then(|main| main.get_socket(sid)).expect("it is in").disconnect().expect("disconnects");
+    assert_eq!(client.packet().await, "41");
+    io.close().await;
+    while client.text().await.is_some() {}
+}
+
+#[tokio::test]
+async fn what_the_library_cannot_read_ends_the_connection() {
+    let (library, _io, mut client, sid) = enter().await;
+    client.say("x").await;
+    while client.text().await.is_some() {}
+    while library.find(sid).is_some() {
+        tokio::task::yield_now().await;
     }
 }
 
@@ -132,16 +152,40 @@ async fn who_answers_is_asked_again_and_who_does_not_is_cut_off() {
 }
 
 #[tokio::test]
-async fn a_poll_brings_the_ping_whatever_else_waits() {
-    let (library, ..) = enter().await;
+async fn a_poll_waits_for_something_and_brings_all_of_it() {
+    let (library, _io) = library();
     let link = Link::over_polling(library, None);
-    assert_eq!(fill_poll(&link, b"6").as_deref(), Ok(b"6".as_slice()));
+    assert_eq!(link.poll().now_or_never(), None);
     assert!(link.ping());
-    assert_eq!(fill_poll(&link, b"6").as_deref(), Ok(b"6\x1e2".as_slice()));
-    assert_eq!(fill_poll(&link, b"6").as_deref(), Ok(b"6".as_slice()), "it is asked once");
+    assert_eq!(link.deliver(b"40{}\x1e6\x1e2\x1e44"), true, "the library pings");
+    assert_eq!(link.poll().await.as_deref(), Ok(b"2\x1e40{}\x1e44".as_slice()));
+    assert_eq!(link.poll().now_or_never(), None);
     link.hear();
     link.expect();
     assert!(link.ping(), "it is there");
     link.expect();
     assert!(!link.ping(), "it was asked, and said nothing");
+    assert_eq!(link.poll().await, Err(NoPoll::Ended));
+}
+
+#[tokio::test]
+async fn two_polls_at_once_end_the_session() {
+    let (library, _io) = library();
+    let link = Link::over_polling(library, None);
+    let mut first = Box::pin(link.poll());
+    assert_eq!(first.as_mut().now_or_never(), None);
+    assert_eq!(link.poll().await, Err(NoPoll::NotNow));
+    assert_eq!(first.await, Err(NoPoll::Ended));
+}
+
+#[tokio::test]
+async fn the_last_that_the_library_says_is_brought_by_the_poll_that_is_open() {
+    let (library, _io) = library();
+    let link = Link::over_polling(library, None);
+    let mut poll = Box::pin(link.poll());
+    assert_eq!(poll.as_mut().now_or_never(), None);
+    link.deliver(b"1");
+    link.end_session();
+    assert_eq!(poll.await.as_deref(), Ok(b"1".as_slice()));
+    assert_eq!(link.poll().await, Err(NoPoll::Ended));
 }

@@ -19,7 +19,8 @@ pub const CONTINUATION: u8 = 0x0;
 pub const TEXT: u8 = 0x1;
 const BINARY: u8 = 0x2;
 const CLOSE: u8 = 0x8;
-const PONG: u8 = 0xA;
+pub const PING: u8 = 0x9;
+pub const PONG: u8 = 0xA;
 
 /// What the payload of a control frame may have, in bytes.
 const CONTROL_LIMIT: usize = 125;
@@ -34,6 +35,9 @@ pub fn compressed_text(deflated: &[u8]) -> Bytes {
     build(FIN | RSV1 | TEXT, &[deflated])
 }
 
+/// An unmasked close frame that says no more than that.
+pub const CLOSE_FRAME: Bytes = Bytes::from_static(&[FIN | CLOSE, 0]);
+
 /// An unmasked close frame. A reason that does not fit, in 123 bytes, is cut short.
 pub fn close(code: u16, reason: &str) -> Bytes {
     let room = CONTROL_LIMIT - size_of_val(&code);
@@ -41,35 +45,32 @@ pub fn close(code: u16, reason: &str) -> Bytes {
     build(FIN | CLOSE, &[&code.to_be_bytes(), reason.as_bytes()])
 }
 
+/// The unmasked answer to a ping, whose payload it has.
+pub fn pong(payload: &[u8]) -> Bytes {
+    build(FIN | PONG, &[payload])
+}
+
 fn build(first: u8, pieces: &[&[u8]]) -> Bytes {
     let length = pieces.iter().map(|piece| piece.len()).sum();
     let mut frame = Vec::with_capacity(head_size(length) + length);
-    put_head(&mut frame, first, length, None);
+    put_head(&mut frame, first, length);
     pieces.iter().for_each(|piece| frame.put_slice(piece));
     frame.into()
 }
 
-/// One final frame, uncompressed, as a client would send it: masked, but with a key that changes nothing.
-pub(super) fn put_masked(out: &mut impl BufMut, opcode: u8, payload: &[u8]) {
-    put_head(out, FIN | opcode, payload.len(), Some([0; 4]));
-    out.put_slice(payload);
-}
-
-fn put_head(out: &mut impl BufMut, first: u8, length: usize, key: Option<[u8; 4]>) {
-    let masked = if key.is_some() { MASKED } else { 0 };
+fn put_head(out: &mut impl BufMut, first: u8, length: usize) {
     out.put_u8(first);
     match (u8::try_from(length), u16::try_from(length)) {
-        (Ok(length), _) if length < LENGTH_IN_U16 => out.put_u8(masked | length),
+        (Ok(length), _) if length < LENGTH_IN_U16 => out.put_u8(length),
         (_, Ok(length)) => {
-            out.put_u8(masked | LENGTH_IN_U16);
+            out.put_u8(LENGTH_IN_U16);
             out.put_u16(length);
         }
         _ => {
-            out.put_u8(masked | LENGTH_IN_U64);
+            out.put_u8(LENGTH_IN_U64);
             out.put_u64(length as u64);
         }
     }
-    out.put_slice(key.as_ref().map_or(&[], |key| key));
 }
 
 /// The size of an unmasked head.

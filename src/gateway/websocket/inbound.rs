@@ -1,6 +1,4 @@
-use std::{borrow::Cow, mem};
-
-use bytes::{BufMut, BytesMut};
+use std::{borrow::Cow, fmt, mem};
 
 use super::{
     Violation,
@@ -8,48 +6,64 @@ use super::{
     inflate,
 };
 
-/// Engine.IO's packet by which a client that polled until now goes over to its WebSocket.
-const UPGRADE: u8 = b'5';
-
-/// What a client sends, on its way to the library, which knows no compression.
+/// Reads what a client sends: frames as they come, messages as they are meant.
 ///
-/// It holds at most one frame, and the fragments of one compressed message. After a [`Violation`] it makes no sense any
-/// more: the connection is to be closed.
+/// It holds at most one frame, and the fragments of one message. After a [`Violation`] it makes no sense any more: the
+/// connection is to be closed.
 pub struct Inbound {
     compressed: bool,
     limit: usize,
     /// The part of a frame that came so far.
     held: Vec<u8>,
-    message: Option<Message>,
+    begun: Option<Box<Begun>>,
+}
+
+/// What a client says.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Message {
+    Text(String),
+    Binary(Vec<u8>),
+    /// To be answered by a pong that says the same.
+    Ping(Vec<u8>),
+    /// It says nothing more, and perhaps why.
+    Close(Option<u16>),
+}
+
+/// What kind it is and how long, for the log: what it says is nobody else's affair.
+impl fmt::Display for Message {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Message::Text(text) => write!(f, "a text of {} bytes", text.len()),
+            Message::Binary(bytes) => write!(f, "{} bytes", bytes.len()),
+            Message::Ping(_) => f.write_str("a ping"),
+            Message::Close(_) => f.write_str("that it closes"),
+        }
+    }
+}
+
+/// The message whose frames are coming.
+struct Begun {
+    opcode: u8,
+    is_compressed: bool,
+    /// Unmasked.
+    payload: Vec<u8>,
 }
 
 struct Frame<'a> {
     head: Head,
-    whole: &'a [u8],
     /// Masked as it came.
     payload: &'a [u8],
-}
-
-/// The message whose frames are coming.
-enum Message {
-    /// Its frames pass. The length of its payload so far, in bytes, and whether it may yet be the upgrade packet.
-    Plain { length: usize, may_upgrade: bool },
-    /// Its payload so far, unmasked.
-    Compressed { opcode: u8, deflated: Vec<u8> },
 }
 
 impl Inbound {
     /// `compressed`: permessage-deflate was negotiated. `limit`: bytes of one message, both as it comes and inflated.
     pub fn new(compressed: bool, limit: usize) -> Self {
-        Inbound { compressed, limit, held: Vec::new(), message: None }
+        Inbound { compressed, limit, held: Vec::new(), begun: None }
     }
 
-    /// Takes in bytes as they came, and appends to `out` whole frames as the library may read them.
-    ///
-    /// A compressed message comes out as one uncompressed frame masked with a zero key. What is not compressed passes as
-    /// it is, frame by frame. `Ok(true)`: among them was Engine.IO's upgrade packet. What came before a violation is in
-    /// `out` all the same.
-    pub fn push(&mut self, bytes: &[u8], out: &mut BytesMut) -> Result<bool, Violation> {
+    /// Takes in bytes as they came, and appends to `out` the messages that are whole with them, in order. What came before
+    /// a violation is in `out` all the same.
+    pub fn push(&mut self, bytes: &[u8], out: &mut impl Extend<Message>) -> Result<(), Violation> {
         let bytes = match mem::take(&mut self.held) {
             held if held.is_empty() => Cow::Borrowed(bytes),
             mut held => {
@@ -58,9 +72,8 @@ impl Inbound {
             }
         };
         let mut rest = &*bytes;
-        let mut upgrades = false;
         while let Some((frame, after)) = self.next(rest)? {
-            upgrades |= self.pass(frame, out)?;
+            out.extend(self.read(&frame)?);
             rest = after;
         }
         // What grows is kept as it is, lest it be copied with every byte; the rest of something large is not.
@@ -68,13 +81,13 @@ impl Inbound {
             Cow::Owned(held) if held.len() == rest.len() => held,
             _ => rest.to_vec(),
         };
-        Ok(upgrades)
+        Ok(())
     }
 
     /// Nothing of a frame or of a message is held.
     #[cfg(test)]
     pub fn is_idle(&self) -> bool {
-        self.held.is_empty() && self.message.is_none()
+        self.held.is_empty() && self.begun.is_none()
     }
 
     /// The first frame of `bytes` and what comes after it; `None` where not all of it is there. Refuses it by its head.
@@ -95,17 +108,16 @@ impl Inbound {
         let size = head.frame_size().ok_or(Violation::TooBig { limit: self.limit })?;
         let Some((whole, rest)) = bytes.split_at_checked(size) else { return Ok(None) };
         let (_, payload) = whole.split_at_checked(head.size).unwrap_or_default();
-        Ok(Some((Frame { head, whole, payload }, rest)))
+        Ok(Some((Frame { head, payload }, rest)))
     }
 
     /// Whether a frame of data may come now, by its opcode and its length.
     fn check_order(&self, head: &Head) -> Result<(), Violation> {
-        let before = match (&self.message, head.opcode == frame::CONTINUATION) {
+        let before = match (&self.begun, head.opcode == frame::CONTINUATION) {
             (None, true) => return Err(Violation::Protocol("a continuation of no message")),
             (None, false) => 0,
             (Some(_), false) => return Err(Violation::Protocol("a new message within a fragmented one")),
-            (Some(Message::Plain { length, .. }), true) => *length,
-            (Some(Message::Compressed { deflated, .. }), true) => deflated.len(),
+            (Some(begun), true) => begun.payload.len(),
         };
         match usize::try_from(head.length) {
             Ok(length) if length <= self.limit.saturating_sub(before) => Ok(()),
@@ -113,41 +125,51 @@ impl Inbound {
         }
     }
 
-    /// Passes a whole frame on, or keeps it until its message is whole. `true` where that was the upgrade packet.
-    fn pass(&mut self, Frame { head, whole, payload }: Frame<'_>, out: &mut BytesMut) -> Result<bool, Violation> {
+    /// The message that a whole frame is, or the last of.
+    fn read(&mut self, Frame { head, payload }: &Frame<'_>) -> Result<Option<Message>, Violation> {
         if head.is_control() {
-            out.put_slice(whole);
-            return Ok(false);
+            let mut said = Vec::new();
+            append_unmasked(&mut said, payload, head.key);
+            return control(head.opcode, said);
         }
-        let is_upgrade = match self.message.get_or_insert_with(|| Message::begun_by(&head)) {
-            Message::Plain { length, may_upgrade } => {
-                out.put_slice(whole);
-                *length += payload.len();
-                *may_upgrade &= *length <= 1 && payload.iter().zip(head.key).all(|(byte, key)| byte ^ key == UPGRADE);
-                *may_upgrade && *length == 1
-            }
-            Message::Compressed { opcode, deflated } => {
-                append_unmasked(deflated, payload, head.key);
-                let message = if head.fin { inflate(deflated, self.limit)? } else { Vec::new() };
-                if head.fin {
-                    frame::put_masked(out, *opcode, &message);
-                }
-                *opcode == frame::TEXT && message == [UPGRADE]
-            }
-        };
+        let mut begun = self
+            .begun
+            .take()
+            .unwrap_or_else(|| Box::new(Begun { opcode: head.opcode, is_compressed: head.rsv1, payload: Vec::new() }));
+        append_unmasked(&mut begun.payload, payload, head.key);
         if head.fin {
-            self.message = None;
+            return begun.end(self.limit).map(Some);
         }
-        Ok(is_upgrade && head.fin)
+        self.begun = Some(begun);
+        Ok(None)
     }
 }
 
-impl Message {
-    fn begun_by(head: &Head) -> Self {
-        if head.rsv1 {
-            Message::Compressed { opcode: head.opcode, deflated: Vec::new() }
+impl Begun {
+    fn end(self, limit: usize) -> Result<Message, Violation> {
+        let payload = if self.is_compressed { inflate(&self.payload, limit)? } else { self.payload };
+        if self.opcode == frame::TEXT {
+            String::from_utf8(payload).map(Message::Text).map_err(|_| Violation::NotText)
         } else {
-            Message::Plain { length: 0, may_upgrade: head.opcode == frame::TEXT }
+            Ok(Message::Binary(payload))
+        }
+    }
+}
+
+fn control(opcode: u8, payload: Vec<u8>) -> Result<Option<Message>, Violation> {
+    match (opcode, payload.split_first_chunk()) {
+        (frame::PING, _) => Ok(Some(Message::Ping(payload))),
+        (frame::PONG, _) => Ok(None),
+        (_, None) if payload.is_empty() => Ok(Some(Message::Close(None))),
+        (_, None) => Err(Violation::Protocol("a close frame with half a code")),
+        (_, Some((code, reason))) => {
+            let code = u16::from_be_bytes(*code);
+            // Those that may be sent (section 7.4); the rest are reserved, or stand for what no frame says.
+            if !matches!(code, 1000..=1003 | 1007..=1014 | 3000..=4999) {
+                return Err(Violation::Protocol("a close frame with a code that none has"));
+            }
+            str::from_utf8(reason).map_err(|_| Violation::NotText)?;
+            Ok(Some(Message::Close(Some(code))))
         }
     }
 }
@@ -175,11 +197,11 @@ mod tests {
         let mut inbound = Inbound::new(false, 1 << 20);
         // The beginning of another frame comes with the end of the large one.
         for part in [&frame[..99_999], &[&frame[99_999..], &frame[..5]].concat()] {
-            inbound.push(part, &mut BytesMut::new()).expect("no violation");
+            inbound.push(part, &mut Vec::new()).expect("no violation");
         }
         assert_eq!(inbound.held, frame[..5]);
         assert!(inbound.held.capacity() < 64, "{} bytes are kept", inbound.held.capacity());
-        inbound.push(&frame[5..], &mut BytesMut::new()).expect("no violation");
+        inbound.push(&frame[5..], &mut Vec::new()).expect("no violation");
         assert_eq!(inbound.held.capacity(), 0);
     }
 }

@@ -3,6 +3,8 @@
 pub enum Violation {
     #[error("the client broke the WebSocket protocol: {0}")]
     Protocol(&'static str),
+    #[error("the client sent a text that is not UTF-8")]
+    NotText,
     #[error("the client sent a message of more than {limit} bytes: send smaller ones")]
     TooBig { limit: usize },
 }
@@ -12,6 +14,7 @@ impl Violation {
     pub fn close_code(&self) -> u16 {
         match self {
             Violation::Protocol(_) => 1002,
+            Violation::NotText => 1007,
             Violation::TooBig { .. } => 1009,
         }
     }

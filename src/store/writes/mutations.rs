@@ -1,7 +1,7 @@
 use std::time::Duration;
 
 use deadpool_postgres::Object;
-use tokio_postgres::{Transaction, types::Type};
+use tokio_postgres::{Client, Transaction, types::Type};
 use tokio_util::sync::CancellationToken;
 
 use super::{Write, WriteError, Writes, Written, refusal::Setback};
@@ -51,22 +51,38 @@ impl Writes {
                 _ = tick.tick() => {}
             }
             if let Err(error) = self.forget_old().await {
-                tracing::debug!(%error, "old mutations were not forgotten");
+                tracing::warn!(%error, "old mutations were not forgotten, and will be tried again: who locks walcast.mutations stands in pg_stat_activity");
             }
         }
     }
 
     async fn forget_old(&self) -> Result<(), WriteError> {
-        let age = self.0.settings.keep_mutations.as_secs_f64();
-        let batch = include_str!("../../../sql/queries/forget_mutations.sql");
-        let limits = [(&age as _, Type::FLOAT8), (&BATCH as _, Type::INT8)];
+        let timeout = self.0.settings.timeout;
         loop {
-            let client: Object = self.client().await?;
-            let gone = client.execute_typed(batch, &limits).await;
-            let gone = gone.map_err(|error| WriteError::unavailable(error.to_string()))?;
+            let mut client: Object = self.client().await?;
+            // As for a write: Postgres keeps the time itself, where it can be reached.
+            let gone = match tokio::time::timeout(timeout * 2, self.forget_some(&mut client, timeout)).await {
+                Ok(gone) => gone.map_err(|error| WriteError::unavailable(error.to_string()))?,
+                Err(_) => {
+                    drop(Object::take(client));
+                    return Err(WriteError::unavailable("the database did not answer in time"));
+                }
+            };
             if gone < BATCH.unsigned_abs() {
                 return Ok(());
             }
         }
+    }
+
+    /// How many it were.
+    async fn forget_some(&self, client: &mut Client, timeout: Duration) -> Result<u64, tokio_postgres::Error> {
+        let transaction = client.transaction().await?;
+        transaction.batch_execute(&format!("SET LOCAL statement_timeout = {}", timeout.as_millis())).await?;
+        let age = self.0.settings.keep_mutations.as_secs_f64();
+        let limits = [(&age as _, Type::FLOAT8), (&BATCH as _, Type::INT8)];
+        let gone =
+            transaction.execute_typed(include_str!("../../../sql/queries/forget_mutations.sql"), &limits).await?;
+        transaction.commit().await?;
+        Ok(gone)
     }
 }

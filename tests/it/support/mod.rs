@@ -54,9 +54,17 @@ pub fn token_for(user: &str, seconds: i64) -> String {
     token_until(user, Some(now.saturating_add_signed(seconds)))
 }
 
+/// One by which the user has another email.
+pub fn token_with_email(user: &str, email: &str) -> String {
+    signed(user, email, None)
+}
+
 fn token_until(user: &str, exp: Option<u64>) -> String {
-    let claims =
-        walcast::auth::Claims { user_id: user.to_owned(), email: Some(format!("{user}@example.com")), role: None, exp };
+    signed(user, &format!("{user}@example.com"), exp)
+}
+
+fn signed(user: &str, email: &str, exp: Option<u64>) -> String {
+    let claims = walcast::auth::Claims { user_id: user.to_owned(), email: Some(email.to_owned()), role: None, exp };
     walcast::auth::sign(&claims, SECRET).expect("signs")
 }
 

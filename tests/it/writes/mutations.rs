@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use super::{Desk, error};
-use crate::support::{Server, within};
+use crate::support::{PATIENCE, Server, within};
 
 fn create(mutation: &str) -> Value {
     let component = json!({ "type": "text", "name": "once" });
@@ -84,4 +84,27 @@ async fn what_is_too_old_is_forgotten() {
         }
     })
     .await;
+}
+
+#[tokio::test]
+async fn forgetting_waits_for_no_lock_without_end_and_keeps_no_write_from_its_connection() {
+    let arguments = ["--keep-mutations", "1s", "--write-timeout", "300ms", "--write-connections", "1"];
+    let mut desk = Desk::with(&arguments, "websocket").await;
+    let id = desk.component("[]").await;
+    let holder = desk.database.connect().await;
+    holder.batch_execute("BEGIN; LOCK TABLE walcast.mutations").await.expect("locks");
+    let waits = "SELECT EXISTS (SELECT FROM pg_locks l JOIN pg_stat_activity a USING (pid) \
+                 WHERE NOT l.granted AND a.datname = current_database())";
+    within("the one that forgets", async { while !desk.database.value::<bool>(waits).await {} }).await;
+    let update = json!({ "componentId": id, "updates": { "name": "after" } });
+    within("a write", async { while desk.writer.request("component:update", update.clone()).await["ok"] != true {} })
+        .await;
+    let outcome = desk.server.logged("the failure", PATIENCE, |line| {
+        line["message"].as_str().is_some_and(|said| said.starts_with("old mutations were not forgotten"))
+    });
+    outcome.await.expect("the server lives");
+    holder.batch_execute("COMMIT").await.expect("lets go");
+    desk.database.sql("INSERT INTO walcast.mutations VALUES ('u', 'm', '{}', now() - interval '1 day')").await;
+    let old = "SELECT count(*) FROM walcast.mutations WHERE user_id = 'u'";
+    within("the end of old mutations", async { while desk.database.value::<i64>(old).await > 0 {} }).await;
 }

@@ -89,3 +89,32 @@ async fn a_socket_that_goes_takes_what_has_not_begun_with_it() {
     let row = desk.row(&id).await;
     assert_eq!((&row["name"], &row["version"]), (&json!("begun"), &json!(3)));
 }
+
+#[tokio::test]
+async fn different_components_are_written_side_by_side_over_so_many_connections() {
+    let mut desk = Desk::with(&["--write-connections", "3", "--write-timeout", "25s"], "websocket").await;
+    let mut ids = Vec::new();
+    for _ in 0..12 {
+        ids.push(desk.component("[]").await);
+    }
+    desk.database
+        .sql(
+            "CREATE TABLE writers (pid int); \
+             CREATE FUNCTION gate() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN \
+               PERFORM pg_advisory_xact_lock_shared(1); INSERT INTO writers VALUES (pg_backend_pid()); RETURN NEW; END $$; \
+             CREATE TRIGGER gate BEFORE UPDATE ON components FOR EACH ROW EXECUTE FUNCTION gate(); \
+             SELECT pg_advisory_lock(1)",
+        )
+        .await;
+    for id in &ids {
+        desk.writer.emit("component:update", json!({ "componentId": id, "updates": { "name": "after" } })).await;
+    }
+    let waiting = "SELECT count(DISTINCT pid) FROM pg_locks JOIN pg_stat_activity USING (pid) \
+                   WHERE NOT granted AND datname = current_database()";
+    within("three at the gate", async { while desk.database.value::<i64>(waiting).await < 3 {} }).await;
+    desk.database.sql("SELECT pg_advisory_unlock(1)").await;
+    for _ in &ids {
+        desk.reader.expect("component:updated").await;
+    }
+    assert_eq!(desk.database.value::<i64>("SELECT count(DISTINCT pid) FROM writers").await, 3);
+}

@@ -3,6 +3,7 @@
 use serde_json::{Value, json};
 
 use super::{Desk, ROWS, error};
+use crate::support::token_with_email;
 
 const NOBODY: &str = "00000000-0000-4000-8000-00000000dead";
 
@@ -251,4 +252,8 @@ async fn what_the_database_withholds_is_forbidden_and_what_its_triggers_say_is_p
     error(&desk.writer.request("component:update", update("swallow")).await, "forbidden");
     let ack = desk.write("component:update", update("claims")).await;
     assert_eq!(ack["updates"]["name"], "ann@example.com", "the token's claims are there for triggers to see");
+    let renewed = json!({ "token": token_with_email("ann", "ann@new.example.com") });
+    assert_eq!(desk.writer.request("auth:refresh", renewed).await["ok"], true);
+    let ack = desk.write("component:update", update("claims")).await;
+    assert_eq!(ack["updates"]["name"], "ann@new.example.com", "and those of the token that was shown since");
 }

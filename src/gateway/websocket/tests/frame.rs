@@ -3,7 +3,7 @@ use std::io::Cursor;
 use bytes::Bytes;
 use tungstenite::{
     Message,
-    protocol::{CloseFrame, Role, frame::FrameHeader},
+    protocol::{CloseFrame, frame::FrameHeader},
 };
 
 use super::{
@@ -32,7 +32,7 @@ fn a_text_is_its_pieces_in_one_frame_at_every_size_of_a_head() {
         let frame = frame::text(&[one, b"", other]);
         assert_eq!(frame, [head, payload.as_bytes()].concat());
         assert_eq!(frame::payload(&frame), payload);
-        assert_eq!(read(Role::Client, frame), [Message::text(payload)]);
+        assert_eq!(read(frame), [Message::text(payload)]);
     }
 }
 
@@ -63,14 +63,19 @@ fn what_is_not_a_frame_of_ours_has_no_payload() {
 #[test]
 fn a_close_frame_says_why() {
     let reason = CloseFrame { code: 1009.into(), reason: "too big".into() };
-    assert_eq!(read(Role::Client, frame::close(1009, "too big")), [Message::Close(Some(reason))]);
+    assert_eq!(read(frame::close(1009, "too big")), [Message::Close(Some(reason))]);
+}
+
+#[test]
+fn a_pong_says_what_the_ping_did() {
+    assert_eq!(read(frame::pong(b"beat")), [Message::Pong("beat".into())]);
 }
 
 #[test]
 fn a_reason_that_is_too_long_is_cut_between_characters() {
     let frame = frame::close(1002, &"ä".repeat(100));
     let reason = CloseFrame { code: 1002.into(), reason: "ä".repeat(61).into() };
-    assert_eq!(read(Role::Client, frame), [Message::Close(Some(reason))]);
+    assert_eq!(read(frame), [Message::Close(Some(reason))]);
     assert_eq!(frame::close(1002, &"x".repeat(124)).len(), 127);
 }
 

@@ -1,30 +1,27 @@
-use bytes::BytesMut;
-use tungstenite::{Message, protocol::Role};
-
 use super::{
-    KEY, Sent, compressed, read,
-    websocket::{Inbound, Violation, deflate},
+    KEY, Sent, compressed,
+    websocket::{Inbound, Message, Violation, deflate},
 };
 
 const LIMIT: usize = 1 << 16;
 
-/// What comes out of one push of all that was sent, and whether the upgrade packet was in it.
-fn push(negotiated: bool, sent: &[Vec<u8>]) -> Result<(BytesMut, bool), Violation> {
-    let mut out = BytesMut::new();
-    let upgrades = Inbound::new(negotiated, LIMIT).push(&sent.concat(), &mut out)?;
-    Ok((out, upgrades))
+/// What comes out of one push of all that was sent.
+fn push(negotiated: bool, sent: &[Vec<u8>]) -> Result<Vec<Message>, Violation> {
+    let mut out = Vec::new();
+    Inbound::new(negotiated, LIMIT).push(&sent.concat(), &mut out)?;
+    Ok(out)
 }
 
-fn out(negotiated: bool, sent: &[Vec<u8>]) -> BytesMut {
-    push(negotiated, sent).unwrap_or_else(|violation| panic!("{violation}")).0
-}
-
-fn upgrades(sent: &[Vec<u8>]) -> bool {
-    push(true, sent).unwrap_or_else(|violation| panic!("{violation}")).1
+fn out(negotiated: bool, sent: &[Vec<u8>]) -> Vec<Message> {
+    push(negotiated, sent).unwrap_or_else(|violation| panic!("{violation}"))
 }
 
 fn refused(negotiated: bool, sent: &[Vec<u8>]) -> Violation {
-    push(negotiated, sent).map(|(out, _)| read(Role::Server, out)).expect_err("no violation")
+    push(negotiated, sent).expect_err("no violation")
+}
+
+fn text(text: &str) -> Message {
+    Message::Text(text.into())
 }
 
 /// The halves of a compressed message, each to be sent in a frame of its own.
@@ -35,96 +32,69 @@ fn halves(message: &[u8]) -> (Vec<u8>, Vec<u8>) {
 }
 
 #[test]
-fn a_compressed_message_comes_out_as_a_plain_frame_with_a_zero_key() {
-    for length in [1, 125, 126, 65_535, 65_536] {
-        let text = "x".repeat(length);
-        assert_eq!(out(true, &[compressed(&text)]), Sent { key: Some([0; 4]), ..Sent::text(text) }.bytes()[..]);
+fn messages_are_read_whatever_their_length() {
+    for length in [0, 1, 125, 126, 65_535, 65_536] {
+        let long = "x".repeat(length);
+        assert_eq!(out(false, &[Sent::text(&*long).bytes()]), [text(&long)]);
+        assert_eq!(out(true, &[compressed(&long)]), [text(&long)]);
+        assert_eq!(out(true, &[Sent::binary(&*long).bytes()]), [Message::Binary(long.into())]);
     }
     let binary = Sent::binary(deflate(b"\0\xFF")).compressed().bytes();
-    assert_eq!(out(true, &[binary]), Sent { key: Some([0; 4]), ..Sent::binary(b"\0\xFF") }.bytes()[..]);
+    assert_eq!(out(true, &[binary]), [Message::Binary(b"\0\xFF".into())]);
 }
 
 #[test]
-fn what_is_not_compressed_passes_as_it_is() {
-    let sent = [
-        Sent::text("2probe").bytes(),
-        Sent::ping("beat").bytes(),
-        Sent::binary(vec![1; 300]).unfinished().bytes(),
-        Sent::ping("").bytes(),
-        Sent::continuation("").unfinished().bytes(),
-        Sent::continuation(vec![2; 300]).bytes(),
-        Sent::text("").bytes(),
-    ];
-    for negotiated in [true, false] {
-        assert_eq!(out(negotiated, &sent), sent.concat()[..]);
-    }
-}
-
-#[test]
-fn a_plain_fragment_does_not_wait_for_the_next() {
-    let (mut inbound, mut out) = (Inbound::new(true, LIMIT), BytesMut::new());
-    let first = Sent::text("abc").unfinished().bytes();
-    inbound.push(&first, &mut out).expect("no violation");
-    assert_eq!(out, first[..]);
-    assert!(!inbound.is_idle(), "its message has not ended");
-    inbound.push(&Sent::continuation("def").bytes(), &mut out).expect("no violation");
-    assert!(inbound.is_idle());
-    assert_eq!(read(Role::Server, out), [Message::text("abcdef")]);
-}
-
-#[test]
-fn a_compressed_message_in_fragments_comes_out_whole_and_control_frames_before_it() {
+fn fragments_come_out_as_one_message_and_control_frames_before_it() {
     let (first, last) = halves(b"a message, a message");
-    let sent = [
+    let plain = [
+        Sent::text("a message, ").unfinished().bytes(),
+        Sent::ping("beat").bytes(),
+        Sent::continuation("").unfinished().bytes(),
+        Sent::continuation("a message").bytes(),
+    ];
+    let deflated = [
         Sent::text(first).compressed().unfinished().bytes(),
         Sent::ping("beat").bytes(),
         Sent::continuation("").unfinished().bytes(),
         Sent::continuation(last).bytes(),
     ];
-    let expected = [Message::Ping("beat".into()), Message::text("a message, a message")];
-    assert_eq!(read(Role::Server, out(true, &sent)), expected);
-    // Each as soon as it can.
-    assert_eq!(out(true, &sent[..2]), sent[1][..]);
+    for sent in [plain, deflated] {
+        assert_eq!(out(true, &sent), [Message::Ping("beat".into()), text("a message, a message")]);
+        // Each as soon as it can.
+        assert_eq!(out(true, &sent[..2]), [Message::Ping("beat".into())]);
+    }
+}
+
+#[test]
+fn a_character_may_be_cut_by_a_fragment() {
+    let sent =
+        [Sent::text(&"ä".as_bytes()[..1]).unfinished().bytes(), Sent::continuation(&"ä".as_bytes()[1..]).bytes()];
+    assert_eq!(out(false, &sent), [text("ä")]);
 }
 
 #[test]
 fn compressed_and_plain_messages_may_alternate() {
     let sent = [compressed("one"), Sent::text("two").bytes(), compressed("three"), Sent::text("four").bytes()];
-    let expected = ["one", "two", "three", "four"].map(Message::text);
-    assert_eq!(read(Role::Server, out(true, &sent)), expected);
+    assert_eq!(out(true, &sent), ["one", "two", "three", "four"].map(text));
 }
 
 #[test]
-fn the_upgrade_packet_is_noticed_however_it_comes() {
-    let (first, last) = halves(b"5");
-    for sent in [
-        vec![Sent::text("5").bytes()],
-        vec![compressed("5")],
-        vec![Sent::text("").unfinished().bytes(), Sent::continuation("5").bytes()],
-        vec![Sent::text("5").unfinished().bytes(), Sent::ping("").bytes(), Sent::continuation("").bytes()],
-        vec![Sent::text(first).compressed().unfinished().bytes(), Sent::continuation(last).bytes()],
-        vec![Sent::text("2probe").bytes(), Sent::text("5").bytes(), Sent::text("2").bytes()],
-    ] {
-        assert!(upgrades(&sent), "{sent:x?}");
+fn a_pong_is_no_message_and_a_close_says_why() {
+    for (payload, code) in [(&[][..], None), (&[0x03, 0xE8], Some(1000)), (b"\x0F\xA0bye", Some(4000))] {
+        assert_eq!(out(false, &[Sent::pong("x").bytes(), Sent::close(payload).bytes()]), [Message::Close(code)]);
     }
-    assert!(push(false, &[Sent::text("5").bytes()]).expect("no violation").1);
 }
 
 #[test]
-fn nothing_else_is_the_upgrade_packet() {
+fn what_is_no_text_is_refused() {
     for sent in [
-        vec![Sent::text("").bytes(), Sent::text("6").bytes(), Sent::text("55").bytes()],
-        vec![compressed("55"), compressed(""), compressed("4")],
-        vec![Sent::binary("5").bytes(), Sent::binary(deflate(b"5")).compressed().bytes()],
-        vec![Sent::ping("5").bytes()],
-        vec![Sent::text("5").unfinished().bytes()],
-        vec![Sent::text("5").unfinished().bytes(), Sent::continuation("5").bytes()],
-        vec![Sent::text("4").unfinished().bytes(), Sent::continuation("5").bytes()],
-        vec![Sent::binary("").unfinished().bytes(), Sent::continuation("5").bytes()],
-        // What it looks like while it is masked.
-        vec![Sent::text([b'5' ^ KEY[0]]).bytes()],
+        vec![Sent::text(b"a\xFF").bytes()],
+        vec![Sent::text(deflate(b"a\xFF")).compressed().bytes()],
+        vec![Sent::text(&"ä".as_bytes()[..1]).bytes()],
+        vec![Sent::close(b"\x03\xE8\xFF").bytes()],
     ] {
-        assert!(!upgrades(&sent), "{sent:x?}");
+        let violation = refused(true, &sent);
+        assert_eq!((violation, violation.close_code()), (Violation::NotText, 1007));
     }
 }
 
@@ -151,6 +121,8 @@ fn what_is_no_websocket_is_refused() {
         ("a long control frame", true, vec![Sent::ping([0; 126]).bytes()]),
         ("what cannot be inflated", true, vec![Sent::text([0xFF; 9]).compressed().bytes()]),
         ("what ends before its end", true, vec![Sent::text(&deflate(b"abc")[..2]).compressed().bytes()]),
+        ("half a code", true, vec![Sent::close([3]).bytes()]),
+        ("a code that none has", true, vec![Sent::close([0x03, 0xED]).bytes()]),
         ("no bytes at all, compressed", true, vec![Sent::text("").compressed().bytes()]),
     ] {
         let violation = refused(negotiated, &sent);
@@ -194,8 +166,8 @@ fn a_frame_over_the_limit_is_refused_before_it_has_come() {
 
 #[test]
 fn what_came_before_a_violation_comes_out() {
-    let mut out = BytesMut::new();
+    let mut out = Vec::new();
     let sent = [compressed("one"), Sent::ping("").bytes(), Sent::continuation("").bytes()].concat();
     assert!(Inbound::new(true, LIMIT).push(&sent, &mut out).is_err());
-    assert_eq!(read(Role::Server, out), [Message::text("one"), Message::Ping("".into())]);
+    assert_eq!(out, [text("one"), Message::Ping(Vec::new())]);
 }

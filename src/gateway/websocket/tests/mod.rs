@@ -1,4 +1,4 @@
-//! tungstenite, on which the library stands, is the other side: it writes what a client sends, and reads what comes out.
+//! tungstenite is the other side: it writes what a client sends, and reads what a server does.
 
 mod bodies;
 mod damage;
@@ -56,6 +56,14 @@ impl Sent {
         Sent::new(OpCode::Control(Control::Ping), payload)
     }
 
+    fn pong(payload: impl Into<Vec<u8>>) -> Self {
+        Sent::new(OpCode::Control(Control::Pong), payload)
+    }
+
+    fn close(payload: impl Into<Vec<u8>>) -> Self {
+        Sent::new(OpCode::Control(Control::Close), payload)
+    }
+
     fn continuation(payload: impl Into<Vec<u8>>) -> Self {
         Sent::new(OpCode::Data(Data::Continue), payload)
     }
@@ -85,9 +93,9 @@ fn compressed(text: &str) -> Vec<u8> {
     Sent::text(websocket::deflate(text.as_bytes())).compressed().bytes()
 }
 
-/// The messages that tungstenite reads: of a client's frames where it plays the server, else of a server's.
-fn read(role: Role, bytes: impl AsRef<[u8]>) -> Vec<Message> {
-    let mut reader = WebSocket::from_raw_socket(Wire(Cursor::new(bytes)), role, None);
+/// The messages that tungstenite reads of a server's frames.
+fn read(bytes: impl AsRef<[u8]>) -> Vec<Message> {
+    let mut reader = WebSocket::from_raw_socket(Wire(Cursor::new(bytes)), Role::Client, None);
     std::iter::from_fn(|| match reader.read() {
         Ok(message) => Some(message),
         Err(tungstenite::Error::Io(error)) if error.kind() == io::ErrorKind::WouldBlock => None,

@@ -1,12 +1,10 @@
-//! Whatever a client sends, in whatever parts it arrives: the library reads the same messages in the same order.
+//! Whatever a client sends, in whatever parts it arrives: the same messages are read in the same order.
 
-use bytes::BytesMut;
 use proptest::{collection::vec, prelude::*, sample::Index};
-use tungstenite::{Message, protocol::Role};
 
 use super::{
-    Sent, compressed, read, seeded,
-    websocket::{Inbound, deflate},
+    Sent, compressed, seeded,
+    websocket::{Inbound, Message, deflate},
 };
 
 const LIMIT: usize = 1 << 20;
@@ -21,10 +19,9 @@ struct Said {
 
 fn said() -> impl Strategy<Value = Said> {
     let message = prop_oneof![
-        2 => Just(Message::text("5")),
-        4 => ".{0,60}".prop_map(Message::text),
-        2 => (".{0,9}", 0..20_000_usize).prop_map(|(text, times)| Message::text(text.repeat(times / 9))),
-        2 => vec(any::<u8>(), 0..400).prop_map(Message::binary),
+        4 => ".{0,60}".prop_map(Message::Text),
+        2 => (".{0,9}", 0..20_000_usize).prop_map(|(text, times)| Message::Text(text.repeat(times / 9))),
+        2 => vec(any::<u8>(), 0..400).prop_map(Message::Binary),
     ];
     let cuts = vec((any::<Index>(), proptest::option::of("[a-z]{0,9}")), 0..4);
     (message, any::<bool>(), cuts).prop_map(|(message, is_compressed, cuts)| Said { message, is_compressed, cuts })
@@ -32,8 +29,12 @@ fn said() -> impl Strategy<Value = Said> {
 
 impl Said {
     fn frames(&self, key: [u8; 4]) -> Vec<Sent> {
-        let payload = self.message.clone().into_data();
-        let payload = if self.is_compressed { deflate(&payload) } else { payload.to_vec() };
+        let (is_text, payload) = match &self.message {
+            Message::Text(text) => (true, text.as_bytes()),
+            Message::Binary(payload) => (false, &payload[..]),
+            other => panic!("{other:?} is no message"),
+        };
+        let payload = if self.is_compressed { deflate(payload) } else { payload.to_vec() };
         let mut cuts: Vec<usize> = self.cuts.iter().map(|(cut, _)| cut.index(payload.len() + 1)).collect();
         cuts.sort_unstable();
         let (starts, ends) = ([&[0], &cuts[..]].concat(), [&cuts[..], &[payload.len()]].concat());
@@ -41,7 +42,7 @@ impl Said {
         let mut frames = Vec::new();
         for (start, end) in starts.into_iter().zip(ends) {
             let part = &payload[start..end];
-            let new = if self.message.is_text() { Sent::text(part) } else { Sent::binary(part) };
+            let new = if is_text { Sent::text(part) } else { Sent::binary(part) };
             let is_first = frames.is_empty();
             let frame = if is_first { new } else { Sent::continuation(part) };
             let (rsv1, fin) = (self.is_compressed && is_first, pings.len() == 0);
@@ -55,7 +56,7 @@ impl Said {
 
     fn heard(&self) -> impl Iterator<Item = Message> {
         let pings = self.cuts.iter().filter_map(|(_, ping)| ping.clone());
-        pings.map(|ping| Message::Ping(ping.into())).chain([self.message.clone()])
+        pings.map(|ping| Message::Ping(ping.into_bytes())).chain([self.message.clone()])
     }
 }
 
@@ -63,21 +64,20 @@ proptest! {
     #![proptest_config(seeded(400))]
 
     #[test]
-    fn the_library_reads_what_was_said(session in vec(said(), 1..6), key in any::<[u8; 4]>(), parts in vec(1..300_usize, 1..6)) {
+    fn what_was_said_is_read(session in vec(said(), 1..6), key in any::<[u8; 4]>(), parts in vec(1..300_usize, 1..6)) {
         let sent: Vec<u8> = session.iter().flat_map(|said| said.frames(key)).flat_map(|frame| frame.bytes()).collect();
-        let (mut inbound, mut out, mut upgrades) = (Inbound::new(true, LIMIT), BytesMut::new(), false);
+        let (mut inbound, mut out) = (Inbound::new(true, LIMIT), Vec::new());
         let mut rest = &sent[..];
         for part in parts.iter().cycle() {
             let (part, after) = rest.split_at(rest.len().min(*part));
-            upgrades |= inbound.push(part, &mut out).expect("no violation");
+            inbound.push(part, &mut out).expect("no violation");
             rest = after;
             if rest.is_empty() {
                 break;
             }
         }
         prop_assert!(inbound.is_idle());
-        prop_assert_eq!(upgrades, session.iter().any(|said| said.message == Message::text("5")));
-        prop_assert_eq!(read(Role::Server, out), session.iter().flat_map(Said::heard).collect::<Vec<_>>());
+        prop_assert_eq!(out, session.iter().flat_map(Said::heard).collect::<Vec<_>>());
     }
 }
 
@@ -97,14 +97,14 @@ fn a_session_may_be_cut_anywhere() {
         Sent::binary(vec![1; 200]).bytes(),
     ];
     let sent = frames.concat();
-    let mut whole = BytesMut::new();
-    assert_eq!(Inbound::new(true, LIMIT).push(&sent, &mut whole), Ok(true));
+    let mut whole = Vec::new();
+    Inbound::new(true, LIMIT).push(&sent, &mut whole).expect("no violation");
     for cut in 0..=sent.len() {
-        let (mut inbound, mut out) = (Inbound::new(true, LIMIT), BytesMut::new());
-        let before = inbound.push(&sent[..cut], &mut out).expect("no violation");
+        let (mut inbound, mut out) = (Inbound::new(true, LIMIT), Vec::new());
+        inbound.push(&sent[..cut], &mut out).expect("no violation");
         assert!(whole.starts_with(&out), "cut at {cut}");
-        let after = inbound.push(&sent[cut..], &mut out).expect("no violation");
-        assert_eq!((&out, before ^ after, inbound.is_idle()), (&whole, true, true), "cut at {cut}");
+        inbound.push(&sent[cut..], &mut out).expect("no violation");
+        assert_eq!((&out, inbound.is_idle()), (&whole, true), "cut at {cut}");
     }
 }
 
@@ -115,7 +115,7 @@ fn nothing_is_held_only_between_messages() {
     let sent = sent.concat();
     for cut in 0..=sent.len() {
         let mut inbound = Inbound::new(true, LIMIT);
-        inbound.push(&sent[..cut], &mut BytesMut::new()).expect("no violation");
+        inbound.push(&sent[..cut], &mut Vec::new()).expect("no violation");
         assert_eq!(inbound.is_idle(), ends.contains(&cut), "after {cut} bytes");
     }
 }
