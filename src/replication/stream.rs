@@ -91,8 +91,11 @@ async fn pump(
     let Wire { mut reader, mut writer } = wire;
     let progress = inbox.progress;
     let mut told = Lsn::ZERO;
-    // One timer that is moved: to set a new one at each turn would wake the runtime each time.
+    // What is waited for at each turn is waited for once: a sender that is slower than we are brings a few rows a turn, and to
+    // begin all this anew would cost more than they do. A timer set anew would wake the runtime, too.
     let mut status = pin!(sleep_until(Instant::now()));
+    let mut cancelled = pin!(cancel.cancelled());
+    let mut confirmed = pin!(progress.tellable_beyond(told));
     let mut due_soon = false;
     let mut stalled: Option<Pin<Box<dyn Future<Output = ()> + Send + '_>>> = None;
     loop {
@@ -103,6 +106,9 @@ async fn pump(
                 None => break,
             }
         }
+        if due_soon && progress.tellable() > Lsn(told.0.saturating_add(NEWS_BYTES)) {
+            status.as_mut().reset(Instant::now());
+        }
         if let Some(read) = progress.went_back() {
             return Err(ReplicationError::WentBack { read });
         }
@@ -112,7 +118,7 @@ async fn pump(
             stalled = None;
         }
         tokio::select! {
-            () = cancel.cancelled() => break,
+            () = cancelled.as_mut() => break,
             sent = writer.send(), if writer.is_unsent() => sent?,
             () = status.as_mut() => {
                 told = progress.tellable();
@@ -121,14 +127,12 @@ async fn pump(
                 put_status(&mut writer, [progress.received().max(told), told, told], ask)?;
                 status.as_mut().reset(Instant::now() + if ask { status_interval.min(ASK_AGAIN) } else { status_interval });
                 due_soon = false;
+                confirmed.set(progress.tellable_beyond(told));
             }
-            () = progress.tellable_beyond(told), if !due_soon => {
+            () = confirmed.as_mut(), if !due_soon => {
                 due_soon = true;
                 let next = status.deadline().min(Instant::now() + NEWS_DELAY);
                 status.as_mut().reset(next);
-            }
-            () = progress.tellable_beyond(Lsn(told.0.saturating_add(NEWS_BYTES))), if due_soon => {
-                status.as_mut().reset(Instant::now());
             }
             room = feed.reserve(), if inbox.has_news() => match (room, inbox.news()) {
                 (Ok(room), Some(news)) => room.send(news),
