@@ -73,7 +73,7 @@ impl Mapping {
     /// The entry, where it is a change of what policies of other tables may read.
     pub fn touch(&self, entry: &Entry) -> Option<Touch> {
         let Entry::Change(change) = entry else { return None };
-        let is_source = self.guards.as_ref().is_some_and(|guards| guards.is_source(&change.table.full_name()));
+        let is_source = self.guards.as_ref().is_some_and(|guards| guards.is_source(&change.table));
         is_source.then(|| Touch::of(change))
     }
 

@@ -1,4 +1,4 @@
-use std::{sync::Arc, time::Duration};
+use std::{pin::pin, sync::Arc, time::Duration};
 
 use futures_util::future::OptionFuture;
 use tokio::{
@@ -85,7 +85,8 @@ impl Pipeline {
     /// Runs until the stream ends. `first` is what the feed brought already.
     pub async fn run(mut self, first: Feed, mut feed: mpsc::Receiver<Feed>) -> Result<(), MappingError> {
         let mut next = Some(first);
-        let mut look = Instant::now();
+        // One timer that is moved: to set a new one for each batch would wake the runtime each time.
+        let mut look = pin!(sleep_until(Instant::now()));
         // What comes meanwhile does not wait for the answer.
         let mut looking = None;
         while let Some(news) = next {
@@ -119,14 +120,14 @@ impl Pipeline {
             next = loop {
                 tokio::select! {
                     news = feed.recv() => break news,
-                    () = sleep_until(look), if looking.is_none() => {
-                        look = Instant::now();
+                    () = look.as_mut(), if looking.is_none() => {
+                        let began = Instant::now();
                         let security = self.security.clone();
-                        looking = Some(Box::pin(async move { security.mark().await }));
+                        looking = Some(Box::pin(async move { (began, security.mark().await) }));
                     }
-                    Some(mark) = OptionFuture::from(looking.as_mut()) => {
+                    Some((began, mark)) = OptionFuture::from(looking.as_mut()) => {
                         looking = None;
-                        look += LOOK_AGAIN.max(look.elapsed() * LOOKING);
+                        look.as_mut().reset(began + LOOK_AGAIN.max(began.elapsed() * LOOKING));
                         self.look_again(mark).await;
                     }
                 }

@@ -1,15 +1,19 @@
 use std::collections::HashMap;
 
 use bytestring::ByteString;
+use foldhash::fast::FixedState;
 
 use crate::change::Column;
+
+/// Nobody outside gives tables their names, and each change is looked up by two.
+type ByName<T> = HashMap<ByteString, T, FixedState>;
 
 /// What a publication publishes (`pg_publication_tables`), for wal2json, which ignores publications.
 #[derive(Clone, Debug, Default)]
 pub struct Published {
     tables: Vec<PublishedTable>,
     /// By schema, then by name as the log has it: a table's own, or a leaf's.
-    by_name: HashMap<ByteString, HashMap<ByteString, Place>>,
+    by_name: ByName<ByName<Place>>,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -60,7 +64,7 @@ pub(super) struct Place {
 
 impl Published {
     pub fn new(tables: Vec<PublishedTable>) -> Self {
-        let mut by_name: HashMap<ByteString, HashMap<ByteString, Place>> = HashMap::new();
+        let mut by_name: ByName<ByName<Place>> = HashMap::default();
         for (table, published) in tables.iter().enumerate() {
             for (schema, name) in &published.leaves {
                 by_name.entry(schema.clone()).or_default().insert(name.clone(), Place { table, leaf: true });

@@ -129,7 +129,14 @@ impl Binding {
 
     /// Where a row is heard; `None` where it does not say its key.
     pub fn spot(&self, row: &Row) -> Option<Spot> {
-        let key = self.key(row)?;
+        // The text is shared: nobody needs one of its own.
+        let key = match self.id.as_slice() {
+            [column] => match row.cell(*column) {
+                Cell::Text(text) => text.clone(),
+                Cell::Null | Cell::Unchanged | Cell::Absent => return None,
+            },
+            _ => self.key(row)?.into(),
+        };
         let parent = self.place_columns().map(|(parent, _)| row.cell(parent));
         Some(Spot {
             own: Room::row(&self.naming.prefix, parent.and_then(Cell::text).unwrap_or(&key)),
@@ -172,7 +179,7 @@ fn index_of(table: &Table, name: &str) -> Result<usize, Unbound> {
 /// Where a version of a row is heard.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Spot {
-    pub key: String,
+    pub key: ByteString,
     /// The row's own room; its parent's, where it is a nested component.
     pub own: Room,
     pub entity: Option<Room>,

@@ -123,8 +123,8 @@ impl Guards {
     }
 
     /// Whether policies of some table read this one.
-    pub fn is_source(&self, table: &TableName) -> bool {
-        self.sources.contains(table)
+    pub fn is_source(&self, table: &Table) -> bool {
+        !self.sources.is_empty() && self.sources.contains(&table.full_name())
     }
 }
 

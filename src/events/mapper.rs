@@ -1,6 +1,7 @@
 use std::{collections::HashMap, sync::Arc};
 
 use bytestring::ByteString;
+use foldhash::fast::FixedState;
 use serde::Deserialize;
 use smallvec::smallvec;
 
@@ -26,7 +27,7 @@ pub const ACTOR_PREFIX: &str = "walcast.actor";
 pub struct Mapper {
     pub(super) rules: Rules,
     /// By the address of the table, which stays its own for as long as the table is held here.
-    layouts: HashMap<usize, Layout>,
+    layouts: HashMap<usize, Layout, FixedState>,
     keys: Keys,
     transaction: Option<Transaction>,
     counts: Counts,
@@ -62,7 +63,7 @@ impl Mapper {
     pub fn new(rules: Vec<RuleSpec>) -> Result<Self, RuleError> {
         Ok(Mapper {
             rules: Rules::new(rules)?,
-            layouts: HashMap::new(),
+            layouts: HashMap::default(),
             keys: Keys::default(),
             transaction: None,
             counts: Counts::default(),

@@ -12,7 +12,8 @@ impl Event {
     /// The JSON object sent to sockets. It is the same for every room, so encode it once for all of them; only the ids
     /// of an event whose [`Target`](super::Target) names no rooms are those of `room`, as strings.
     pub fn encode(&self, epoch: &Epoch, room: &Room) -> String {
-        let mut out = String::with_capacity(256);
+        // What does not fit is moved, which costs more than room that stays empty for a moment.
+        let mut out = String::with_capacity(512);
         let mut object = Object::open(&mut out);
         match &self.0.origin {
             Origin::Row { scene, body, .. } => scene.write(&mut object, body),

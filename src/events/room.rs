@@ -1,5 +1,6 @@
 use std::{
     borrow::Cow,
+    cell::RefCell,
     fmt,
     hash::{BuildHasher, Hash, Hasher, RandomState},
     sync::{Arc, LazyLock},
@@ -39,25 +40,34 @@ pub enum RoomParts<'a> {
 }
 
 impl Room {
-    fn new(name: impl Into<Arc<str>>) -> Self {
+    fn new(name: &str) -> Self {
         static KEY: LazyLock<RandomState> = LazyLock::new(RandomState::new);
-        let name = name.into();
-        Room { hash: KEY.hash_one(&name), name }
+        Room { hash: KEY.hash_one(name), name: Arc::from(name) }
+    }
+
+    /// Of a name in parts, which is put together where the last one was: each event makes rooms.
+    fn of(parts: &[&str]) -> Self {
+        thread_local!(static NAME: RefCell<String> = const { RefCell::new(String::new()) });
+        NAME.with_borrow_mut(|name| {
+            name.clear();
+            parts.iter().for_each(|part| name.push_str(part));
+            Room::new(name)
+        })
     }
 
     /// The private room of a user.
     pub fn user(user_id: &str) -> Self {
-        Room::new(["user:", user_id].concat())
+        Room::of(&["user:", user_id])
     }
 
     /// The room of one row. A composite `key` comes from [`join_key`].
     pub fn row(prefix: &str, key: &str) -> Self {
-        Room::new([prefix, ":", key].concat())
+        Room::of(&[prefix, ":", key])
     }
 
     /// The room of everything that belongs to an entity. `%` and `:` are escaped in the type only.
     pub fn entity(entity_type: &str, entity_id: &str) -> Self {
-        Room::new(["entity:", &escape(entity_type), ":", entity_id].concat())
+        Room::of(&["entity:", &escape(entity_type), ":", entity_id])
     }
 
     /// A room that anybody may ask for, by its wire name: one row's or one entity's.

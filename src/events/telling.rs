@@ -175,8 +175,11 @@ impl Teller<'_> {
             return Err(Fault::RowWithoutPlace);
         }
         // An old row that the log does not give has the same key; of its place and entity nothing else is known.
-        let told = if binding.is_in_place(old, new) { None } else { binding.spot(old) };
-        let mut before = told.unwrap_or_else(|| after.clone());
+        let before = if binding.is_in_place(old, new) { None } else { binding.spot(old) };
+        let Some(mut before) = before else {
+            self.stay(&after, is_full)?;
+            return self.know_place(is_full);
+        };
         if before.place == Place::Unknown {
             before.place = after.place.clone();
             if after.is_nested() {
@@ -189,9 +192,9 @@ impl Teller<'_> {
             self.vanish(&before, before.rooms(), reason);
             self.appear(&after, after.rooms());
         } else {
-            let columns = self.changed_columns(is_full);
             let has_moved = binding.knows_entity(old) && before.entity != after.entity;
             if has_moved {
+                let columns = self.changed_columns(is_full);
                 self.check(0..table.columns.len())?;
                 self.change(&after, smallvec![after.own.clone()], columns, is_full);
                 if let Some(entity) = &before.entity {
@@ -200,12 +203,27 @@ impl Teller<'_> {
                 if let Some(entity) = &after.entity {
                     self.appear(&after, smallvec![entity.clone()]);
                 }
-            } else if !columns.is_empty() || self.scene.may_be_seen_by_others() {
-                self.check(columns.iter().copied())?;
-                self.change(&after, after.rooms(), columns, is_full);
+            } else {
+                self.stay(&after, is_full)?;
             }
         }
-        if !is_full && binding.place_columns().is_some() { Err(Fault::RowWithoutPlace) } else { Ok(()) }
+        self.know_place(is_full)
+    }
+
+    /// Tells the UPDATE of a row that is heard where it was.
+    fn stay(&mut self, spot: &Spot, is_full: bool) -> Told {
+        let columns = self.changed_columns(is_full);
+        if !columns.is_empty() || self.scene.may_be_seen_by_others() {
+            self.check(columns.iter().copied())?;
+            self.change(spot, spot.rooms(), columns, is_full);
+        }
+        Ok(())
+    }
+
+    /// Where rows nest, one of which the log does not give the old version may have been elsewhere.
+    fn know_place(&self, is_full: bool) -> Told {
+        let may_nest = self.scene.binding.place_columns().is_some();
+        if !is_full && may_nest { Err(Fault::RowWithoutPlace) } else { Ok(()) }
     }
 
     /// The columns to tell of an UPDATE: those whose value changed; without an old row to compare, all but the key's.
@@ -235,8 +253,11 @@ impl Teller<'_> {
             nested = changes;
             columns.retain(|column| *column != document);
         }
+        if nested.is_empty() {
+            return self.tell(rooms, Body::Updated(columns), true);
+        }
         let mut is_first = true;
-        if !columns.is_empty() || nested.is_empty() {
+        if !columns.is_empty() {
             self.tell(rooms.clone(), Body::Updated(columns), is_first);
             is_first = false;
         }

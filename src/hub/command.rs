@@ -1,6 +1,9 @@
-use std::sync::{
-    Arc,
-    atomic::{AtomicU64, Ordering},
+use std::{
+    collections::HashMap,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
 };
 
 use bytestring::ByteString;
@@ -28,6 +31,9 @@ pub struct SocketId(pub(super) u64);
 /// delivery it would cost more than all else.
 pub(super) type Sockets = IndexSet<SocketId, FixedState>;
 pub(super) type BySocket<T> = IndexMap<SocketId, T, FixedState>;
+
+/// A room brings its hash along, and that has a key which nobody outside knows.
+pub(super) type ByRoom<T> = HashMap<Room, T, FixedState>;
 
 /// The bearer of a socket's token.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]

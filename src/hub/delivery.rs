@@ -1,4 +1,4 @@
-use std::{collections::HashMap, sync::Arc, time::Instant};
+use std::{sync::Arc, time::Instant};
 
 use bytestring::ByteString;
 use indexmap::IndexMap;
@@ -8,6 +8,7 @@ use smallvec::SmallVec;
 use super::{
     Dispatcher, Frame, Position, SocketId,
     burst::Shares,
+    command::ByRoom,
     history::Content,
     outbox::{Frames, Weight},
 };
@@ -23,7 +24,7 @@ const SENDS_A_TURN: usize = 128;
 #[derive(Default)]
 pub struct Crowd {
     transaction: Lsn,
-    counts: HashMap<Room, u32>,
+    counts: ByRoom<u32>,
 }
 
 impl Crowd {
@@ -67,8 +68,11 @@ impl Dispatcher {
                 let Some(frame) = rooms.first().and_then(|room| self.encode(event, room, event.name())) else {
                     return self.tell_followers(event);
                 };
-                let open: SmallVec<[&Room; 2]> = rooms.iter().filter(|room| !self.is_crowded(event, room)).collect();
-                if open.len() < rooms.len() || !self.is_held(event, rooms) {
+                // Most of what a database writes nobody listens to.
+                let is_heard = rooms.iter().any(|room| self.rooms.in_room(room).is_some());
+                let is_open = |room: &&Room| is_heard && !self.is_crowded(event, room);
+                let open: SmallVec<[&Room; 2]> = rooms.iter().filter(is_open).collect();
+                if is_heard && (open.len() < rooms.len() || !self.is_held(event, rooms)) {
                     self.release_before(&open);
                     self.burst.add(frame.clone(), &self.rooms, &open, self.writer(event));
                 }

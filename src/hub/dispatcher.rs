@@ -1,4 +1,5 @@
 use std::{
+    pin::pin,
     sync::Arc,
     time::{Duration, Instant},
 };
@@ -122,10 +123,11 @@ impl Dispatcher {
         let mut tick = tokio::time::interval(TICK.min(self.settings.retention.window.max(Duration::from_millis(50))));
         tick.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
         let mut commands = Vec::new();
+        let mut cancelled = pin!(cancel.cancelled());
         loop {
             let pulse = self.pulse.into_iter().chain(self.throttle.due()).min().map(tokio::time::Instant::from_std);
             tokio::select! {
-                () = cancel.cancelled() => break,
+                () = cancelled.as_mut() => break,
                 1.. = self.inbox.commands.recv_many(&mut commands, AT_ONCE), if self.position.is_some() => {
                     self.obey_all(&mut commands).await;
                     // The stages before this one are on the same thread.

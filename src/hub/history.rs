@@ -1,11 +1,11 @@
 use std::{
-    collections::{HashMap, VecDeque},
+    collections::VecDeque,
     time::{Duration, Instant},
 };
 
 use smallvec::SmallVec;
 
-use super::Frame;
+use super::{Frame, command::ByRoom};
 use crate::events::{Event, Offset, Room, Target};
 
 /// How much is kept for those who come back.
@@ -29,7 +29,7 @@ pub struct History {
     /// The number of `kept[0]`; events are numbered as they come, from 1.
     first: u64,
     /// The last event of each room; from there each leads to the one before it.
-    by_room: HashMap<Room, u64>,
+    by_room: ByRoom<u64>,
     /// Those told in every room of a table, or in every room.
     wide: VecDeque<u64>,
     /// What the contents of `kept`, and the rooms' names, take.
@@ -88,7 +88,7 @@ impl History {
             retention,
             kept: VecDeque::new(),
             first: 1,
-            by_room: HashMap::new(),
+            by_room: ByRoom::default(),
             wide: VecDeque::new(),
             contents: 0,
             forgotten: Forgotten::new(floor),

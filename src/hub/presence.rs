@@ -8,7 +8,7 @@ use indexmap::IndexMap;
 use serde_json::Value;
 use smallvec::SmallVec;
 
-use super::{SocketId, User, present::Present};
+use super::{SocketId, User, command::ByRoom, present::Present};
 use crate::events::Room;
 
 /// That a user came or went.
@@ -31,7 +31,7 @@ pub enum Audience {
 /// Who is in which room, by their sockets.
 #[derive(Default)]
 pub struct Presence {
-    rooms: HashMap<Room, Users>,
+    rooms: ByRoom<Users>,
     /// Of each room, who came or went since that was told last.
     untold: IndexMap<Room, News>,
     /// Rooms that are so large that they must wait before they are told again.

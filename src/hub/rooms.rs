@@ -8,7 +8,7 @@ use indexmap::IndexMap;
 
 use super::{
     Member, SocketId, User,
-    command::BySocket,
+    command::{ByRoom, BySocket},
     occupants::Occupants,
     sessions::{Session, SessionId},
     sight::Identity,
@@ -22,7 +22,7 @@ pub struct Rooms {
     sockets: BySocket<Seat>,
     /// By their names in the log.
     names: HashMap<Arc<str>, SocketId>,
-    rooms: HashMap<Room, Occupants>,
+    rooms: ByRoom<Occupants>,
 }
 
 /// What a socket has here.
@@ -250,7 +250,7 @@ impl Seat {
     }
 }
 
-fn leave(rooms: &mut HashMap<Room, Occupants>, room: &Room, socket: SocketId) {
+fn leave(rooms: &mut ByRoom<Occupants>, room: &Room, socket: SocketId) {
     if rooms.get_mut(room).is_some_and(|occupants| !occupants.remove(socket)) {
         rooms.remove(room);
     }

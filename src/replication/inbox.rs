@@ -122,7 +122,10 @@ impl<'a> Inbox<'a> {
         }
         let new = self.batch.entries.get(before..).unwrap_or_default();
         self.fresh |= !new.is_empty();
-        self.progress.received_at(start);
+        let is_whole = matches!(new.last(), Some(Entry::Commit(_)));
+        if !is_whole {
+            self.progress.received_at(start);
+        }
         for entry in new {
             match entry {
                 Entry::Begin(begin) => self.open = Some(*begin),

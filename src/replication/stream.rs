@@ -17,7 +17,11 @@
 //!   it is: so keepalives are answered with `write` at their end and `flush` at 0/0. While we do not read, no keepalive
 //!   comes to us: then [`shutdown`] finds out.
 
-use std::{future::Future, pin::Pin, time::Duration};
+use std::{
+    future::Future,
+    pin::{Pin, pin},
+    time::Duration,
+};
 
 use futures_util::future::OptionFuture;
 use postgres_protocol::message::{backend, frontend};
@@ -87,7 +91,11 @@ async fn pump(
     let Wire { mut reader, mut writer } = wire;
     let progress = inbox.progress;
     let mut told = Lsn::ZERO;
-    let mut next_status = Instant::now();
+    // What is waited for at each turn is waited for once: a sender that is slower than we are brings a few rows a turn, and to
+    // begin all this anew would cost more than they do. A timer set anew would wake the runtime, too.
+    let mut status = pin!(sleep_until(Instant::now()));
+    let mut cancelled = pin!(cancel.cancelled());
+    let mut confirmed = pin!(progress.tellable_beyond(told));
     let mut due_soon = false;
     let mut stalled: Option<Pin<Box<dyn Future<Output = ()> + Send + '_>>> = None;
     loop {
@@ -98,6 +106,9 @@ async fn pump(
                 None => break,
             }
         }
+        if due_soon && progress.tellable() > Lsn(told.0.saturating_add(NEWS_BYTES)) {
+            status.as_mut().reset(Instant::now());
+        }
         if let Some(read) = progress.went_back() {
             return Err(ReplicationError::WentBack { read });
         }
@@ -107,22 +118,21 @@ async fn pump(
             stalled = None;
         }
         tokio::select! {
-            () = cancel.cancelled() => break,
+            () = cancelled.as_mut() => break,
             sent = writer.send(), if writer.is_unsent() => sent?,
-            () = sleep_until(next_status) => {
+            () = status.as_mut() => {
                 told = progress.tellable();
                 // A walsender that has nothing to send names the log's end only when asked.
                 let ask = inbox.is_behind();
                 put_status(&mut writer, [progress.received().max(told), told, told], ask)?;
-                next_status = Instant::now() + if ask { status_interval.min(ASK_AGAIN) } else { status_interval };
+                status.as_mut().reset(Instant::now() + if ask { status_interval.min(ASK_AGAIN) } else { status_interval });
                 due_soon = false;
+                confirmed.set(progress.tellable_beyond(told));
             }
-            () = progress.tellable_beyond(told), if !due_soon => {
+            () = confirmed.as_mut(), if !due_soon => {
                 due_soon = true;
-                next_status = next_status.min(Instant::now() + NEWS_DELAY);
-            }
-            () = progress.tellable_beyond(Lsn(told.0.saturating_add(NEWS_BYTES))), if due_soon => {
-                next_status = Instant::now();
+                let next = status.deadline().min(Instant::now() + NEWS_DELAY);
+                status.as_mut().reset(next);
             }
             room = feed.reserve(), if inbox.has_news() => match (room, inbox.news()) {
                 (Ok(room), Some(news)) => room.send(news),

@@ -6,6 +6,7 @@ mod tuple;
 use std::{collections::HashMap, sync::Arc};
 
 use bytes::Bytes;
+use foldhash::fast::FixedState;
 
 use self::relation::Relation;
 use super::{
@@ -17,7 +18,7 @@ use super::{
 use crate::change::{Begin, Change, Commit, Entry, LogicalMessage, Lsn, OldRow, Operation, TableName};
 
 /// By oid, as they were announced last; `Err` where that could not be read, with the name if at least that could.
-type Relations = HashMap<u32, Result<Relation, Option<TableName>>>;
+type Relations = HashMap<u32, Result<Relation, Option<TableName>>, FixedState>;
 
 /// Decodes `pgoutput`: options `proto_version '1'` and, where messages are wanted, `messages 'true'`.
 ///

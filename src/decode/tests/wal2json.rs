@@ -230,6 +230,39 @@ fn a_column_that_comes_twice_is_refused() {
 }
 
 #[test]
+fn spaces_escapes_and_fields_of_other_options_are_passed_over() {
+    let frame = r#" { "action" : "I", "origin": {"a": ["]", {"}\"": 1}], "b": -1.5e3}, "xid": null, "lsn": "0/7",
+        "sch\u0065ma": "public", "table": "\u0074", "columns": [ {"name": "a", "type": "text", "typeoid": 25, "value": "\n"},
+        {"value": true, "typeoid": 16, "name": "b"} ] } "#;
+    assert_eq!(operations_of(&entries(&[frame]).expect("entries"), "t"), [inserted(&["\n", "t"])]);
+}
+
+#[test]
+fn what_is_no_json_is_refused() {
+    let whole = insert(&[("a", "23", "1"), ("b", "25", "\"x\"")]);
+    assert!(entries(&[&whole]).is_ok());
+    for (sound, unsound) in [
+        ("\"value\":1", "\"value\":01"),
+        ("\"value\":1", "\"value\":1-2"),
+        ("\"value\":1", "\"value\":nul"),
+        ("\"value\":1", "\"value\":"),
+        ("\"value\":1", "\"value\":1,\"value\":1"),
+        ("\"value\":1", "\"valu\":1"),
+        ("\"x\"", "\"\\x\""),
+        ("\"x\"", "\"x\\"),
+        ("},{", "}{"),
+        ("},{", "},,{"),
+        ("\"table\":", "\"table\" "),
+        ("\"table\":", "\"schema\":"),
+        ("\"table\":", "table:"),
+        ("\"t\"", "7"),
+    ] {
+        let frame = whole.replacen(sound, unsound, 1);
+        assert!(matches!(refused(&frame).fault(), Fault::Json(_)), "{frame}");
+    }
+}
+
+#[test]
 fn a_left_over_byte_is_refused() {
     assert!(matches!(refused(format!("{COMMIT}}}")).fault(), Fault::Json(_)));
 }

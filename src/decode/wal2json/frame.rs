@@ -1,131 +1,150 @@
-use std::{borrow::Cow, fmt};
+use std::borrow::Cow;
 
-use serde::{
-    Deserialize, Deserializer,
-    de::{self, IgnoredAny, SeqAccess, Visitor},
-};
-use serde_json::value::RawValue;
+use serde::de::{Error as _, Unexpected};
+
+use super::scan::{Scan, Scanned, Value};
 
 /// One JSON object of format 2, borrowing the frame's bytes. Which fields are there depends on the action; fields of
-/// options that walcast does not set are passed over.
-#[derive(Deserialize)]
+/// options that walcast does not set are passed over, and so are those that are null.
+#[derive(Default)]
 pub(super) struct Frame<'a> {
-    #[serde(borrow)]
-    pub action: Option<Text<'a>>,
+    pub action: Option<Cow<'a, str>>,
     pub xid: Option<u32>,
-    #[serde(borrow)]
-    pub timestamp: Option<Text<'a>>,
-    #[serde(borrow)]
-    pub lsn: Option<Text<'a>>,
-    #[serde(borrow)]
-    pub nextlsn: Option<Text<'a>>,
-    #[serde(borrow)]
-    pub schema: Option<Text<'a>>,
-    #[serde(borrow)]
-    pub table: Option<Text<'a>>,
-    #[serde(borrow)]
-    pub columns: Option<Columns<'a>>,
-    #[serde(borrow)]
-    pub identity: Option<Columns<'a>>,
+    pub timestamp: Option<Cow<'a, str>>,
+    pub lsn: Option<Cow<'a, str>>,
+    pub nextlsn: Option<Cow<'a, str>>,
+    pub schema: Option<Cow<'a, str>>,
+    pub table: Option<Cow<'a, str>>,
+    pub columns: Option<Vec<Column<'a>>>,
+    pub identity: Option<Vec<Column<'a>>>,
     pub transactional: Option<bool>,
-    #[serde(borrow)]
-    pub prefix: Option<Content<'a>>,
-    #[serde(borrow)]
-    pub content: Option<Content<'a>>,
+    /// wal2json puts any bytes into it as they are.
+    pub prefix: Option<Cow<'a, [u8]>>,
+    pub content: Option<Cow<'a, [u8]>>,
     /// Only format 1 has it.
-    pub change: Option<IgnoredAny>,
+    pub has_change: bool,
 }
 
 /// A column's value in a row.
-#[derive(Deserialize)]
+#[derive(Clone)]
 pub(super) struct Column<'a> {
-    #[serde(borrow)]
-    pub name: Text<'a>,
-    #[serde(deserialize_with = "oid")]
+    pub name: Cow<'a, str>,
     pub typeoid: u32,
-    /// Unparsed: parsing would cost numbers their digits.
-    #[serde(borrow)]
-    pub value: &'a RawValue,
+    pub value: Value<'a>,
     /// The column's index among the published ones, once it is looked up.
-    #[serde(skip)]
     pub index: usize,
+    /// All of this, as it stands in the frame.
+    written: &'a [u8],
 }
 
-/// A JSON string: a slice of the frame, or a copy where it has escapes.
-pub(super) struct Text<'a>(pub Cow<'a, str>);
+impl<'a> Frame<'a> {
+    /// `text`: the same, if it is UTF-8.
+    pub fn read(payload: &'a [u8], text: Option<&'a str>) -> Scanned<Self> {
+        let mut frame = Frame::default();
+        let mut scan = Scan::new(payload, text);
+        scan.object(|scan, name| {
+            match name {
+                b"columns" => return put(&mut frame.columns, columns(scan, &[])?),
+                // Most of an old row is as it was.
+                b"identity" => {
+                    let like = frame.columns.as_deref().unwrap_or_default();
+                    let identity = columns(scan, like)?;
+                    return put(&mut frame.identity, identity);
+                }
+                _ => {}
+            }
+            let value = scan.value()?;
+            match name {
+                b"change" => frame.has_change = true,
+                _ if value.is_null() => {}
+                b"action" => put(&mut frame.action, value.str()?)?,
+                b"xid" => put(&mut frame.xid, oid(value)?)?,
+                b"timestamp" => put(&mut frame.timestamp, value.str()?)?,
+                b"lsn" => put(&mut frame.lsn, value.str()?)?,
+                b"nextlsn" => put(&mut frame.nextlsn, value.str()?)?,
+                b"schema" => put(&mut frame.schema, value.str()?)?,
+                b"table" => put(&mut frame.table, value.str()?)?,
+                b"transactional" => put(&mut frame.transactional, value.bool()?)?,
+                b"prefix" => put(&mut frame.prefix, value.bytes()?)?,
+                b"content" => put(&mut frame.content, value.bytes()?)?,
+                _ => {}
+            }
+            Ok(())
+        })?;
+        // Only a message may hold any bytes.
+        let may_be_foreign = frame.action.as_deref().is_none_or(|action| action == "M");
+        if !may_be_foreign && text.is_none() {
+            return Err(serde_json::Error::custom("it is not UTF-8"));
+        }
+        scan.end()?;
+        Ok(frame)
+    }
+}
 
-/// A JSON string of any bytes: wal2json puts them into it as they are.
-pub(super) struct Content<'a>(pub Cow<'a, [u8]>);
+/// A row's columns. Those that are written as the one in the same place of `like` are that one.
+fn columns<'a>(scan: &mut Scan<'a>, like: &[Column<'a>]) -> Scanned<Vec<Column<'a>>> {
+    // JSON does not say how many there are; most tables fit without growing.
+    let mut columns = Vec::with_capacity(like.len().max(16));
+    scan.array(|scan, number| {
+        columns.push(match like.get(number).filter(|like| scan.takes_same(like.written)) {
+            Some(like) => like.clone(),
+            None => Column::read(scan)?,
+        });
+        Ok(())
+    })?;
+    Ok(columns)
+}
 
-/// A row's columns.
-pub(super) struct Columns<'a>(pub Vec<Column<'a>>);
+impl<'a> Column<'a> {
+    fn read(scan: &mut Scan<'a>) -> Scanned<Self> {
+        let start = scan.place();
+        if let Some(column) = Column::read_plain(scan, start) {
+            return Ok(column);
+        }
+        scan.go_back(start);
+        let (mut name, mut typeoid, mut value) = (None, None, None);
+        scan.object(|scan, member| {
+            let said = scan.value()?;
+            match member {
+                b"name" => put(&mut name, said.str()?),
+                b"typeoid" => put(&mut typeoid, oid(said)?),
+                b"value" => put(&mut value, said),
+                _ => Ok(()),
+            }
+        })?;
+        let missing = serde_json::Error::missing_field;
+        Ok(Column {
+            name: name.ok_or_else(|| missing("name"))?,
+            typeoid: typeoid.ok_or_else(|| missing("typeoid"))?,
+            value: value.ok_or_else(|| missing("value"))?,
+            index: 0,
+            written: scan.since(start),
+        })
+    }
 
-/// wal2json prints the oid's 32 bits as a signed number.
-fn oid<'de, D: Deserializer<'de>>(deserializer: D) -> Result<u32, D::Error> {
-    let printed = i64::deserialize(deserializer)?;
+    /// As wal2json writes it; `None`: it may be written otherwise.
+    fn read_plain(scan: &mut Scan<'a>, start: usize) -> Option<Self> {
+        let name = scan.takes_same(br#"{"name":"#).then(|| scan.value())?.ok()?;
+        let typeoid = scan.takes_same(br#","typeoid":"#).then(|| scan.value())?.ok()?;
+        let value = scan.takes_same(br#","value":"#).then(|| scan.value())?.ok()?;
+        let is_whole = scan.takes_same(b"}");
+        let (name, typeoid) = (name.str().ok()?, oid(typeoid).ok()?);
+        is_whole.then(|| Column { name, typeoid, value, index: 0, written: scan.since(start) })
+    }
+}
+
+/// A field stands once.
+fn put<T>(field: &mut Option<T>, value: T) -> Scanned<()> {
+    match field.replace(value) {
+        None => Ok(()),
+        Some(_) => Err(serde_json::Error::custom("a field stands twice")),
+    }
+}
+
+/// wal2json prints an oid's 32 bits as a signed number.
+fn oid(value: Value<'_>) -> Scanned<u32> {
+    let printed = value.i64()?;
     u32::try_from(printed)
         .or_else(|_| i32::try_from(printed).map(i32::cast_unsigned))
-        .map_err(|_| de::Error::invalid_value(de::Unexpected::Signed(printed), &"an oid"))
-}
-
-impl<'de: 'a, 'a> Deserialize<'de> for Text<'a> {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct Str;
-        impl<'de> Visitor<'de> for Str {
-            type Value = Text<'de>;
-
-            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("a string")
-            }
-            fn visit_borrowed_str<E>(self, text: &'de str) -> Result<Self::Value, E> {
-                Ok(Text(Cow::Borrowed(text)))
-            }
-            fn visit_str<E>(self, text: &str) -> Result<Self::Value, E> {
-                Ok(Text(Cow::Owned(text.to_owned())))
-            }
-        }
-        deserializer.deserialize_str(Str)
-    }
-}
-
-impl<'de: 'a, 'a> Deserialize<'de> for Content<'a> {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct Bytes;
-        impl<'de> Visitor<'de> for Bytes {
-            type Value = Content<'de>;
-
-            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("a string")
-            }
-            fn visit_borrowed_bytes<E>(self, bytes: &'de [u8]) -> Result<Self::Value, E> {
-                Ok(Content(Cow::Borrowed(bytes)))
-            }
-            fn visit_bytes<E>(self, bytes: &[u8]) -> Result<Self::Value, E> {
-                Ok(Content(Cow::Owned(bytes.to_owned())))
-            }
-        }
-        deserializer.deserialize_bytes(Bytes)
-    }
-}
-
-impl<'de: 'a, 'a> Deserialize<'de> for Columns<'a> {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct List;
-        impl<'de> Visitor<'de> for List {
-            type Value = Columns<'de>;
-
-            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("an array of columns")
-            }
-            fn visit_seq<A: SeqAccess<'de>>(self, mut columns: A) -> Result<Self::Value, A::Error> {
-                // JSON does not say how many there are; most tables fit without growing.
-                let mut list = Vec::with_capacity(16);
-                while let Some(column) = columns.next_element()? {
-                    list.push(column);
-                }
-                Ok(Columns(list))
-            }
-        }
-        deserializer.deserialize_seq(List)
-    }
+        .map_err(|_| serde_json::Error::invalid_value(Unexpected::Signed(printed), &"an oid"))
 }

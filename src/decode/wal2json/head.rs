@@ -1,12 +1,11 @@
-use std::fmt;
+use std::{borrow::Cow, fmt};
 
 use bytestring::ByteString;
 use serde::{
-    Deserializer,
+    Deserialize, Deserializer,
     de::{DeserializeSeed, IgnoredAny, MapAccess, Visitor},
 };
 
-use super::frame::Content;
 use crate::decode::error::readable;
 
 /// What a frame that is not sound JSON says of itself before the place where it is not. wal2json writes these fields
@@ -56,5 +55,28 @@ impl<'de> Visitor<'de> for &mut Head {
             *place = Some(readable(&fields.next_value::<Content<'_>>()?.0));
         }
         Ok(())
+    }
+}
+
+/// A JSON string of any bytes: wal2json puts them into it as they are.
+pub(super) struct Content<'a>(pub Cow<'a, [u8]>);
+
+impl<'de: 'a, 'a> Deserialize<'de> for Content<'a> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Bytes;
+        impl<'de> Visitor<'de> for Bytes {
+            type Value = Content<'de>;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a string")
+            }
+            fn visit_borrowed_bytes<E>(self, bytes: &'de [u8]) -> Result<Self::Value, E> {
+                Ok(Content(Cow::Borrowed(bytes)))
+            }
+            fn visit_bytes<E>(self, bytes: &[u8]) -> Result<Self::Value, E> {
+                Ok(Content(Cow::Owned(bytes.to_owned())))
+            }
+        }
+        deserializer.deserialize_bytes(Bytes)
     }
 }

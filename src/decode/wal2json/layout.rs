@@ -1,6 +1,6 @@
 use std::{mem, sync::Arc};
 
-use bytes::Bytes;
+use bytestring::ByteString;
 
 use super::{frame::Column, text};
 use crate::{
@@ -33,7 +33,7 @@ pub(super) struct Source<'a> {
     pub published: &'a PublishedTable,
     /// Whether it is of a partition that is told as its root.
     pub leaf: bool,
-    pub frame: &'a Bytes,
+    pub frame: &'a ByteString,
 }
 
 impl Layout {
@@ -121,7 +121,7 @@ impl Layout {
         let mut expected = 0;
         columns.retain_mut(|column| {
             let Some(index) = self.position(expected, column) else {
-                let is_published = published.publishes(&column.name.0);
+                let is_published = published.publishes(&column.name);
                 known &= !is_published;
                 return is_published;
             };
@@ -146,7 +146,7 @@ impl Layout {
 
     /// A column's index. Rows come in the table's own order, but for those of leaves that were made with another.
     fn position(&self, expected: usize, column: &Column<'_>) -> Option<usize> {
-        let name = column.name.0.as_ref();
+        let name = column.name.as_ref();
         match self.table.columns.get(expected) {
             Some(next) if next.name == name => Some(expected),
             _ => self.table.column(name),
@@ -160,12 +160,12 @@ impl Layout {
         let mut behind = 0;
         while let Some((column, after)) = rest.split_first() {
             rest = after;
-            let place = table.column(&column.name.0);
+            let place = table.column(&column.name);
             if let Some(known) = place.and_then(|place| table.columns.get_mut(place)) {
                 known.type_oid = column.typeoid;
             }
             let place = place.unwrap_or_else(|| {
-                let is_last = rest.iter().all(|later| table.column(&later.name.0).is_none());
+                let is_last = rest.iter().all(|later| table.column(&later.name).is_none());
                 let place = if is_last { table.columns.len() } else { behind };
                 table.columns.insert(place, column.described());
                 place
@@ -180,8 +180,8 @@ impl Layout {
             return Ok(());
         }
         for (index, column) in columns.iter().enumerate() {
-            if columns.iter().take(index).any(|before| before.name.0 == column.name.0) {
-                return Err(Fault::DuplicateColumn { column: column.name.0.to_string() });
+            if columns.iter().take(index).any(|before| before.name == column.name) {
+                return Err(Fault::DuplicateColumn { column: column.name.to_string() });
             }
         }
         if leaf {
@@ -219,7 +219,7 @@ impl Layout {
         for column in columns {
             let value = read(column)?;
             if row.get_mut(column.index).is_none_or(|place| mem::replace(place, value) != unsaid) {
-                return Err(Fault::DuplicateColumn { column: column.name.0.to_string() });
+                return Err(Fault::DuplicateColumn { column: column.name.to_string() });
             }
         }
         Ok(Row(row))
@@ -228,11 +228,11 @@ impl Layout {
 
 impl Column<'_> {
     fn equals(&self, other: &Column<'_>) -> bool {
-        self.index == other.index && self.typeoid == other.typeoid && self.value.get() == other.value.get()
+        self.index == other.index && self.typeoid == other.typeoid && self.value.json == other.value.json
     }
 
     fn described(&self) -> change::Column {
-        change::Column { name: self.name.0.as_ref().into(), type_oid: self.typeoid }
+        change::Column { name: self.name.as_ref().into(), type_oid: self.typeoid }
     }
 }
 

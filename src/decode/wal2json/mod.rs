@@ -4,15 +4,17 @@ mod frame;
 mod head;
 mod layout;
 mod options;
+mod scan;
 mod text;
 
-use std::{str::FromStr, sync::Arc};
+use std::{borrow::Cow, str::FromStr, sync::Arc};
 
 use bytes::Bytes;
+use bytestring::ByteString;
 
 pub use self::options::wal2json_options;
 use self::{
-    frame::{Columns, Frame, Text},
+    frame::Frame,
     head::Head,
     layout::{Layout, Source},
 };
@@ -59,24 +61,21 @@ impl Wal2Json {
 
     fn frame(&mut self, payload: &Bytes, out: &mut Vec<Entry>) -> Result<(), Failure> {
         // Whether it is UTF-8 is asked once, not of each text. One that is not may be sound: a message of any bytes.
-        let read: serde_json::Result<Frame<'_>> = match str::from_utf8(payload) {
-            Ok(text) => serde_json::from_str(text),
-            Err(_) => serde_json::from_slice(payload),
-        };
-        let frame = match read {
+        let text = ByteString::try_from(payload.clone()).unwrap_or_default();
+        let frame = match Frame::read(payload, (!text.is_empty()).then_some(&*text)) {
             Ok(frame) => frame,
             Err(error) => return Err(self.unsound(&Head::read(payload), Fault::Json(error))),
         };
-        match frame.action.as_ref().map(|action| action.0.as_ref()) {
+        match frame.action.as_ref().map(Cow::as_ref) {
             Some("B") => self.begin(&frame),
             Some("C") => self.commit(&frame, out),
-            Some("I") => self.change("I", frame, payload, out, insert),
-            Some("U") => self.change("U", frame, payload, out, update),
-            Some("D") => self.change("D", frame, payload, out, delete),
-            Some("T") => self.change("T", frame, payload, out, |_, _, _| Ok(Operation::Truncate)),
+            Some("I") => self.change("I", frame, &text, out, insert),
+            Some("U") => self.change("U", frame, &text, out, update),
+            Some("D") => self.change("D", frame, &text, out, delete),
+            Some("T") => self.change("T", frame, &text, out, |_, _, _| Ok(Operation::Truncate)),
             Some("M") => self.message(frame, payload, out),
             Some(action) => Err(Fault::Field { field: "action", text: action.to_owned() }.into()),
-            None if frame.change.is_some() => Err(Fault::FormatVersion1.into()),
+            None if frame.has_change => Err(Fault::FormatVersion1.into()),
             None => Err(Fault::Missing("action").into()),
         }
     }
@@ -126,7 +125,7 @@ impl Wal2Json {
         &mut self,
         action: &str,
         frame: Frame<'_>,
-        payload: &Bytes,
+        text: &ByteString,
         out: &mut Vec<Entry>,
         operation: impl Fn(&mut Layout, Source<'_>, Frame<'_>) -> Result<Operation, Fault>,
     ) -> Result<(), Failure> {
@@ -138,7 +137,7 @@ impl Wal2Json {
             _ => return Ok(()),
         };
         let change = parse("lsn", &frame.lsn).and_then(|lsn| {
-            let operation = operation(layout, Source { published, leaf: place.leaf, frame: payload }, frame)?;
+            let operation = operation(layout, Source { published, leaf: place.leaf, frame: text }, frame)?;
             Ok(Change { lsn, table: Arc::clone(&layout.table), operation })
         });
         let change = change.map_err(|fault| fault.of(&layout.table))?;
@@ -161,30 +160,30 @@ impl Decoder for Wal2Json {
 }
 
 fn insert(layout: &mut Layout, source: Source<'_>, frame: Frame<'_>) -> Result<Operation, Fault> {
-    let Columns(columns) = frame.columns.ok_or(Fault::Missing("columns"))?;
+    let columns = frame.columns.ok_or(Fault::Missing("columns"))?;
     Ok(Operation::Insert { new: layout.inserted(source, columns)? })
 }
 
 fn update(layout: &mut Layout, source: Source<'_>, frame: Frame<'_>) -> Result<Operation, Fault> {
-    let Columns(columns) = frame.columns.ok_or(Fault::Missing("columns"))?;
+    let columns = frame.columns.ok_or(Fault::Missing("columns"))?;
     // Without an identity nothing is known of the old row, which is what pgoutput says then.
-    let identity = frame.identity.map(|Columns(identity)| identity).unwrap_or_default();
+    let identity = frame.identity.unwrap_or_default();
     let (old, new) = layout.updated(source, columns, identity)?;
     Ok(Operation::Update { old, new })
 }
 
 fn delete(layout: &mut Layout, source: Source<'_>, frame: Frame<'_>) -> Result<Operation, Fault> {
-    let Columns(identity) = frame.identity.ok_or(Fault::Missing("identity"))?;
+    let identity = frame.identity.ok_or(Fault::Missing("identity"))?;
     Ok(Operation::Delete { old: layout.deleted(source, identity)? })
 }
 
 fn message(frame: Frame<'_>, payload: &Bytes) -> Result<LogicalMessage, Fault> {
-    let prefix = text::share_bytes(payload, frame.prefix.ok_or(Fault::Missing("prefix"))?.0);
+    let prefix = text::share_bytes(payload, frame.prefix.ok_or(Fault::Missing("prefix"))?);
     Ok(LogicalMessage {
         lsn: parse("lsn", &frame.lsn)?,
         transactional: frame.transactional.ok_or(Fault::Missing("transactional"))?,
         prefix: utf8(prefix, "the message's prefix")?,
-        content: text::share_bytes(payload, frame.content.ok_or(Fault::Missing("content"))?.0),
+        content: text::share_bytes(payload, frame.content.ok_or(Fault::Missing("content"))?),
     })
 }
 
@@ -200,10 +199,10 @@ fn needs_transaction(action: &str) -> &'static str {
 fn named<'a>(frame: &'a Frame<'_>) -> Result<(&'a str, &'a str), Fault> {
     let schema = frame.schema.as_ref().ok_or(Fault::Missing("schema"))?;
     let name = frame.table.as_ref().ok_or(Fault::Missing("table"))?;
-    Ok((&schema.0, &name.0))
+    Ok((schema, name))
 }
 
-fn parse<T: FromStr>(field: &'static str, text: &Option<Text<'_>>) -> Result<T, Fault> {
-    let text = text.as_ref().ok_or(Fault::Missing(field))?.0.as_ref();
-    text.parse().map_err(|_| Fault::Field { field, text: text.to_owned() })
+fn parse<T: FromStr>(field: &'static str, text: &Option<Cow<'_, str>>) -> Result<T, Fault> {
+    let text = text.as_ref().ok_or(Fault::Missing(field))?;
+    text.parse().map_err(|_| Fault::Field { field, text: text.to_string() })
 }

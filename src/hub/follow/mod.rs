@@ -17,6 +17,7 @@ use std::{
     time::{Duration, Instant},
 };
 
+use foldhash::fast::FixedState;
 use smallvec::SmallVec;
 
 use super::SocketId;
@@ -33,8 +34,8 @@ use table::FollowedTable;
 pub struct Follows {
     tables: HashMap<TableName, FollowedTable>,
     sockets: HashMap<SocketId, SmallVec<[Followed; 2]>>,
-    /// The last change of each table that the stream brought since it began.
-    last: HashMap<TableName, Offset>,
+    /// The last change of each table that the stream brought since it began. Nobody outside gives these their names.
+    last: HashMap<TableName, Offset, FixedState>,
     /// What happened before here nobody knows any more, or it concerned all tables.
     floor: Offset,
     /// The last event that told a change: those behind it may tell the same one.
@@ -136,15 +137,18 @@ impl Follows {
     }
 
     /// Takes note of a change of a table.
-    fn note(&mut self, table: TableName, offset: Offset) {
-        self.last.insert(table, offset);
+    fn note(&mut self, table: &TableName, offset: Offset) {
+        match self.last.get_mut(table) {
+            Some(last) => *last = offset,
+            None => drop(self.last.insert(table.clone(), offset)),
+        }
     }
 
     /// What everybody holds of a table, or of all, is stale.
     fn note_stale(&mut self, table: Option<&TableName>, offset: Offset) {
         match table {
             Some(table) => {
-                self.note(table.clone(), offset);
+                self.note(table, offset);
                 if let Some(table) = self.tables.get_mut(table) {
                     table.begin(offset);
                 }

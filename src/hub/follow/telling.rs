@@ -25,7 +25,7 @@ impl Dispatcher {
         }
         let offset = event.offset();
         let table = change.table_name();
-        self.follows.note(table.clone(), offset);
+        self.follows.note(&table, offset);
         let cap = self.settings.room_cap;
         let followed = self.follows.tables.get_mut(&table);
         let tellings = followed.map(|table| table.tell(&change, offset, cap)).unwrap_or_default();

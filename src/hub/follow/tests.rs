@@ -186,7 +186,7 @@ fn what_was_told_last_may_not_have_arrived_whole() {
     follows.begin(at(5));
     assert!(follows.is_quiet_since(&all, at(5), false));
     assert!(!follows.is_quiet_since(&all, at(4), true), "nobody knows what was before");
-    follows.note(all.table.clone(), at(7));
+    follows.note(&all.table, at(7));
     assert!(!follows.is_quiet_since(&all, at(6), true));
     assert!(follows.is_quiet_since(&all, at(7), true));
     assert!(!follows.is_quiet_since(&all, at(7), false), "the same offset may have come in another frame");
@@ -208,7 +208,7 @@ fn for_who_may_come_back_it_is_known_what_of_its_filter_has_changed() {
         follows.remove(SocketId(1), is_kept.then_some(now));
         let event = event(&orders, Operation::Insert { new: row("1", status) });
         let change = event.change().expect("a change");
-        follows.note(change.table_name(), event.offset());
+        follows.note(&change.table_name(), event.offset());
         follows.tables.values_mut().for_each(|table| drop(table.tell(&change, event.offset(), 9)));
         assert_eq!(follows.is_quiet_since(&open, at(3), true), is_quiet, "{is_kept} {status}");
         follows.age(now + Duration::from_secs(61), Duration::from_secs(60));
