@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use crate::support::{Client, Database, Server, Sockets, token};
+use crate::support::{Client, Database, Server, Sockets, WebSocket, token};
 
 async fn scene(arguments: &[&str]) -> (Database, Server, Sockets) {
     let database = Database::new().await;
@@ -113,6 +113,28 @@ async fn who_sends_too_much_is_told_when_to_go_on_and_who_floods_is_sent_away() 
     ann.until("disconnect").await;
     server.until_metric("walcast_connections_ended_total{reason=\"flood\"}", |ended| ended == 1.0).await;
     server.until_metric("walcast_refusals_total{code=\"rate_limited\"}", |refused| refused >= 5.0).await;
+}
+
+/// Leaving the namespace and entering it again makes no other client of it.
+#[tokio::test]
+async fn who_leaves_and_enters_again_has_asked_as_often_as_before() {
+    const BURST: usize = 100;
+    let (_database, server, _) = scene(&["--rate-limit", "1/s", "--rate-burst", &BURST.to_string()]).await;
+    let mut ann = WebSocket::enter(server.address, "ann", &[]).await;
+    let mut taken = Vec::new();
+    for _ in 0..2 {
+        let mut count = 0;
+        for _ in 0..BURST {
+            let ack = ann.request("component:subscribe", json!({ "componentId": "x" })).await;
+            count += usize::from(ack["ok"] == true);
+        }
+        taken.push(count);
+        ann.say("41").await;
+        ann.show(&token("ann")).await;
+        while !ann.packet().await.starts_with("40") {}
+    }
+    assert_eq!(taken[0], BURST);
+    assert!(taken[1] < BURST / 2, "{taken:?}");
 }
 
 #[tokio::test]
