@@ -64,8 +64,9 @@ thread_local! {
 
 /// How much is read at once of a client that may compress, in bytes.
 const COMPRESSED_PIECE: usize = 4 << 10;
-/// How long a client that polls may take to try out the WebSocket that it opened. Once it was told that this works, a stock
-/// client polls no more, and is deaf if the WebSocket ends before it is over: it has as long as its session lasts.
+/// How long a client that polls may take to try out the WebSocket that it opened; if that ends before, the client polls on, as
+/// where a proxy lets no WebSocket through. Once it was told that this works, a stock client polls no more: it has as long as its
+/// session lasts, which ends with the WebSocket.
 const PROBE: Duration = Duration::from_secs(10);
 /// How much later than the probe's answer the poll returns that its client has open: a client that loses both connections
 /// notices by its poll. Engine.IO's own server takes as long.
@@ -270,13 +271,18 @@ impl Reader {
 impl Drop for Reader {
     fn drop(&mut self) {
         let mut out = self.link.out();
-        if self.is_over() && out.stage != Stage::Ended {
-            self.link.send_waiting(&mut out);
-            out.say_goodbye();
-            out.end();
-            self.link.tell_library();
+        match self.step {
+            _ if out.stage == Stage::Ended => {}
+            // It polls on.
+            Step::Opened => {}
+            Step::Probed => self.link.end(&mut out, "upgrade abandoned", None),
+            Step::Over => {
+                self.link.send_waiting(&mut out);
+                out.say_goodbye();
+                out.end();
+                self.link.tell_library();
+            }
         }
-        // A client that did not go over polls on.
         out.is_probed = false;
         out.tls = None;
         out.tcp = None;

@@ -42,7 +42,9 @@ impl Database {
     }
 
     async fn create(mut config: Config, options: &str) -> Self {
-        let name = format!("t_{}_{}", std::process::id(), COUNTER.fetch_add(1, Ordering::Relaxed));
+        // In a long run, numbers of processes come again.
+        let since = std::time::SystemTime::UNIX_EPOCH.elapsed().expect("a time after 1970").as_millis();
+        let name = format!("t_{}_{}_{since:x}", std::process::id(), COUNTER.fetch_add(1, Ordering::Relaxed));
         let admin = connect(&config).await;
         admin.batch_execute(&format!("CREATE DATABASE {name} {options}")).await.expect("creates");
         config.dbname(&name);
