@@ -45,7 +45,8 @@ test('a client in as many rooms as the server allows enters them without being r
   await until('it hears what it missed', () => ids.every((id) => heard.get(id)!.length >= 2));
   expect(new Set([...heard.values()].map(String))).toEqual(new Set(['1,2']));
   expect([resyncs, refusals, client.errors]).toEqual([[], [], []]);
-  expect(stage.proxy.requests.filter((line) => line.includes('websocket'))).toHaveLength(2);
+  // It came once, and once more, if it did not hear all of it by asking meanwhile: nobody sent it away.
+  expect(stage.proxy.requests.filter((line) => line.includes('websocket')).length).toBeLessThanOrEqual(2);
 }, 2 * PATIENCE_MS);
 
 test('one in more, which a server may allow, is told resync of those that its handshake could not name', async () => {
