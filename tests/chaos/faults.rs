@@ -170,8 +170,10 @@ async fn insert_many(world: &World, rows: u32) {
     world
         .cluster
         .sql(
-            "UPDATE components SET name = name || '!' WHERE entity_type = 'bulk' AND entity_id = 'hot'; \
-             UPDATE components SET name = 'beside bulk', version = version + 1 WHERE entity_type = 'page'",
+            // Writers take their rows in orders of their own: locking the table first, it waits for them, and they for it.
+            "BEGIN; LOCK TABLE components IN SHARE ROW EXCLUSIVE MODE; \
+             UPDATE components SET name = name || '!' WHERE entity_type = 'bulk' AND entity_id = 'hot'; \
+             UPDATE components SET name = 'beside bulk', version = version + 1 WHERE entity_type = 'page'; COMMIT",
         )
         .await;
     world.cluster.sql("DELETE FROM components WHERE entity_type = 'bulk' AND type = 'bulk'").await;
