@@ -30,6 +30,13 @@ async fn upgrade(server: &Server, poller: &Poller) -> WebSocket {
     shaken.unwrap_or_else(|response| panic!("{}", response.head))
 }
 
+/// Who looks at who else is in the room, and how many descriptors the server has with them alone.
+async fn watcher(server: &Server, id: &str) -> (WebSocket, usize) {
+    let mut watcher = WebSocket::enter(server.address, "watcher", &[]).await;
+    watcher.subscribe(json!({ "componentId": id })).await;
+    (watcher, server.descriptors())
+}
+
 /// Who is in the room, as the ack of one more says.
 async fn users(watcher: &mut WebSocket, id: &str) -> Vec<Value> {
     let ack = watcher.subscribe(json!({ "componentId": id })).await;
@@ -48,9 +55,7 @@ async fn until_alone(watcher: &mut WebSocket, id: &str) {
 #[tokio::test]
 async fn who_breaks_an_upgrade_off_anywhere_polls_on_and_may_try_again() {
     let (database, server, id) = server().await;
-    let mut watcher = WebSocket::enter(server.address, "watcher", &[]).await;
-    watcher.subscribe(json!({ "componentId": id })).await;
-    let before = server.descriptors();
+    let (mut watcher, before) = watcher(&server, &id).await;
     let probe = frame(FIN | TEXT, b"2probe");
     let said: [(&str, &[u8]); 6] = [
         ("nothing", b""),
@@ -88,9 +93,7 @@ async fn who_breaks_an_upgrade_off_anywhere_polls_on_and_may_try_again() {
 #[tokio::test]
 async fn who_breaks_an_upgrade_off_that_it_tried_out_is_gone() {
     let (_database, server, id) = server().await;
-    let mut watcher = WebSocket::enter(server.address, "watcher", &[]).await;
-    watcher.subscribe(json!({ "componentId": id })).await;
-    let before = server.descriptors();
+    let (mut watcher, before) = watcher(&server, &id).await;
     for hears in [true, false] {
         let mut poller = polling(&server, &id).await;
         assert_eq!(users(&mut watcher, &id).await.len(), 2);

@@ -33,8 +33,6 @@ pub struct Reader {
     said: VecDeque<Message>,
     violation: Option<Violation>,
     step: Step,
-    compressed: bool,
-    limit: usize,
     /// Held for as long as the connection.
     _seat: Option<Seat>,
 }
@@ -107,8 +105,6 @@ impl Reader {
             said: VecDeque::new(),
             violation: None,
             step: if upgrades { Step::Opened } else { Step::Over },
-            compressed,
-            limit,
             _seat: seat,
         };
         reader.take_in(early);
@@ -178,12 +174,13 @@ impl Reader {
             }
             Message::Text(packet) if packet == packet::UPGRADE => {
                 self.step = Step::Over;
-                self.link.go_over(self.compressed)
+                self.link.go_over(self.inbound.is_compressed())
             }
             Message::Binary(bytes) if self.is_over() => {
                 let packet = format!("b{}", BASE64_STANDARD.encode(bytes));
-                if packet.len() > self.limit {
-                    self.refuse(Violation::TooBig { limit: self.limit });
+                let limit = self.inbound.limit();
+                if packet.len() > limit {
+                    self.refuse(Violation::TooBig { limit });
                     return false;
                 }
                 self.tell(packet).await
@@ -241,7 +238,7 @@ impl Reader {
         }
         SCRATCH.with_borrow_mut(|scratch| {
             // What is compressed may become a thousand times as much, and is taken in at once.
-            let most = if self.compressed { COMPRESSED_PIECE } else { scratch.len() };
+            let most = if self.inbound.is_compressed() { COMPRESSED_PIECE } else { scratch.len() };
             let Some(scratch) = scratch.get_mut(..most) else { return Poll::Ready(Ok(0)) };
             let read = std::task::ready!(self.link.poll_read(context, scratch))?;
             // Taken by range, since the scratch is this thread's and the rest of it stale.

@@ -1,6 +1,6 @@
 //! Behind the real library: does it still say what a [`Link`] takes for granted?
 
-use std::{future, time::Duration};
+use std::{future, sync::Arc, time::Duration};
 
 use axum::{body::Body, extract::Request};
 use futures_util::FutureExt as _;
@@ -151,10 +151,13 @@ async fn who_answers_is_asked_again_and_who_does_not_is_cut_off() {
     }
 }
 
+fn polling() -> Arc<Link> {
+    Link::over_polling(library().0, None)
+}
+
 #[tokio::test]
 async fn a_poll_waits_for_something_and_brings_all_of_it() {
-    let (library, _io) = library();
-    let link = Link::over_polling(library, None);
+    let link = polling();
     assert_eq!(link.poll().now_or_never(), None);
     assert!(link.ping());
     assert!(link.deliver(b"40{}\x1e6\x1e2\x1e44"), "the library pings");
@@ -170,8 +173,7 @@ async fn a_poll_waits_for_something_and_brings_all_of_it() {
 
 #[tokio::test]
 async fn two_polls_at_once_end_the_session() {
-    let (library, _io) = library();
-    let link = Link::over_polling(library, None);
+    let link = polling();
     let mut first = Box::pin(link.poll());
     assert_eq!(first.as_mut().now_or_never(), None);
     assert_eq!(link.poll().await, Err(NoPoll::NotNow));
@@ -180,8 +182,7 @@ async fn two_polls_at_once_end_the_session() {
 
 #[tokio::test]
 async fn the_last_that_the_library_says_is_brought_by_the_poll_that_is_open() {
-    let (library, _io) = library();
-    let link = Link::over_polling(library, None);
+    let link = polling();
     let mut poll = Box::pin(link.poll());
     assert_eq!(poll.as_mut().now_or_never(), None);
     link.deliver(b"1");

@@ -61,6 +61,15 @@ impl Inbound {
         Inbound { compressed, limit, held: Vec::new(), begun: None }
     }
 
+    pub fn is_compressed(&self) -> bool {
+        self.compressed
+    }
+
+    /// Bytes of one message.
+    pub fn limit(&self) -> usize {
+        self.limit
+    }
+
     /// Takes in bytes as they came, and appends to `out` the messages that are whole with them, in order. What came before
     /// a violation is in `out` all the same.
     pub fn push(&mut self, bytes: &[u8], out: &mut impl Extend<Message>) -> Result<(), Violation> {
