@@ -1,4 +1,5 @@
-use serde_json::{Map, Value, json};
+use serde::Serialize;
+use serde_json::{Map, Value};
 
 use super::{
     inbound::kind,
@@ -6,7 +7,7 @@ use super::{
 };
 use crate::{
     events::{Room, is_reserved},
-    hub::{Hub, SocketId, Subscribed, Subscription},
+    hub::{Hub, Present, SocketId, Subscribed, Subscription},
 };
 
 /// `component:subscribe`: the ack says from which offset on everything arrives.
@@ -19,8 +20,9 @@ pub fn subscribe(hub: &Hub, socket: SocketId, prefix: &str, payload: &Map<String
     hub.subscribe(
         socket,
         subscription,
-        Box::new(move |outcome| {
-            responder.answer(outcome.map(|subscribed| answer(&room, &subscribed)).map_err(Failure::from));
+        Box::new(move |outcome| match outcome {
+            Ok(subscribed) => responder.succeed_with(&answer(&room, subscribed)),
+            Err(error) => responder.fail(Failure::from(error)),
         }),
     );
 }
@@ -38,14 +40,21 @@ pub fn unsubscribe(hub: &Hub, socket: SocketId, prefix: &str, payload: &Map<Stri
     );
 }
 
-fn answer(room: &Room, subscribed: &Subscribed) -> Map<String, Value> {
-    let mut answer = Map::new();
-    answer.insert("room".into(), room.as_str().into());
-    answer.insert("offset".into(), subscribed.position.offset.to_wire(&subscribed.position.epoch).into());
-    answer.insert("users".into(), json!(subscribed.users));
-    answer.insert("count".into(), subscribed.count.into());
-    answer.insert("resumed".into(), subscribed.resumed.into());
-    answer
+#[derive(Serialize)]
+struct Answer<'a> {
+    ok: bool,
+    room: &'a str,
+    offset: String,
+    users: Vec<Present>,
+    count: usize,
+    resumed: bool,
+}
+
+fn answer(room: &Room, Subscribed { position, resumed, users, count }: Subscribed) -> String {
+    let offset = position.offset.to_wire(&position.epoch);
+    let answer = Answer { ok: true, room: room.as_str(), offset, users, count, resumed };
+    // Texts and numbers are always JSON.
+    serde_json::to_string(&answer).unwrap_or_else(|_| r#"{"ok":true}"#.to_owned())
 }
 
 fn read(prefix: &str, payload: &Map<String, Value>) -> Result<Subscription, Failure> {
@@ -107,6 +116,8 @@ fn invalid(message: impl Into<String>) -> Failure {
 
 #[cfg(test)]
 mod tests {
+    use serde_json::json;
+
     use super::*;
 
     fn room_of(prefix: &str, payload: Value) -> Result<String, Failure> {

@@ -6,11 +6,14 @@ use std::{
 };
 
 use bytestring::ByteString;
-use serde_json::{Map, Value, json};
+use serde::Serialize;
+use serde_json::{Map, Value};
 
 use super::{
-    Dispatcher, Frame, Frames, HubError, Present, Reply, Signal, SocketId, User, Weight, delivery::ids,
-    ephemeral::key_of, presence::Audience,
+    Dispatcher, Frame, Frames, HubError, Present, Reply, Signal, SocketId, User, Weight,
+    delivery::{ids, json},
+    ephemeral::key_of,
+    presence::Audience,
 };
 use crate::events::Room;
 
@@ -22,29 +25,62 @@ const CHANGE_BYTES: usize = 150;
 /// while thousands come into one room, it need not be told of each.
 const BYTES_PER_SECOND: usize = 16 << 20;
 
+/// How many sends of presence may be on the way when changes are asked for again.
+const SENDS_A_PORTION: usize = 32;
+/// How much longer than it took to send a portion it lasts until the next. So who is where takes a twentieth of the
+/// dispatcher's time at the most: while thousands come into a hundred rooms it is told later, and more of it at once.
+const PAUSE: u32 = 20;
+
 impl Dispatcher {
     /// Something waits for the next tick.
     pub(super) fn quicken(&mut self) {
-        if self.pulse.is_none() && (!self.ephemeral.is_empty() || self.presence.is_untold()) {
-            self.pulse = Some(Instant::now() + self.settings.tick);
+        let next = || Some(Instant::now() + self.settings.tick);
+        if self.tell_presence_at.is_none() && self.presence.is_untold() {
+            self.tell_presence_at = next();
+        }
+        if self.tell_ephemeral_at.is_none() && !self.ephemeral.is_empty() {
+            self.tell_ephemeral_at = next();
+        }
+        if self.tell_position_at.is_none() && !self.unsure.is_empty() {
+            self.tell_position_at = Some(Instant::now());
         }
     }
 
+    /// When there is something to do.
+    pub(super) fn pulse(&self) -> Option<Instant> {
+        let due = [self.tell_presence_at, self.tell_ephemeral_at, self.tell_position_at, self.throttle.due()];
+        due.into_iter().flatten().min()
+    }
+
     pub(super) async fn beat(&mut self) {
-        if self.pulse.is_some_and(|pulse| pulse <= Instant::now()) {
-            self.pulse = None;
+        let now = Instant::now();
+        let is_due = |at: &mut Option<Instant>| at.take_if(|at| *at <= now).is_some();
+        let (presence, ephemeral) = (is_due(&mut self.tell_presence_at), is_due(&mut self.tell_ephemeral_at));
+        // First who is there, then what they do.
+        if presence {
             self.tell_presence().await;
-            self.tell_ephemeral().await;
-            self.quicken();
         }
+        if ephemeral {
+            self.tell_ephemeral().await;
+        }
+        if is_due(&mut self.tell_position_at) {
+            let some = self.unsure.split_off(self.unsure.len().saturating_sub(SENDS_A_PORTION));
+            self.tell_position(some).await;
+            self.tell_position_at = pause_after(now).filter(|_| !self.unsure.is_empty());
+        }
+        self.quicken();
         self.release_due();
         self.flush().await;
     }
 
+    /// Tells some rooms, so that changes never wait for all of them, and has the others wait in proportion.
     async fn tell_presence(&mut self) {
-        for (room, news) in self.presence.take_untold(Instant::now()) {
+        let (begin, mut sends) = (Instant::now(), 0);
+        while sends < SENDS_A_PORTION {
+            let Some((room, news)) = self.presence.next_untold(begin) else { return self.flush().await };
             let audience = self.rooms.by_prefix(&room);
             let sockets: usize = audience.iter().map(|(_, sockets)| sockets.len()).sum();
+            sends += sockets;
             // A list comes in place of more changes than it has names, or of as many as it is long with their states.
             let named = self.roster(&room, None).into_iter().map(|present| present.size().max(CHANGE_BYTES));
             let (each, all) = (news.len() * CHANGE_BYTES, CHANGE_BYTES + named.sum::<usize>());
@@ -74,6 +110,9 @@ impl Dispatcher {
             }
         }
         self.flush().await;
+        if self.presence.is_untold() {
+            self.tell_presence_at = pause_after(begin);
+        }
     }
 
     async fn tell_ephemeral(&mut self) {
@@ -124,11 +163,9 @@ impl Dispatcher {
         self.frame(&format!("{prefix}:{event}"), &payload, None)
     }
 
-    /// Tells a socket that it is in.
-    pub(super) fn welcome(&mut self, socket: SocketId, room: &Room, prefix: &str) {
-        let Some(user) = self.rooms.member(socket).map(|member| member.user.clone()) else { return };
-        let frame = self.change(room, prefix, &user, true);
-        self.send(socket, Frames::all(&[frame]));
+    /// What tells a socket that it is in.
+    pub(super) fn welcome(&self, socket: SocketId, room: &Room, prefix: &str) -> Option<Frame> {
+        Some(self.change(room, prefix, &self.rooms.member(socket)?.user, true))
     }
 
     /// What others are told of a socket's user from now on. That it changed no event tells.
@@ -162,12 +199,23 @@ impl Dispatcher {
 
     /// `presence:roster {…ids, users, count}`: takes the place of all that was told of a room before.
     fn roster_frame(&self, room: &Room, prefix: &str, reader: Option<&str>, weight: Weight) -> Frame {
-        let mut payload = ids(room, prefix);
-        payload.insert("count".into(), json!(self.presence.count(room)));
-        payload.insert("users".into(), json!(self.roster(room, reader)));
-        let wire = (self.settings.encode)("presence:roster", &Value::from(payload).to_string(), None);
-        Frame::new(wire, weight)
+        let (ids, count, users) = (ids(room, prefix), self.presence.count(room), self.roster(room, reader));
+        let payload = json(&Roster { ids, count, users });
+        Frame::new((self.settings.encode)("presence:roster", &payload, None), weight)
     }
+}
+
+/// When the next portion may follow that of which this was the beginning.
+fn pause_after(begin: Instant) -> Option<Instant> {
+    Some(Instant::now() + begin.elapsed() * PAUSE)
+}
+
+#[derive(Serialize)]
+struct Roster<'a> {
+    #[serde(flatten)]
+    ids: Map<String, Value>,
+    count: usize,
+    users: Vec<&'a Present>,
 }
 
 /// Says of whom a payload is.

@@ -176,9 +176,7 @@ impl Dispatcher {
 
     /// An event that the hub itself makes; `offset` where all before it is told with it.
     pub(super) fn frame(&self, event: &str, payload: &impl serde::Serialize, offset: Option<&str>) -> Frame {
-        // What is written here are texts and flags under texts, which JSON can always say.
-        let payload = serde_json::to_string(payload).unwrap_or_else(|_| "{}".to_owned());
-        Frame::new((self.settings.encode)(event, &payload, offset), Weight::Durable)
+        Frame::new((self.settings.encode)(event, &json(payload), offset), Weight::Durable)
     }
 
     /// `walcast:position {offset}`.
@@ -213,6 +211,11 @@ impl Dispatcher {
         let payload = resync_payload(room, prefix, reason, self.position.as_ref()?, Timestamp::now());
         Some(self.frame(&format!("{prefix}:resync"), &payload, None))
     }
+}
+
+/// What is written by it are texts, flags and JSON under texts, which JSON can always say.
+pub fn json(payload: &impl serde::Serialize) -> String {
+    serde_json::to_string(payload).unwrap_or_else(|_| "{}".to_owned())
 }
 
 /// Lets other tasks go on after every so many sends.

@@ -58,8 +58,10 @@ pub struct Dispatcher {
     pub(super) debts: IndexSet<(SocketId, Room)>,
     /// The same of those who follow a table.
     pub(super) table_debts: IndexSet<(SocketId, TableName)>,
-    /// When what is gathered is told.
-    pub(super) pulse: Option<Instant>,
+    /// When who came and went is told next.
+    pub(super) tell_presence_at: Option<Instant>,
+    /// When what else sockets say of themselves is.
+    pub(super) tell_ephemeral_at: Option<Instant>,
     /// Another server streams; nobody is served here.
     pub(super) stands_by: bool,
     /// The sessions were handed over to the next server.
@@ -67,7 +69,11 @@ pub struct Dispatcher {
     pub(super) watch: Watch,
     pub(super) counts: telemetry::Dispatched,
     window: Window,
-    told_position: Instant,
+    /// Of the groups of sockets, which is told where it stands.
+    turn: u64,
+    /// Who of that group is yet to be.
+    pub(super) unsure: Vec<SocketId>,
+    pub(super) tell_position_at: Option<Instant>,
 }
 
 /// Why a server that stands by sends sockets away.
@@ -75,7 +81,9 @@ pub(super) const ELSEWHERE: &str = "another server streams";
 
 /// How many requests of sockets are taken up together. What the log brings waits for them no longer than that, also while
 /// everybody comes back at once.
-const AT_ONCE: usize = 64;
+const AT_ONCE: usize = 4;
+/// The same where policies may have to be asked, of all of them together: that takes longer than what they ask for.
+const AT_ONCE_GUARDED: usize = 64;
 
 /// How often the history is aged.
 const TICK: Duration = Duration::from_secs(1);
@@ -107,28 +115,36 @@ impl Dispatcher {
             is_within: false,
             debts: IndexSet::new(),
             table_debts: IndexSet::new(),
-            pulse: None,
+            tell_presence_at: None,
+            tell_ephemeral_at: None,
             stands_by: false,
             stopping: false,
             watch: Watch::default(),
             counts: telemetry::Dispatched::default(),
             window: Window::new(settings.retention.window),
-            told_position: Instant::now(),
+            turn: 0,
+            unsure: Vec::new(),
+            tell_position_at: None,
         };
         (hub, dispatcher)
     }
 
     /// Runs until cancelled. Sockets that ask before the stream began are answered when it has.
     pub async fn run(mut self, cancel: CancellationToken) {
-        let mut tick = tokio::time::interval(TICK.min(self.settings.retention.window.max(Duration::from_millis(50))));
+        let mut tick = tokio::time::interval(self.tick_length());
         tick.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
         let mut commands = Vec::new();
         let mut cancelled = pin!(cancel.cancelled());
         loop {
-            let pulse = self.pulse.into_iter().chain(self.throttle.due()).min().map(tokio::time::Instant::from_std);
+            // The log first.
+            if let Ok(batch) = self.inbox.batches.try_recv() {
+                self.take(batch).await;
+            }
+            let pulse = self.pulse().map(tokio::time::Instant::from_std);
+            let most = if self.sight.is_guarding() { AT_ONCE_GUARDED } else { AT_ONCE };
             tokio::select! {
                 () = cancelled.as_mut() => break,
-                1.. = self.inbox.commands.recv_many(&mut commands, AT_ONCE), if self.position.is_some() => {
+                1.. = self.inbox.commands.recv_many(&mut commands, most), if self.position.is_some() => {
                     self.obey_all(&mut commands).await;
                     // The stages before this one are on the same thread.
                     tokio::task::yield_now().await;
@@ -141,7 +157,8 @@ impl Dispatcher {
             }
         }
         // Whoever comes to the next server brings this, and misses nothing in between.
-        self.tell_position().await;
+        self.release_all();
+        self.tell_position(self.rooms.sockets().collect()).await;
     }
 
     /// What has to be asked before is asked for all of them at once.
@@ -337,8 +354,11 @@ impl Dispatcher {
         self.settle().await;
         self.prune_sight();
         let often = (self.settings.retention.window / 4).min(TELL_POSITION);
-        if now.duration_since(self.told_position) >= often {
-            self.tell_position().await;
+        let turns = (often.as_millis() / self.tick_length().as_millis()).max(1) as u64;
+        if self.unsure.is_empty() {
+            self.turn = (self.turn + 1) % turns;
+            self.unsure = self.rooms.sockets().filter(|socket| socket.0 % turns == self.turn).collect();
+            self.quicken();
         }
     }
 
@@ -353,13 +373,16 @@ impl Dispatcher {
         .report();
     }
 
-    /// Tells every subscribed socket that it has everything up to here: then it can resume from here, however long its
-    /// rooms are quiet.
-    async fn tell_position(&mut self) {
-        self.told_position = Instant::now();
+    fn tick_length(&self) -> Duration {
+        TICK.min(self.settings.retention.window.max(Duration::from_millis(50)))
+    }
+
+    /// Tells some sockets that they have everything up to here: then they can resume from here, however long their rooms are
+    /// quiet. Who is not told yet what was held back learns by that.
+    pub(super) async fn tell_position(&mut self, mut sockets: Vec<SocketId>) {
         let Some(frame) = self.position_frame() else { return };
-        self.release_all();
-        let sockets: Vec<_> = self.rooms.sockets().filter(|socket| self.asked_for(*socket) > 0).collect();
+        let awaiting = self.awaiting();
+        sockets.retain(|socket| !awaiting.contains(socket) && self.asked_for(*socket) > 0);
         self.burst.add_for(frame, sockets);
         self.flush().await;
     }

@@ -1,5 +1,5 @@
 use std::{
-    collections::HashMap,
+    collections::{HashMap, VecDeque},
     sync::Arc,
     time::{Duration, Instant},
 };
@@ -33,7 +33,9 @@ pub enum Audience {
 pub struct Presence {
     rooms: ByRoom<Users>,
     /// Of each room, who came or went since that was told last.
-    untold: IndexMap<Room, News>,
+    untold: ByRoom<News>,
+    /// The same rooms, and some that nobody is in any more, in the order in which they are told.
+    queue: VecDeque<Room>,
     /// Rooms that are so large that they must wait before they are told again.
     resting: HashMap<Room, Instant>,
 }
@@ -62,17 +64,18 @@ impl Presence {
     /// A socket of a user comes into a room.
     pub fn enter(&mut self, room: &Room, user: &User, by: SocketId) {
         let users = self.rooms.entry(room.clone()).or_default();
-        let news = self.untold.entry(room.clone()).or_default();
+        let news = news(&mut self.untold, &mut self.queue, room);
         let clock = news.clock;
         if let Some(present) = users.get_mut(&user.id) {
             present.sockets += 1;
-            present.user = user.clone();
+            present.call(user);
         } else {
             let flips = news.flips(user);
             flips.at.push(clock);
             // Who is back before it was told that they went has never been away.
             let mut present = flips.before.clone().unwrap_or_else(|| Present::new(user.clone()));
-            (present.user, present.sockets) = (user.clone(), 1);
+            present.call(user);
+            present.sockets = 1;
             users.insert(user.id.clone(), present);
         }
         news.clock += 1;
@@ -94,14 +97,14 @@ impl Presence {
         if users.is_empty() {
             // Nobody is there to be told.
             self.rooms.remove(room);
-            self.untold.swap_remove(room);
+            self.untold.remove(room);
             self.resting.remove(room);
             return;
         }
-        let news = self.untold.entry(room.clone()).or_default();
+        let news = news(&mut self.untold, &mut self.queue, room);
         news.clock += 1;
         let clock = news.clock;
-        let flips = news.flips(&present.user);
+        let flips = news.flips(present.user());
         if flips.at.is_empty() {
             flips.before = Some(present);
         }
@@ -118,7 +121,7 @@ impl Presence {
     /// A user in the room is called otherwise.
     pub fn rename(&mut self, room: &Room, user: &User) {
         if let Some(present) = self.rooms.get_mut(room).and_then(|users| users.get_mut(&user.id)) {
-            present.user = user.clone();
+            present.call(user);
         }
         if let Some(flips) = self.untold.get_mut(room).and_then(|news| news.changed.get_mut(&user.id)) {
             flips.user = user.clone();
@@ -149,12 +152,18 @@ impl Presence {
         fitting.chain(own.map(|(.., own)| own)).collect()
     }
 
-    /// What is to be told now, of each room that need not wait.
-    pub fn take_untold(&mut self, now: Instant) -> Vec<(Room, News)> {
+    /// What is to be told next, of a room that need not wait.
+    pub fn next_untold(&mut self, now: Instant) -> Option<(Room, News)> {
         self.resting.retain(|_, until| *until > now);
-        let due: Vec<Room> = self.untold.keys().filter(|room| !self.resting.contains_key(*room)).cloned().collect();
-        let untold = due.into_iter().filter_map(|room| self.untold.swap_remove_entry(&room));
-        untold.filter(|(_, news)| !news.changed.is_empty()).collect()
+        for _ in 0..self.queue.len() {
+            let room = self.queue.pop_front()?;
+            if self.resting.contains_key(&room) {
+                self.queue.push_back(room);
+            } else if let Some(news) = self.untold.remove(&room).filter(|news| !news.changed.is_empty()) {
+                return Some((room, news));
+            }
+        }
+        None
     }
 
     /// Who came and who went, and who does not know. Who did both has done neither.
@@ -186,6 +195,14 @@ impl Presence {
     }
 }
 
+/// What a room is yet to be told, from now on if it was nothing.
+fn news<'a>(untold: &'a mut ByRoom<News>, queue: &mut VecDeque<Room>, room: &Room) -> &'a mut News {
+    untold.entry(room.clone()).or_insert_with(|| {
+        queue.push_back(room.clone());
+        News::default()
+    })
+}
+
 impl News {
     /// How many users came or went, at the most.
     pub fn len(&self) -> usize {
@@ -201,173 +218,5 @@ impl News {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::hub::present::BARE;
-
-    fn user(id: &'static str) -> User {
-        User { id: id.into(), email: None }
-    }
-
-    fn present<'a>(presence: &'a Presence, room: &Room, id: &str) -> &'a Present {
-        presence.roster(room, Some(id), 1, 0).pop().expect("is there")
-    }
-
-    /// What is told of a room, and to whom: `+a` came, `-a` went.
-    fn told_to(presence: &mut Presence) -> Vec<(String, Audience)> {
-        let mut told = Vec::new();
-        for (room, news) in presence.take_untold(Instant::now()) {
-            for Change { user, is_here, audience } in presence.changes(&room, news) {
-                told.push((format!("{}{}", if is_here { '+' } else { '-' }, user.id), audience));
-            }
-        }
-        told.sort_by(|(one, _), (other, _)| one.cmp(other));
-        told
-    }
-
-    fn told(presence: &mut Presence) -> Vec<String> {
-        told_to(presence).into_iter().map(|(told, _)| told).collect()
-    }
-
-    #[test]
-    fn who_comes_in_between_is_told_what_is_not_as_it_was_then() {
-        let (mut presence, room) = (Presence::default(), Room::row("component", "x"));
-        presence.enter(&room, &user("a"), SocketId(1));
-        presence.enter(&room, &user("b"), SocketId(2));
-        // Both were told by their acks that they are in; the first, not that the second is.
-        let all_but = |sockets: &[u64]| Audience::AllBut(sockets.iter().copied().map(SocketId).collect());
-        let only = |socket: u64| Audience::Only(vec![SocketId(socket)]);
-        assert_eq!(told_to(&mut presence), [("+a".to_owned(), all_but(&[1, 2])), ("+b".to_owned(), all_but(&[2]))]);
-        presence.leave(&room, "a", SocketId(1));
-        presence.enter(&room, &user("c"), SocketId(3));
-        presence.enter(&room, &user("a"), SocketId(4));
-        assert_eq!(told_to(&mut presence), [("+a".to_owned(), only(3)), ("+c".to_owned(), all_but(&[3, 4]))]);
-        presence.enter(&room, &user("d"), SocketId(5));
-        presence.enter(&room, &user("b"), SocketId(6));
-        presence.leave(&room, "d", SocketId(5));
-        // To the sixth socket only.
-        assert_eq!(told_to(&mut presence).iter().map(|(told, _)| told.as_str()).collect::<Vec<_>>(), ["-d"]);
-    }
-
-    #[test]
-    fn a_user_comes_by_the_first_socket_and_goes_with_the_last() {
-        let (mut presence, room) = (Presence::default(), Room::row("component", "x"));
-        presence.enter(&room, &user("a"), SocketId(1));
-        presence.enter(&room, &user("b"), SocketId(2));
-        assert_eq!(told(&mut presence), ["+a", "+b"]);
-        presence.enter(&room, &user("a"), SocketId(3));
-        presence.leave(&room, "a", SocketId(1));
-        assert!(told(&mut presence).is_empty());
-        presence.leave(&room, "a", SocketId(3));
-        assert_eq!(told(&mut presence), ["-a"]);
-        assert_eq!(presence.count(&room), 1);
-    }
-
-    #[test]
-    fn who_is_back_before_it_is_told_was_never_away() {
-        let (mut presence, room) = (Presence::default(), Room::row("component", "x"));
-        presence.enter(&room, &user("a"), SocketId(1));
-        presence.enter(&room, &user("b"), SocketId(2));
-        let state = serde_json::json!({ "color": "red" });
-        assert!(presence.set_state(&room, "a", state.clone()));
-        told(&mut presence);
-        let since = present(&presence, &room, "a").since;
-        presence.leave(&room, "a", SocketId(1));
-        presence.enter(&room, &user("a"), SocketId(3));
-        assert!(told(&mut presence).is_empty());
-        let back = present(&presence, &room, "a");
-        assert_eq!((back.since, back.state.as_ref()), (since, Some(&state)));
-    }
-
-    #[test]
-    fn a_user_is_called_by_the_token_that_was_shown_last() {
-        let (mut presence, room) = (Presence::default(), Room::row("component", "x"));
-        let called = |email: &'static str| User { email: Some(email.into()), ..user("a") };
-        let emails = |presence: &mut Presence| {
-            let news = presence.take_untold(Instant::now());
-            let changes = news.into_iter().flat_map(|(room, news)| presence.changes(&room, news));
-            let emails = changes.filter(|change| &*change.user.id == "a").map(|change| change.user.email);
-            emails.flatten().collect::<Vec<_>>()
-        };
-        presence.enter(&room, &user("b"), SocketId(1));
-        presence.enter(&room, &called("old"), SocketId(2));
-        presence.rename(&room, &called("new"));
-        assert_eq!(emails(&mut presence), ["new".into()], "before it was told that they came");
-        presence.rename(&room, &called("newer"));
-        assert_eq!(present(&presence, &room, "a").user, called("newer"));
-        presence.enter(&room, &called("tab"), SocketId(3));
-        assert_eq!(present(&presence, &room, "a").user, called("tab"));
-        for socket in [2, 3] {
-            presence.leave(&room, "a", SocketId(socket));
-        }
-        assert_eq!(emails(&mut presence), ["tab".into()]);
-        presence.enter(&room, &called("tab"), SocketId(4));
-        emails(&mut presence);
-        presence.leave(&room, "a", SocketId(4));
-        presence.enter(&room, &called("back"), SocketId(5));
-        assert_eq!(present(&presence, &room, "a").user, called("back"), "who is back within a tick, too");
-        assert!(emails(&mut presence).is_empty());
-        // Of who is in no such room nothing is kept.
-        presence.rename(&Room::row("component", "y"), &called("lost"));
-        assert_eq!(presence.rooms.len(), 1);
-    }
-
-    #[test]
-    fn a_roster_keeps_to_its_number_and_size_and_names_its_reader() {
-        let (mut presence, room) = (Presence::default(), Room::row("component", "x"));
-        for (socket, name) in (1..).zip(["a", "b", "c", "d"]) {
-            presence.enter(&room, &user(name), SocketId(socket));
-        }
-        let names = |presence: &Presence, reader: Option<&str>, most: usize, bytes: usize| {
-            let roster = presence.roster(&room, reader, most, bytes);
-            roster.iter().map(|present| present.user.id.to_string()).collect::<String>()
-        };
-        for (reader, most, bytes, expected) in [
-            (None, 9, 9_999, "abcd"),
-            (None, 2, 9_999, "ab"),
-            (Some("a"), 9, 9_999, "bcda"),
-            (Some("d"), 2, 9_999, "ad"),
-            (Some("nobody"), 2, 9_999, "ab"),
-            (Some("d"), 9, 3 * (BARE + 1), "abd"),
-            (Some("d"), 9, 3 * (BARE + 1) - 1, "ad"),
-            (Some("d"), 0, 0, "d"),
-        ] {
-            assert_eq!(names(&presence, reader, most, bytes), expected, "{reader:?} {most} {bytes}");
-        }
-        presence.set_state(&room, "b", serde_json::json!({ "text": "x".repeat(2_000) }));
-        assert_eq!(names(&presence, None, 9, 2_000), "a");
-        assert_eq!(names(&presence, Some("b"), 9, 2_000), "b");
-        presence.set_state(&room, "b", serde_json::json!({}));
-        assert_eq!(names(&presence, None, 9, 2_000), "abcd");
-    }
-
-    #[test]
-    fn who_came_and_went_before_it_was_told_was_never_there() {
-        let (mut presence, room) = (Presence::default(), Room::row("component", "x"));
-        presence.enter(&room, &user("a"), SocketId(1));
-        told(&mut presence);
-        presence.enter(&room, &user("b"), SocketId(2));
-        presence.leave(&room, "b", SocketId(2));
-        assert!(told(&mut presence).is_empty());
-    }
-
-    #[test]
-    fn a_room_that_rests_is_told_later() {
-        let (mut presence, room) = (Presence::default(), Room::row("component", "x"));
-        presence.enter(&room, &user("a"), SocketId(1));
-        presence.rest(room.clone(), Duration::from_secs(60));
-        assert!(told(&mut presence).is_empty());
-        assert!(presence.is_untold());
-        let later = Instant::now() + Duration::from_secs(61);
-        assert_eq!(presence.take_untold(later).len(), 1);
-    }
-
-    #[test]
-    fn a_room_that_nobody_is_in_leaves_nothing_behind() {
-        let (mut presence, room) = (Presence::default(), Room::row("component", "x"));
-        presence.enter(&room, &user("a"), SocketId(1));
-        presence.rest(room.clone(), Duration::from_secs(60));
-        presence.leave(&room, "a", SocketId(1));
-        assert!(presence.rooms.is_empty() && presence.untold.is_empty() && presence.resting.is_empty());
-    }
-}
+#[path = "presence_tests.rs"]
+mod tests;

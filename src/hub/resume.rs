@@ -331,23 +331,23 @@ impl Dispatcher {
         let named = self.roster(&wanted.room, Some(&user));
         let (users, count) = (named.into_iter().cloned().collect(), self.presence.count(&wanted.room));
         reply(Ok(Subscribed { position, resumed, users, count }));
+        // In one piece.
+        let mut more = Vec::new();
         if let (false, Some(prefix)) = (is_back, &wanted.prefix) {
-            self.welcome(socket, &wanted.room, prefix);
+            more.extend(self.welcome(socket, &wanted.room, prefix));
         }
         match gap {
-            Some(gap) => self.tell_lost(socket, &[wanted], gap),
-            None if brought.is_some() => {
-                let shifted = self.shifted(who, &[wanted], since);
-                self.send(socket, Frames::all(&shifted));
+            Some(gap) => {
+                self.send(socket, Frames::all(&std::mem::take(&mut more)));
+                self.tell_lost(socket, &[wanted], gap);
             }
+            None if brought.is_some() => more.extend(self.shifted(who, &[wanted], since)),
             None => {}
         }
         // A client that comes back by its session holds the offset of the last event, and an ack is none.
-        if self.rooms.has_session(socket)
-            && (is_first || !frames.is_empty())
-            && let Some(frame) = self.position_frame()
-        {
-            self.send(socket, Frames::all(&[frame]));
+        if self.rooms.has_session(socket) && (is_first || !frames.is_empty()) {
+            more.extend(self.position_frame());
         }
+        self.send(socket, Frames::all(&more));
     }
 }

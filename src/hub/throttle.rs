@@ -111,6 +111,12 @@ impl Dispatcher {
         }
     }
 
+    /// Those for whom something is held back.
+    pub(super) fn awaiting(&self) -> HashSet<SocketId> {
+        let rooms = self.throttle.held.keys().flatten();
+        rooms.filter_map(|room| self.rooms.in_room(room)).flatten().copied().collect()
+    }
+
     pub(super) fn release_all(&mut self) {
         self.release(self.throttle.held.keys().cloned().collect());
     }

@@ -96,6 +96,39 @@ async fn nothing_overtakes_what_is_held_back_also_for_who_is_cut_off() {
 }
 
 #[tokio::test]
+async fn nobody_is_told_to_stand_behind_what_is_held_back() {
+    let (database, server, sockets) = scene(60_000, &["--replay-window", "10s"]).await;
+    let (mut hot, mut cold) =
+        tokio::join!(sockets.connect(&server, "hot", "websocket"), sockets.connect(&server, "cold", "websocket"));
+    hot.catch_up(&database).await;
+    let ids = json!({ "id": 1 });
+    let ack = hot.request("hot:subscribe", ids.clone()).await;
+    assert_eq!(cold.request("cold:subscribe", ids.clone()).await["ok"], true);
+    database.sql("UPDATE hot_rows SET a = 1 WHERE id = 1").await;
+    hot.until("hot:updated").await;
+    database.sql("UPDATE hot_rows SET a = 2 WHERE id = 1").await;
+    cold.catch_up(&database).await;
+    // The first it was told when it came; between the others all are told where they stand.
+    for _ in 0..3 {
+        cold.until("walcast:position").await;
+    }
+    let mut since = ack["offset"].clone();
+    hot.order(json!({ "do": "disconnect" })).await.expect("it leaves");
+    loop {
+        let (event, mut told) = hot.next_of_all().await;
+        match event.as_str() {
+            "walcast:position" => since = told[0]["offset"].take(),
+            "disconnect" => break,
+            event => assert_ne!(event, "hot:updated", "it is held back"),
+        }
+    }
+    // Whoever comes back by that has not had it yet.
+    let mut back = sockets.connect(&server, "back", "websocket").await;
+    assert_eq!(back.request("hot:subscribe", json!({ "id": 1, "since": since })).await["resumed"], true);
+    while back.until("hot:updated").await[0]["updates"]["a"] != 2 {}
+}
+
+#[tokio::test]
 async fn thousands_of_rows_that_are_held_back_are_told_once_they_are_due() {
     let (database, server, sockets) = scene(500, &["--room-cap", "100000"]).await;
     let mut client = sockets.connect(&server, "ann", "websocket").await;

@@ -156,7 +156,7 @@ impl Client {
         names
     }
 
-    pub(super) async fn order(&self, mut line: Value) -> Result<Value, String> {
+    pub async fn order(&self, mut line: Value) -> Result<Value, String> {
         line["client"] = self.id.into();
         self.shared.order(line).await
     }
