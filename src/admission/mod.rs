@@ -1,11 +1,13 @@
-//! Floor 1: who may come in, before anybody is asked for a token: from which origins, and how many and how often from one
-//! address.
+//! Floor 1: who may come in, before anybody is asked for a token: from which origins, how many and how often from one
+//! address, and how many a second of all.
 
 mod forwarded;
+mod line;
 mod origins;
 mod visitors;
 
 pub use forwarded::Proxies;
+pub use line::{Closed, Line};
 pub use origins::Origins;
 pub use visitors::{Failures, Limits, Seat, Visitor, Visitors};
 

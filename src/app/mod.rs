@@ -23,6 +23,7 @@ use lag::Newest;
 pub use mapping::{Mapping, MappingError};
 use pipeline::Pipeline;
 use road::Road;
+pub use road::give_way;
 pub use signal::stop_on_signal;
 use watch::Watch;
 
@@ -137,6 +138,7 @@ pub async fn serve(args: ServeArgs, stop: CancellationToken) -> Result<(), Serve
         write_queue: args.writes.write_queue as usize,
         max_payload: args.gateway.max_payload,
         max_depth: args.limits.max_depth as usize,
+        line: args.admission.line(),
         rate: args.limits.rate(),
         heartbeat: gateway::Beat { every: args.gateway.ping_interval, patience: args.gateway.ping_timeout },
         outbox_bytes: args.gateway.outbox_bytes,

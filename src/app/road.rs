@@ -6,6 +6,20 @@ use tokio::{
 };
 use tokio_util::sync::CancellationToken;
 
+/// To be called by every other thread: where the processors are busy, as when thousands connect, the road goes first.
+///
+/// Linux has this by thread; where it is a property of processes nothing is done.
+pub fn give_way() {
+    #[cfg(target_os = "linux")]
+    if let Err(error) = rustix::process::setpriority_process(Some(rustix::thread::gettid()), BEHIND) {
+        tracing::debug!(%error, "a thread cannot give way to others");
+    }
+}
+
+/// Of what -20 to 19 says: a third of the share of who has 0, and that only where both would run.
+#[cfg(target_os = "linux")]
+const BEHIND: i32 = 5;
+
 /// The one thread on which a change goes from the log to the sockets. Its stages hand over to each other within it: to wake
 /// another thread costs more than what a stage does for a change.
 ///

@@ -13,7 +13,10 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 
-use crate::config::{DatabaseArgs, LogArgs, ServeArgs};
+use crate::{
+    app,
+    config::{DatabaseArgs, LogArgs, ServeArgs},
+};
 
 #[derive(Parser)]
 #[command(name = "walcast", version, about, max_term_width = 110)]
@@ -50,7 +53,8 @@ pub fn run() -> ExitCode {
         Err(error) => return usage::end(&error),
     };
     let level = if matches!(cli.command, Command::Tail(_) | Command::Doctor(_)) { "warn" } else { "info" };
-    let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
+    let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().on_thread_start(app::give_way).build()
+    {
         Ok(runtime) => runtime,
         Err(error) => return fail(&error),
     };

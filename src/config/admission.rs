@@ -4,7 +4,7 @@ use clap::Args;
 use ipnet::IpNet;
 
 use super::values::{parse_duration, parse_timeout};
-use crate::admission::{Failures, Limits, Proxies, Visitors};
+use crate::admission::{Failures, Limits, Line, Proxies, Visitors};
 
 /// Who may come, how many and how often, before a token is asked for.
 #[derive(Args, Clone)]
@@ -21,6 +21,11 @@ pub struct AdmissionArgs {
     #[arg(long, env = "WALCAST_FAILED_HANDSHAKES", default_value = "100/m", value_parser = parse_failures,
           value_name = "COUNT/TIME")]
     pub failed_handshakes: Allowance,
+    /// How many clients are let in a second; more wait in line, and whoever is in is served meanwhile; 0: any number [default:
+    /// 500 for each processor]
+    #[arg(long, env = "WALCAST_HANDSHAKES_PER_SECOND", default_value = "", value_parser = parse_pace,
+          hide_default_value = true, value_name = "CLIENTS")]
+    pub handshakes_per_second: Pace,
     /// How long a client has for its TLS handshake, then for the headers of its first request, and then to show a token (ms,
     /// s, m, h, d)
     #[arg(long, env = "WALCAST_HANDSHAKE_TIMEOUT", default_value = "10s", value_parser = parse_timeout, value_name = "TIME")]
@@ -34,7 +39,21 @@ pub type Networks = std::sync::Arc<[IpNet]>;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Allowance(pub Option<Failures>);
 
+/// So many a second; `None`: as many as suit the processors.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Pace(Option<u32>);
+
+/// That takes about a fifth of it.
+const HANDSHAKES_OF_A_PROCESSOR: u32 = 500;
+
 impl AdmissionArgs {
+    pub fn line(&self) -> Line {
+        let processors = || std::thread::available_parallelism().map_or(1, |count| count.get() as u32);
+        Line::new(
+            self.handshakes_per_second.0.unwrap_or_else(|| HANDSHAKES_OF_A_PROCESSOR.saturating_mul(processors())),
+        )
+    }
+
     pub fn visitors(&self) -> Visitors {
         let limits = Limits { connections: self.max_connections_per_address, failures: self.failed_handshakes.0 };
         Visitors::new(limits, Proxies::new(self.trusted_proxies.to_vec()))
@@ -50,6 +69,12 @@ fn parse_networks(text: &str) -> Result<Networks, String> {
         network(name).map_err(bad)
     });
     parsed.collect()
+}
+
+/// `1000`; empty is a line of an .env file that was left so.
+fn parse_pace(text: &str) -> Result<Pace, String> {
+    let number = Some(text.trim()).filter(|text| !text.is_empty()).map(str::parse::<u32>).transpose();
+    number.map(Pace).map_err(|_| format!("`{text}` is no number of clients: give one as in 1000, or 0 for any number"))
 }
 
 /// `100/m`, `5/10s`, or `0` for no limit.
@@ -99,6 +124,16 @@ mod tests {
         assert_eq!(parse_failures("0"), Ok(Allowance(None)));
         for text in ["", "100", "0/m", "-1/m", "1/0s", "1/", "1/parsec", "1.5/m"] {
             assert!(parse_failures(text).is_err(), "{text:?} was taken");
+        }
+    }
+
+    #[test]
+    fn a_pace_is_a_number_or_left_empty() {
+        assert_eq!(parse_pace(" 1000 "), Ok(Pace(Some(1000))));
+        assert_eq!(parse_pace("0"), Ok(Pace(Some(0))));
+        assert_eq!(parse_pace(""), Ok(Pace(None)));
+        for text in ["many", "-1", "10/s", "1.5"] {
+            assert!(parse_pace(text).is_err(), "{text:?} was taken");
         }
     }
 }

@@ -48,6 +48,7 @@ use requests::Requests;
 use write::Writing;
 
 use crate::{
+    admission::Line,
     auth::Verifier,
     hub::{Encode, Hub},
     store::{Reads, Writes},
@@ -65,6 +66,8 @@ pub struct Settings {
     pub max_payload: usize,
     /// How deep it may nest.
     pub max_depth: usize,
+    /// Where clients wait to be let in.
+    pub line: Line,
     /// How often a socket may ask.
     pub rate: Rate,
     pub heartbeat: Beat,
@@ -104,6 +107,7 @@ const NEVER: Duration = Duration::from_secs(365 * 24 * 60 * 60);
 
 /// Ends what the gateway serves.
 pub struct Sockets {
+    line: Arc<Line>,
     library: Library,
     writing: Arc<Writing>,
     io: SocketIo,
@@ -116,6 +120,7 @@ const LAST_WRITES: Duration = Duration::from_secs(1);
 impl Sockets {
     /// Writes that have begun are finished; every client is sent what waits for it and comes back, here or to another server; then the library closes.
     pub async fn close(self) {
+        self.line.close();
         self.writing.stopping.cancel();
         self.writing.tracker.close();
         let _ = tokio::time::timeout(LAST_WRITES, self.writing.tracker.wait()).await;
@@ -161,8 +166,9 @@ pub fn build(settings: Settings) -> (axum::Router, Sockets) {
         max_depth: settings.max_depth,
     });
     handshake::install(&io, gateway);
-    let sockets = Sockets { library: library.clone(), writing, io, _dashboard: dashboard };
-    (requests::routes(Requests { library, let_in, body: settings.body, is_open }), sockets)
+    let line = Arc::new(settings.line);
+    let sockets = Sockets { line: Arc::clone(&line), library: library.clone(), writing, io, _dashboard: dashboard };
+    (requests::routes(Requests { library, line, let_in, body: settings.body, is_open }), sockets)
 }
 
 /// How the hub's events are written. With `recovery`, they carry what stock clients come back with.

@@ -16,12 +16,14 @@ use super::{
     link::{Link, NoPoll},
     upgrade,
 };
-use crate::admission::Failed;
+use crate::admission::{Closed, Failed, Line};
 
 /// What the requests of this server share.
 #[derive(Clone)]
 pub struct Requests {
     pub library: Library,
+    /// Where new clients wait to be let in.
+    pub line: Arc<Line>,
     /// The most bytes of one message that is let in.
     pub let_in: usize,
     /// How long a client that polls may take to send what it has to say.
@@ -52,7 +54,7 @@ impl<'a> Query<'a> {
     }
 }
 
-/// Why a request is refused, as Engine.IO's reference server says it.
+/// Why a request is refused; but for the last, as Engine.IO's reference server says it.
 #[derive(Clone, Copy)]
 pub enum Refusal {
     UnknownTransport,
@@ -60,6 +62,14 @@ pub enum Refusal {
     BadMethod,
     BadRequest,
     UnsupportedVersion,
+    /// The server stops: whoever waits comes to another.
+    Stopping,
+}
+
+impl From<Closed> for Refusal {
+    fn from(_: Closed) -> Self {
+        Refusal::Stopping
+    }
 }
 
 impl IntoResponse for Refusal {
@@ -70,6 +80,9 @@ impl IntoResponse for Refusal {
             Refusal::BadMethod => (2, "Bad handshake method"),
             Refusal::BadRequest => (3, "Bad request"),
             Refusal::UnsupportedVersion => (5, "Unsupported protocol version"),
+            Refusal::Stopping => {
+                return (StatusCode::SERVICE_UNAVAILABLE, [(header::RETRY_AFTER, "1")], "stopping").into_response();
+            }
         };
         let body = serde_json::json!({ "code": code, "message": message });
         let mut response = (StatusCode::BAD_REQUEST, axum::Json(body)).into_response();
@@ -107,9 +120,10 @@ async fn respond(requests: &Requests, mut request: Request) -> Result<Response, 
         link.hear();
     }
     match (query.transport, session) {
-        (Some("websocket"), session) => upgrade::upgrade(requests, session, request),
+        (Some("websocket"), session) => upgrade::upgrade(requests, session, request).await,
         (Some("polling"), None) if request.method() != Method::GET => Err(Refusal::BadMethod),
         (Some("polling"), None) => {
+            requests.line.turn().await?;
             let link = Link::over_polling(requests.library.clone(), request.extensions_mut().remove());
             let opened = requests.library.open(&link, opening(&mut request)).await;
             Ok(opened.map_or_else(|refused| refused, packets))

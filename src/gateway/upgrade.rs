@@ -26,7 +26,11 @@ struct Client {
 }
 
 /// Takes a WebSocket's handshake (RFC 6455, section 4.2), of a new client or of one that polled until now.
-pub fn upgrade(requests: &Requests, session: Option<Arc<Link>>, mut request: Request) -> Result<Response, Refusal> {
+pub async fn upgrade(
+    requests: &Requests,
+    session: Option<Arc<Link>>,
+    mut request: Request,
+) -> Result<Response, Refusal> {
     let headers = request.headers();
     let asks = request.method() == Method::GET
         && names(headers, header::UPGRADE, "websocket")
@@ -39,7 +43,10 @@ pub fn upgrade(requests: &Requests, session: Option<Arc<Link>>, mut request: Req
     let terms = Terms { upgrades: session.is_some(), compressed: offers_deflate(offers), limit: requests.let_in };
     let begun = match &session {
         Some(link) => Some(link.begin_upgrade().ok_or(Refusal::BadRequest)?),
-        None => None,
+        None => {
+            requests.line.turn().await?;
+            None
+        }
     };
 
     let mut response = Response::new(Body::empty());

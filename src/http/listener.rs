@@ -4,7 +4,7 @@ use std::{
     time::Duration,
 };
 
-use tokio::net::{TcpListener, TcpStream};
+use tokio::net::{TcpListener, TcpSocket, TcpStream};
 
 use super::tls::{Handshakes, Tls};
 use crate::{
@@ -60,6 +60,10 @@ impl Patience {
 /// What the kernel may hold for one client, in bytes; Linux takes it twice.
 const SEND_BUFFER: usize = 128 << 10;
 
+/// How many connections the kernel may keep until they are accepted; it takes no more than it is set to (`somaxconn`). Whoever does not fit tries
+/// again only after a second, and is told at times that it is connected while it is not.
+const BACKLOG: u32 = 1 << 16;
+
 /// Listens on an address, over TLS where that is given; port 0 takes any free one.
 pub async fn bind(
     address: SocketAddr,
@@ -67,7 +71,11 @@ pub async fn bind(
     tls: Option<Tls>,
     visitors: Visitors,
 ) -> io::Result<Listener> {
-    let sockets = Sockets { inner: TcpListener::bind(address).await?, stall_timeout: patience.stall, visitors };
+    let socket = if address.is_ipv4() { TcpSocket::new_v4() } else { TcpSocket::new_v6() }?;
+    // As the standard library does where it binds: a server that is started anew gets its port.
+    socket.set_reuseaddr(true)?;
+    socket.bind(address)?;
+    let sockets = Sockets { inner: socket.listen(BACKLOG)?, stall_timeout: patience.stall, visitors };
     Ok(Listener { sockets, handshakes: tls.map(|tls| Handshakes::new(tls, patience.handshake)) })
 }
 

@@ -193,6 +193,11 @@ pub fn http_refused(reason: &'static str) {
     add_of(&names::HTTP_REFUSALS, reason, 1);
 }
 
+/// How many wait in line.
+pub fn handshakes_waiting(count: usize) {
+    gauge!(names::HANDSHAKES_WAITING.name).set(count as f64);
+}
+
 /// What became of a connected socket's token.
 pub fn token(fate: &'static str) {
     add_of(&names::TOKENS, fate, 1);

@@ -107,6 +107,7 @@ metrics! {
     OUTBOX_SOCKETS = gauge("walcast_outbox_sockets", "Sockets for which something waits.");
 
     SOCKETS = gauge("walcast_sockets", "Sockets that are connected.");
+    HANDSHAKES_WAITING = gauge("walcast_handshakes_waiting", "Clients that wait in line to be let in.");
     ROOMS = gauge("walcast_rooms", "Rooms that somebody is in.");
     SESSIONS = gauge("walcast_sessions", "Sessions of sockets that went and may come back.");
     HISTORY_EVENTS = gauge("walcast_history_events", "Events kept for clients that come back.");

@@ -4,6 +4,7 @@
 mod support;
 
 mod abandoned_upgrades;
+mod all_at_once;
 mod altered_table;
 mod another_cluster;
 mod attacks;
