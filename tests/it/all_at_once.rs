@@ -10,12 +10,12 @@ use crate::support::{Connection, Database, Poller, Server, WebSocket, websocket:
 #[tokio::test]
 async fn whoever_comes_waits_in_line_and_whoever_is_in_does_not() {
     let database = Database::new().await;
-    let server = Server::start_with(&database, &["--handshakes-per-second", "10"]).await;
+    let server = Server::start_with(&database, &["--handshakes-per-second", "2"]).await;
     let mut here = WebSocket::enter(server.address, "here", &[]).await;
     here.subscribe(json!({ "entityType": "page", "entityId": "1" })).await;
     let (begin, address) = (Instant::now(), server.address);
     let mut coming = JoinSet::new();
-    for number in 0..20 {
+    for number in 0..12 {
         coming.spawn(async move {
             let connection = Connection::open(address).await;
             if number % 2 == 0 {
@@ -25,14 +25,13 @@ async fn whoever_comes_waits_in_line_and_whoever_is_in_does_not() {
             }
         });
     }
-    server.until_metric("walcast_handshakes_waiting", |waiting| waiting >= 10.0).await;
+    server.until_metric("walcast_handshakes_waiting", |waiting| waiting >= 4.0).await;
     assert_eq!(server.get("/readyz", &[]).await.0, 200, "others are answered");
     database.component("here", "[]").await;
     while here.event().await[0] != "component:created" {}
-    server.until_metric("walcast_handshakes_waiting", |waiting| waiting > 0.0).await;
-    // Every one of them comes in, after one more tenth of a second each.
+    // Every one of them comes in, half a second after the one before it.
     within("their turn", coming.join_all()).await;
-    assert!(begin.elapsed() >= Duration::from_millis(1_500), "they came in within {:?}", begin.elapsed());
+    assert!(begin.elapsed() >= Duration::from_secs(4), "they came in within {:?}", begin.elapsed());
     server.until_metric("walcast_handshakes_waiting", |waiting| waiting == 0.0).await;
 }
 
@@ -50,15 +49,18 @@ async fn who_gives_up_in_line_keeps_nobody_waiting_and_who_waits_when_the_server
     for _ in 0..60 {
         waiting.push(ask().await);
     }
-    server.until_metric("walcast_handshakes_waiting", |waiting| waiting >= 55.0).await;
+    server.until_metric("walcast_handshakes_waiting", |waiting| waiting >= 35.0).await;
     // A minute would pass until it is the last one's turn.
     let mut last = waiting.pop().expect("they are sixty");
     drop(waiting);
     server.until_metric("walcast_handshakes_waiting", |waiting| waiting <= 1.0).await;
     assert_eq!(within("the last one's turn", last.answer()).await.status, 101);
-    let (mut one, mut other) = (ask().await, ask().await);
-    server.until_metric("walcast_handshakes_waiting", |waiting| waiting >= 1.0).await;
+    let mut more = Vec::new();
+    for _ in 0..30 {
+        more.push(ask().await);
+    }
+    server.until_metric("walcast_handshakes_waiting", |waiting| waiting >= 15.0).await;
     assert_eq!(within("the end", server.stop()).await, Some(0));
-    let statuses = [within("an answer", one.answer()).await.status, within("an answer", other.answer()).await.status];
-    assert!(statuses.contains(&503), "{statuses:?}");
+    let last = more.last_mut().expect("they are thirty");
+    assert_eq!(within("an answer", last.answer()).await.status, 503);
 }
