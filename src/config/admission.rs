@@ -43,7 +43,7 @@ pub struct Allowance(pub Option<Failures>);
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Pace(Option<u32>);
 
-/// That takes about a fifth of it.
+/// A third of what two can let in where clients are on them too (`bench/run.sh W7`).
 const HANDSHAKES_OF_A_PROCESSOR: u32 = 500;
 
 impl AdmissionArgs {

@@ -42,11 +42,13 @@ impl Present {
     }
 
     /// When their first socket came.
+    #[cfg(test)]
     pub fn since(&self) -> Timestamp {
         self.since
     }
 
     /// What they last said of themselves; a JSON object.
+    #[cfg(test)]
     pub fn state(&self) -> Option<&Value> {
         self.state.as_ref()
     }
