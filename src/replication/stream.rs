@@ -20,6 +20,7 @@
 use std::{
     future::Future,
     pin::{Pin, pin},
+    thread,
     time::Duration,
 };
 
@@ -27,6 +28,7 @@ use futures_util::future::OptionFuture;
 use postgres_protocol::message::{backend, frontend};
 use tokio::{
     sync::mpsc,
+    task::yield_now,
     time::{Instant, sleep_until, timeout},
 };
 use tokio_util::sync::CancellationToken;
@@ -37,7 +39,7 @@ use super::{
     message,
     session::Session,
     shutdown,
-    wire::{Frame, Reader, Wire, Writer},
+    wire::{Frame, READ, Reader, Wire, Writer},
 };
 use crate::{
     change::{Lsn, Timestamp},
@@ -52,6 +54,11 @@ const NEWS_BYTES: u64 = 1024 * 1024;
 
 /// Until the log's end is known, it is asked for this often.
 const ASK_AGAIN: Duration = Duration::from_millis(250);
+
+/// Until all has come that stood in the log at the start nobody waits for a single change, and a walsender that is slower than
+/// we are sends them one by one. So the next read is let grow for so long, where the last one was not full; and the thread
+/// sleeps, since each change that arrives would wake a timer's runtime.
+const GATHER: Duration = Duration::from_millis(1);
 
 /// How long the server may take to let go of the slot at the end.
 const FAREWELL: Duration = Duration::from_secs(3);
@@ -140,7 +147,13 @@ async fn pump(
                 (Err(_), _) => break,
             },
             Some(()) = OptionFuture::from(stalled.as_mut()) => return Err(ReplicationError::Ended),
-            filled = reader.fill(), if !inbox.is_full() => filled?,
+            filled = reader.fill(), if !inbox.is_full() => {
+                if filled? < READ && inbox.is_behind() {
+                    // What was read before goes its way first.
+                    yield_now().await;
+                    thread::sleep(GATHER);
+                }
+            }
         }
     }
     // The server may be in the middle of a large transaction and deaf; then dropping the connection must do.
