@@ -41,7 +41,7 @@ impl Scene for Decode {
 
     fn run(&mut self) {
         for (lsn, payload) in &self.frames {
-            self.decoder.decode(*lsn, payload.clone(), &mut self.entries).expect("a frame that a server sent");
+            self.decoder.decode(*lsn, payload, &mut self.entries).expect("a frame that a server sent");
         }
         assert_eq!(black_box(&self.entries).len(), 3, "a beginning, a change, a commit");
         self.entries.clear();

@@ -1,7 +1,7 @@
 use std::{collections::VecDeque, fmt::Write, hint::black_box};
 
 use walcast::{
-    change::{Cell, Entry, OldRow, Operation},
+    change::{Entry, OldRow, Operation},
     events::{Event, Mapper},
 };
 
@@ -30,9 +30,9 @@ pub fn one_nested_change(rows: usize) -> Box<dyn Scene> {
     let Operation::Update { old: Some(OldRow::Full(old)), new } = &mut change.operation else {
         panic!("{change:?} tells no old row");
     };
-    old.0[column] = document(rows, "A \\\"quoted\\\" label").as_str().into();
+    *old = fixture::with(old, column, &document(rows, "A \\\"quoted\\\" label"));
     let changed = document(rows, "A \\\"quoted\\\" label").replacen("label 3", "other label", 1);
-    new.0[column] = Cell::from(changed.as_str());
+    *new = fixture::with(new, column, &changed);
     // One for the nested component, one for the columns that changed with it.
     diff(transaction, 2)
 }

@@ -14,6 +14,7 @@ use tokio::{runtime::Runtime, sync::oneshot};
 use tokio_util::sync::CancellationToken;
 use walcast::{
     change::{Entry, Lsn},
+    decode::{Decoder, PgOutput},
     events::{Answer, Epoch, Event, Mapper, Offset, Question, Room},
     gateway,
     hub::{
@@ -45,6 +46,16 @@ struct Dispatch {
 
 pub fn seats_of_one_room(seats: usize) -> Box<dyn Scene> {
     Box::new(Dispatch::new(1, seats))
+}
+
+/// Commits that nobody listens to, from the frames of the log on, as many together as a busy stream brings.
+pub fn nobody(commits: usize) -> Box<dyn Scene> {
+    Box::new(Drain {
+        dispatch: Dispatch::new(1, 0),
+        decoder: Box::new(PgOutput::new()),
+        commits,
+        prepared: VecDeque::new(),
+    })
 }
 
 pub fn rooms_with_a_seat(rooms: usize) -> Box<dyn Scene> {
@@ -173,6 +184,46 @@ impl Scene for Dispatch {
         let before = self.delivered.load(Ordering::Relaxed);
         self.dispatch(batch);
         assert_eq!(self.delivered.load(Ordering::Relaxed) - before, self.seats, "each in the room gets it, and once");
+    }
+}
+
+struct Drain {
+    dispatch: Dispatch,
+    decoder: Box<dyn Decoder>,
+    commits: usize,
+    prepared: VecDeque<Vec<fixture::Frame>>,
+}
+
+impl Scene for Drain {
+    fn prepare(&mut self) {
+        let is_first = self.dispatch.number == 0;
+        let mut frames = Vec::new();
+        for _ in 0..self.commits {
+            self.dispatch.number += 1;
+            frames.extend(fixture::pgoutput_frames_at("update_500B", 0x1000 * self.dispatch.number as u64));
+        }
+        if !is_first {
+            frames.retain(|(_, payload)| !payload.starts_with(b"R"));
+        }
+        self.prepared.push_back(frames);
+    }
+
+    fn run(&mut self) {
+        let (mut entries, mut events) = (Vec::new(), Vec::new());
+        for (lsn, payload) in self.prepared.pop_front().expect("it was prepared") {
+            self.decoder.decode(lsn, &payload, &mut entries).expect("a frame that a server sent");
+        }
+        let mut wal_end = Lsn(0);
+        for entry in entries {
+            if let Entry::Commit(commit) = &entry {
+                wal_end = commit.end_lsn;
+            }
+            self.dispatch.mapper.map(entry, &mut events).expect("a change that can be told");
+        }
+        assert_eq!(events.len(), self.commits);
+        let transactions = vec![7; self.commits];
+        let events = Events { events, transactions, handed_on: Some(wal_end), wal_end, ..Events::default() };
+        self.dispatch.dispatch(Batch::Events(events));
     }
 }
 

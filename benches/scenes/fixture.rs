@@ -5,7 +5,7 @@ use std::{fs, path::PathBuf};
 use bytes::Bytes;
 use serde_json::Value;
 use walcast::{
-    change::{Change, Column, Entry, Lsn, OldRow, Operation},
+    change::{Cell, Change, Column, Entry, Lsn, OldRow, Operation, Row},
     decode::{Decoder, PgOutput, Published, PublishedTable, Scope},
     events::{Mapper, RuleSpec},
 };
@@ -37,6 +37,23 @@ pub fn pgoutput_frames(scenario: &str) -> Vec<Frame> {
     })
 }
 
+/// The same as of another commit.
+pub fn pgoutput_frames_at(scenario: &str, commit_lsn: u64) -> Vec<Frame> {
+    let moved = |(lsn, payload): Frame| {
+        let mut payload = payload.to_vec();
+        match payload[0] {
+            b'B' => payload[1..9].copy_from_slice(&commit_lsn.to_be_bytes()),
+            b'C' => {
+                payload[2..10].copy_from_slice(&commit_lsn.to_be_bytes());
+                payload[10..18].copy_from_slice(&(commit_lsn + 48).to_be_bytes());
+            }
+            _ => {}
+        }
+        (lsn, payload.into())
+    };
+    pgoutput_frames(scenario).into_iter().map(moved).collect()
+}
+
 /// The publication, of this one table.
 pub fn published(scenario: &str) -> Published {
     let told: Value = serde_json::from_str(&read(&format!("published/{scenario}.json"))).expect("JSON");
@@ -62,7 +79,7 @@ pub fn published(scenario: &str) -> Published {
 pub fn transaction(scenario: &str) -> Vec<Entry> {
     let (mut decoder, mut entries) = (PgOutput::new(), Vec::new());
     for (lsn, payload) in pgoutput_frames(scenario) {
-        decoder.decode(lsn, payload, &mut entries).expect("a frame that a server sent");
+        decoder.decode(lsn, &payload, &mut entries).expect("a frame that a server sent");
     }
     entries
 }
@@ -91,8 +108,13 @@ pub fn move_to(entries: &mut [Entry], commit_lsn: Lsn, entity_id: &str) {
         panic!("{change:?} tells no old row");
     };
     for row in [old, new] {
-        row.0[column] = entity_id.into();
+        *row = with(row, column, entity_id);
     }
+}
+
+/// The row with another text in a column.
+pub fn with(row: &Row, column: usize, text: &str) -> Row {
+    row.cells().enumerate().map(|(index, cell)| if index == column { Cell::from(text) } else { cell }).collect()
 }
 
 /// By the rule that walcast gives its own `components`.

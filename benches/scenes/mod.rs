@@ -18,7 +18,7 @@ pub struct Named {
     pub stage: fn() -> Box<dyn Scene>,
 }
 
-pub const SCENES: [Named; 11] = [
+pub const SCENES: [Named; 12] = [
     named("decode/pgoutput/500B", || decode::pgoutput("update_500B")),
     named("decode/pgoutput/10kB", || decode::pgoutput("update_10kB")),
     named("decode/wal2json/500B", || decode::wal2json("update_500B")),
@@ -29,6 +29,7 @@ pub const SCENES: [Named; 11] = [
     named("dispatch/1-seat", || dispatch::seats_of_one_room(1)),
     named("dispatch/100-seats", || dispatch::seats_of_one_room(100)),
     named("dispatch/5000-seats", || dispatch::seats_of_one_room(5_000)),
+    named("nobody/32-commits", || dispatch::nobody(32)),
     named("dispatch/10000-rooms", || dispatch::rooms_with_a_seat(10_000)),
 ];
 

@@ -1,13 +1,11 @@
-use bytestring::ByteString;
-
-/// One column's value in one version of a row.
+/// One column's value in one version of a row, as [`Row`](super::Row) lends it.
 ///
 /// The last three are three different things, and only the first of them is a value.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Cell {
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Cell<'a> {
     /// The value in Postgres's text format, as `psql` would show it under the session settings that
     /// `replication` pins: `t`, `12.50`, `\x00ff`, `{1,NULL,3}`, `2026-11-23 02:28:00.133275+00`.
-    Text(ByteString),
+    Text(&'a str),
     /// SQL NULL.
     Null,
     /// An out-of-line (TOAST) value that an UPDATE did not touch: it has a value, and the log does not repeat it.
@@ -16,9 +14,9 @@ pub enum Cell {
     Absent,
 }
 
-impl Cell {
+impl<'a> Cell<'a> {
     /// The value's text, or `None` for NULL and for what the log does not say.
-    pub fn text(&self) -> Option<&str> {
+    pub fn text(self) -> Option<&'a str> {
         match self {
             Cell::Text(text) => Some(text),
             Cell::Null | Cell::Unchanged | Cell::Absent => None,
@@ -26,24 +24,13 @@ impl Cell {
     }
 
     /// Whether the log says what the column holds (a text or NULL).
-    pub fn is_known(&self) -> bool {
+    pub fn is_known(self) -> bool {
         matches!(self, Cell::Text(_) | Cell::Null)
     }
 }
 
-impl From<&str> for Cell {
-    fn from(text: &str) -> Self {
-        Cell::Text(text.into())
-    }
-}
-
-/// A version of a row: one cell for each of [`Table::columns`](super::Table::columns), in that order.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Row(pub Vec<Cell>);
-
-impl Row {
-    /// The cell of a column by its index in the table; [`Cell::Absent`] past the end.
-    pub fn cell(&self, column: usize) -> &Cell {
-        self.0.get(column).unwrap_or(&Cell::Absent)
+impl<'a> From<&'a str> for Cell<'a> {
+    fn from(text: &'a str) -> Self {
+        Cell::Text(text)
     }
 }

@@ -26,8 +26,8 @@ impl FromStr for Lsn {
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
         let half = |digits: &str| {
-            let hex = (1..=8).contains(&digits.len()) && digits.bytes().all(|b| b.is_ascii_hexdigit());
-            hex.then(|| u64::from_str_radix(digits, 16).ok()).flatten()
+            let digit = |so_far: u64, digit: char| Some(so_far << 4 | u64::from(digit.to_digit(16)?));
+            (1..=8).contains(&digits.len()).then(|| digits.chars().try_fold(0, digit)).flatten()
         };
         text.split_once('/')
             .and_then(|(high, low)| Some(Lsn(half(high)? << 32 | half(low)?)))

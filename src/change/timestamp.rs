@@ -1,5 +1,7 @@
 use std::{fmt, str::FromStr, time::Duration};
 
+use jiff::fmt::temporal::DateTimePrinter;
+
 /// A commit time in Postgres's own count: microseconds since 2000-01-01 00:00:00 UTC.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Timestamp(pub i64);
@@ -13,6 +15,21 @@ impl Timestamp {
         Timestamp(jiff::Timestamp::now().as_microsecond() - POSTGRES_EPOCH)
     }
 
+    /// Appends what [`Display`](fmt::Display) shows, without the formatter: every event has one.
+    pub fn push_to(self, out: &mut String) {
+        const MILLIS: DateTimePrinter = DateTimePrinter::new().precision(Some(3));
+        let is_written = self.jiff().is_some_and(|at| MILLIS.print_timestamp(&at, &mut *out).is_ok());
+        if !is_written {
+            out.push_str(LATEST);
+        }
+    }
+
+    /// Cut to milliseconds; `None` past the year 9999.
+    fn jiff(self) -> Option<jiff::Timestamp> {
+        let unix = self.0.checked_add(POSTGRES_EPOCH)?;
+        jiff::Timestamp::from_microsecond(unix - unix.rem_euclid(1_000)).ok()
+    }
+
     /// How long ago it was, by this machine's clock; 0 where that is behind the database's.
     pub fn elapsed(self) -> Duration {
         Duration::from_micros(u64::try_from(Timestamp::now().0.saturating_sub(self.0)).unwrap_or_default())
@@ -22,17 +39,15 @@ impl Timestamp {
 /// ISO 8601 in UTC with milliseconds, as on the wire to clients: `2026-11-23T02:28:00.135Z`.
 impl fmt::Display for Timestamp {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let at = self
-            .0
-            .checked_add(POSTGRES_EPOCH)
-            .and_then(|unix| jiff::Timestamp::from_microsecond(unix - unix.rem_euclid(1_000)).ok());
-        match at {
+        match self.jiff() {
             Some(at) => write!(f, "{at:.3}"),
-            // Only a corrupt log holds a time past the year 9999.
-            None => f.write_str("9999-12-31T23:59:59.999Z"),
+            None => f.write_str(LATEST),
         }
     }
 }
+
+/// Only a corrupt log holds a time past it.
+const LATEST: &str = "9999-12-31T23:59:59.999Z";
 
 /// A text that is not a time in the form of [`Timestamp`]'s `FromStr`.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
@@ -69,9 +84,12 @@ mod tests {
     }
 
     #[test]
-    fn any_number_can_be_shown() {
-        for micros in [i64::MIN, i64::MAX] {
-            assert!(!Timestamp(micros).to_string().is_empty());
+    fn any_number_can_be_shown_and_by_both_ways_alike() {
+        for micros in [i64::MIN, i64::MAX, 0, -1, 999, 1_000, 848_716_080_135_927, 252_455_615_999_999_999] {
+            let mut pushed = String::new();
+            Timestamp(micros).push_to(&mut pushed);
+            assert!(!pushed.is_empty());
+            assert_eq!(Timestamp(micros).to_string(), pushed);
         }
     }
 }

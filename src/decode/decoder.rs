@@ -1,5 +1,3 @@
-use bytes::Bytes;
-
 use super::DecodeError;
 use crate::change::{Entry, Lsn};
 
@@ -11,8 +9,6 @@ pub trait Decoder: Send {
     /// `Begin` comes out together with the transaction's first change or message, so a transaction of which nothing is
     /// published does not come out at all (pgoutput from Postgres 15 on does not even send it).
     ///
-    /// Texts are slices of `payload`: a cell that is kept keeps its whole frame in memory.
-    ///
     /// # Errors
     /// Whatever the plugin's format does not allow, a frame out of order included.
     ///
@@ -21,5 +17,5 @@ pub trait Decoder: Send {
     ///
     /// After any other the decoder is of no further use, and neither is what this call appended: the frame's transaction
     /// has to be read again from its start.
-    fn decode(&mut self, lsn: Lsn, payload: Bytes, out: &mut Vec<Entry>) -> Result<(), DecodeError>;
+    fn decode(&mut self, lsn: Lsn, payload: &[u8], out: &mut Vec<Entry>) -> Result<(), DecodeError>;
 }

@@ -15,8 +15,9 @@ const MAX_DIMENSIONS: usize = 6;
 /// The element of a built-in array type; `None` for every other type, among them arrays of types made by users.
 pub(super) fn element(array_oid: u32) -> Option<Element> {
     let type_oid = match array_oid {
-        // text, varchar, timestamptz, uuid: most columns are none, and need no search.
-        25 | 1043 | 1184 | 2950 => return None,
+        // bool, int8, int2, int4, text, json, float4, float8, varchar, date, timestamp, timestamptz, numeric, uuid, jsonb:
+        // most columns are none, and need no search.
+        16 | 20 | 21 | 23 | 25 | 114 | 700 | 701 | 1043 | 1082 | 1114 | 1184 | 1700 | 2950 | 3802 => return None,
         199 => 114,
         1000 => 16,
         1005 => 21,

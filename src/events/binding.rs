@@ -1,4 +1,4 @@
-use std::{sync::Arc, time::Duration};
+use std::{borrow::Cow, sync::Arc, time::Duration};
 
 use bytestring::ByteString;
 use smallvec::SmallVec;
@@ -23,6 +23,8 @@ pub(super) struct Binding {
     pub missing: Option<String>,
     /// What decides who hears of its rows, where not everyone does.
     pub guard: Option<BoundGuard>,
+    /// Of each column, whether it says whose row it is: its key, entity, place, version, or who wrote it.
+    names: Box<[bool]>,
 }
 
 #[derive(Debug)]
@@ -86,7 +88,11 @@ impl Binding {
         let guard = guard.map(|guard| BoundGuard::new(guard, table, &id));
         let throttle = rule.and_then(|rule| rule.throttle_ms).filter(|millis| *millis > 0);
         let throttle = throttle.map(|millis| Duration::from_millis(millis.into()));
-        let binding = Binding { naming, id, entity, actor, creator, version, nested, throttle, missing, guard };
+        let place = if let Some(Nested::ChildRows { parent, row }) = nested { Some((parent, row)) } else { None };
+        let pairs = entity.into_iter().chain(place).flat_map(|(one, other)| [one, other]);
+        let named: Vec<usize> = id.iter().copied().chain(pairs).chain(actor).chain(creator).chain(version).collect();
+        let names = (0..table.columns.len()).map(|column| named.contains(&column)).collect();
+        let binding = Binding { naming, id, entity, actor, creator, version, nested, throttle, missing, guard, names };
         binding.check(table)?;
         Ok(binding)
     }
@@ -128,13 +134,9 @@ impl Binding {
     }
 
     /// Where a row is heard; `None` where it does not say its key.
-    pub fn spot(&self, row: &Row) -> Option<Spot> {
-        // The text is shared: nobody needs one of its own.
+    pub fn spot<'a>(&self, row: &'a Row) -> Option<Spot<'a>> {
         let key = match self.id.as_slice() {
-            [column] => match row.cell(*column) {
-                Cell::Text(text) => text.clone(),
-                Cell::Null | Cell::Unchanged | Cell::Absent => return None,
-            },
+            [column] => Cow::Borrowed(row.cell(*column).text()?),
             _ => self.key(row)?.into(),
         };
         let parent = self.place_columns().map(|(parent, _)| row.cell(parent));
@@ -142,7 +144,7 @@ impl Binding {
             own: Room::row(&self.naming.prefix, parent.and_then(Cell::text).unwrap_or(&key)),
             entity: self.entity_room(row),
             place: match (parent, self.place_columns()) {
-                (Some(Cell::Text(parent)), Some((_, place))) => Place::In(parent.clone(), row.cell(place).clone()),
+                (Some(Cell::Text(parent)), Some((_, place))) => Place::In(parent, row.cell(place)),
                 (Some(Cell::Unchanged | Cell::Absent), _) => Place::Unknown,
                 _ => Place::Top,
             },
@@ -154,6 +156,11 @@ impl Binding {
     pub fn is_in_place(&self, old: &Row, new: &Row) -> bool {
         let pairs = self.entity.into_iter().chain(self.place_columns()).flat_map(|(one, other)| [one, other]);
         self.id.iter().copied().chain(pairs).all(|column| old.cell(column) == new.cell(column))
+    }
+
+    /// Whether a column says whose row it is.
+    pub fn names(&self, column: usize) -> bool {
+        self.names.get(column).is_some_and(|names| *names)
     }
 
     /// Whether nobody is told what a column holds.
@@ -178,24 +185,24 @@ fn index_of(table: &Table, name: &str) -> Result<usize, Unbound> {
 
 /// Where a version of a row is heard.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Spot {
-    pub key: ByteString,
+pub(super) struct Spot<'a> {
+    pub key: Cow<'a, str>,
     /// The row's own room; its parent's, where it is a nested component.
     pub own: Room,
     pub entity: Option<Room>,
-    pub place: Place,
+    pub place: Place<'a>,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum Place {
+pub(super) enum Place<'a> {
     Top,
     /// A nested component of a parent, in one of its rows.
-    In(ByteString, Cell),
+    In(&'a str, Cell<'a>),
     /// Rows nest, and the log does not say whether this one does.
     Unknown,
 }
 
-impl Spot {
+impl Spot<'_> {
     pub fn is_nested(&self) -> bool {
         matches!(self.place, Place::In(..))
     }

@@ -88,7 +88,7 @@ impl Event {
             Body::Resync(_) => return None,
             _ if scene.is_delete => RowOp::Delete,
             // The log gives old rows of updates, or says that they had the same key: then nothing came to be.
-            Body::Created | Body::ChildCreated if scene.old.0.is_empty() => RowOp::Insert,
+            Body::Created | Body::ChildCreated if scene.old.is_empty() => RowOp::Insert,
             _ => RowOp::Update,
         };
         Some(RowChange { scene, operation })
@@ -108,7 +108,7 @@ impl Event {
             Origin::Row { scene, body: Body::Resync(reason @ Reason::Unreadable), .. } => {
                 (Some((&scene.table.schema, &scene.table.name)), reason)
             }
-            Origin::Wide { table, reason, .. } => (table.as_ref().map(|(schema, name)| (schema, name)), reason),
+            Origin::Wide { table, reason, .. } => (table.as_deref().map(|(schema, name)| (schema, name)), reason),
             Origin::Row { .. } | Origin::Broadcast { .. } => return None,
         };
         Some((table.map_or(Stale::Everything, |(schema, name)| Stale::Table(schema, name)), reason.as_str()))
@@ -123,7 +123,7 @@ impl Event {
             change.write(&mut object, told);
         }
         object.string("offset", &self.offset().to_wire(epoch));
-        object.string("timestamp", &self.committed_at().to_string());
+        object.plain("timestamp", |out| self.committed_at().push_to(out));
         object.close();
         out
     }
@@ -140,24 +140,24 @@ impl<'a> RowChange<'a> {
 
     /// A column of the row before the change. Where the log gives no old row, its key is that of the new one. What nobody may
     /// be told nothing is decided by.
-    pub fn before(&self, column: usize) -> &'a Cell {
+    pub fn before(&self, column: usize) -> Cell<'a> {
         let Scene { old, new, table, binding, .. } = self.scene;
         let is_key = || match (&table.key, table.columns.get(column)) {
             (Some(key), Some(described)) => key.contains(&described.name),
             _ => binding.id.contains(&column),
         };
         if binding.hides(column) {
-            return &Cell::Absent;
+            return Cell::Absent;
         }
-        if self.operation == RowOp::Update && old.0.is_empty() && is_key() {
+        if self.operation == RowOp::Update && old.is_empty() && is_key() {
             return new.cell(column);
         }
         old.cell(column)
     }
 
     /// A column of the row after it.
-    pub fn after(&self, column: usize) -> &'a Cell {
-        if self.scene.binding.hides(column) { &Cell::Absent } else { self.scene.new.cell(column) }
+    pub fn after(&self, column: usize) -> Cell<'a> {
+        if self.scene.binding.hides(column) { Cell::Absent } else { self.scene.new.cell(column) }
     }
 
     /// What the change is to those who want the rows that the filter lets through; `None`: nothing. What the log does not

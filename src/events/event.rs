@@ -6,7 +6,7 @@ use smallvec::SmallVec;
 use super::{
     Image, Offset, Room, RoomParts, Sighting, Telling, binding::Binding, broadcast::Broadcast, nested::NestedChange,
 };
-use crate::change::{Cell, Row, Table, TableName, Timestamp};
+use crate::change::{Row, Table, TableName, Timestamp};
 
 /// One thing to tell the sockets of some rooms. Cheap to clone.
 ///
@@ -66,9 +66,9 @@ pub(super) enum Origin {
     Wide {
         naming: Option<Box<Naming>>,
         /// Which table that is.
-        table: Option<TableName>,
+        table: Option<Box<TableName>>,
         reason: Reason,
-        actor: Option<Actor>,
+        actor: Option<Arc<Actor>>,
         committed_at: Timestamp,
     },
     /// No change of a row: what `walcast.broadcast` was given.
@@ -85,10 +85,10 @@ pub(super) struct Scene {
     /// Without cells for a DELETE. Its unchanged TOAST values are filled in where the old row has them.
     pub new: Row,
     pub is_delete: bool,
-    pub actor: Option<Actor>,
+    pub actor: Option<Arc<Actor>>,
     pub committed_at: Timestamp,
     /// The row before and after, as policies read it, where the table is guarded.
-    pub images: Option<(Image, Image)>,
+    pub images: Option<Box<(Image, Image)>>,
 }
 
 impl Scene {
@@ -99,7 +99,7 @@ impl Scene {
 
     /// Whether others may see the row now than did before.
     pub fn may_be_seen_by_others(&self) -> bool {
-        self.images.as_ref().is_some_and(|(old, new)| old != new || *new == Image::Unknown)
+        self.images.as_deref().is_some_and(|(old, new)| old != new || *new == Image::Unknown)
     }
 
     /// Whether who sees the row is the same as before, and stays so.
@@ -114,7 +114,7 @@ impl Scene {
 
     /// The old row, or, where the log does not give it, the new one's key and place, which are the same.
     fn old_or_key(&self) -> Row {
-        if !self.old.0.is_empty() {
+        if !self.old.is_empty() {
             return self.old.clone();
         }
         let (binding, place) = (&self.binding, self.binding.place_columns());
@@ -122,12 +122,11 @@ impl Scene {
             let named = [binding.entity, place].into_iter().flatten().flat_map(|(one, two)| [one, two]);
             binding.id.contains(column) || named.into_iter().any(|named| named == *column)
         };
-        let cells = self.new.0.iter().enumerate();
-        Row(cells.map(|(column, cell)| if names(&column) { cell.clone() } else { Cell::Absent }).collect())
+        self.new.only(|column| names(&column))
     }
 
     /// Without its rows.
-    fn parts(&self) -> Scene {
+    pub fn parts(&self) -> Scene {
         Scene {
             binding: Arc::clone(&self.binding),
             table: Arc::clone(&self.table),
@@ -152,7 +151,7 @@ pub(super) enum Body {
     ChildUpdated(Vec<usize>),
     ChildDeleted(Option<Reason>),
     /// A nested component within a document column.
-    Nested(NestedChange),
+    Nested(Box<NestedChange>),
     Resync(Reason),
 }
 
@@ -246,9 +245,14 @@ impl Event {
             Body::Created => &naming.created,
             Body::Updated(_) => &naming.updated,
             Body::Deleted(_) => &naming.deleted,
-            Body::ChildCreated | Body::Nested(NestedChange::Came { .. }) => &naming.nested_created,
-            Body::ChildUpdated(_) | Body::Nested(NestedChange::Changed { .. }) => &naming.nested_updated,
-            Body::ChildDeleted(_) | Body::Nested(NestedChange::Went { .. }) => &naming.nested_deleted,
+            Body::ChildCreated => &naming.nested_created,
+            Body::ChildUpdated(_) => &naming.nested_updated,
+            Body::ChildDeleted(_) => &naming.nested_deleted,
+            Body::Nested(change) => match &**change {
+                NestedChange::Came { .. } => &naming.nested_created,
+                NestedChange::Changed { .. } => &naming.nested_updated,
+                NestedChange::Went { .. } => &naming.nested_deleted,
+            },
             Body::Resync(_) => &naming.resync,
         }
     }
@@ -278,27 +282,25 @@ impl Event {
     /// Who `walcast.set_actor` said makes the change.
     pub fn actor(&self) -> Option<&Actor> {
         match &self.0.origin {
-            Origin::Row { scene, .. } => scene.actor.as_ref(),
-            Origin::Wide { actor, .. } => actor.as_ref(),
+            Origin::Row { scene, .. } => scene.actor.as_deref(),
+            Origin::Wide { actor, .. } => actor.as_deref(),
             Origin::Broadcast { .. } => None,
         }
     }
 
     /// Whether the socket that asked for the write is left out: only updates, which its ack told it already.
     pub fn is_echo_suppressed(&self) -> bool {
-        matches!(
-            &self.0.origin,
-            Origin::Row {
-                body: Body::Updated(_) | Body::ChildUpdated(_) | Body::Nested(NestedChange::Changed { .. }),
-                ..
-            }
-        )
+        match &self.0.origin {
+            Origin::Row { body: Body::Nested(change), .. } => matches!(**change, NestedChange::Changed { .. }),
+            Origin::Row { body, .. } => matches!(body, Body::Updated(_) | Body::ChildUpdated(_)),
+            Origin::Wide { .. } | Origin::Broadcast { .. } => false,
+        }
     }
 
     /// Whom it may be told; `None`: everyone in its rooms.
     pub fn sighting(&self) -> Option<Sighting<'_>> {
         let Origin::Row { scene, body, is_first } = &self.0.origin else { return None };
-        let ((old, new), bound) = (scene.images.as_ref()?, scene.binding.guard.as_ref()?);
+        let ((old, new), bound) = (scene.images.as_deref()?, scene.binding.guard.as_ref()?);
         let telling = match body {
             Body::Created | Body::ChildCreated => Telling::Appears,
             Body::Deleted(_) | Body::ChildDeleted(_) => Telling::Vanishes,
@@ -339,10 +341,16 @@ impl Event {
 
     /// What it takes in memory, more or less, in bytes.
     pub fn bytes(&self) -> usize {
-        let Origin::Row { scene, .. } = &self.0.origin else { return size_of::<Inner>() };
-        let cells = scene.old.0.iter().chain(&scene.new.0);
-        let cells: usize = cells.map(|cell| size_of::<Cell>() + cell.text().map_or(0, str::len)).sum();
-        size_of::<Inner>() + size_of::<Scene>() + cells
+        let row = |row: &Row| if row.is_empty() { 0 } else { row.bytes() + 2 * ALLOCATED };
+        let rest = match &self.0.origin {
+            Origin::Row { scene, body, .. } => {
+                let told = if let Body::Updated(told) | Body::ChildUpdated(told) = body { told.len() } else { 0 };
+                SHARED + size_of::<Scene>() + row(&scene.old) + row(&scene.new) + told * size_of::<usize>()
+            }
+            Origin::Wide { .. } => 0,
+            Origin::Broadcast { broadcast, .. } => broadcast.event.len() + broadcast.members.len(),
+        };
+        SHARED + size_of::<Inner>() + rest
     }
 
     /// When the transaction was committed.
@@ -353,3 +361,7 @@ impl Event {
         }
     }
 }
+
+/// What an allocation takes beside what is in it, on the average, and one behind two counters.
+const ALLOCATED: usize = 16;
+const SHARED: usize = ALLOCATED + 16;

@@ -163,11 +163,11 @@ pub enum Image {
 impl Image {
     /// `row` is without cells where there is none.
     fn of(columns: &[Option<usize>], row: &Row) -> Self {
-        if row.0.is_empty() {
+        if row.is_empty() {
             return Image::Nothing;
         }
         let value = |column: &Option<usize>| match row.cell((*column)?) {
-            Cell::Text(text) => Some(Some(text.clone())),
+            Cell::Text(text) => Some(Some(ByteString::from(text))),
             Cell::Null => Some(None),
             Cell::Unchanged | Cell::Absent => None,
         };
@@ -284,7 +284,7 @@ impl Touch {
         }
         let cells = rows.into_iter().map(|row| row.cell(column));
         let known = cells.map(|cell| match cell {
-            Cell::Text(text) => Some(Some(text.clone())),
+            Cell::Text(text) => Some(Some(ByteString::from(text))),
             Cell::Null => Some(None),
             Cell::Unchanged | Cell::Absent => None,
         });

@@ -37,11 +37,13 @@ pub(super) fn is_json(type_oid: u32) -> bool {
 
 /// Whether [`write_value`] can say the value in its type's own form.
 pub(super) fn check(type_oid: u32, text: &str) -> Result<(), Corrupt> {
-    match (array::element(type_oid), form(type_oid)) {
-        (Some(_), _) => try_write(&mut String::with_capacity(text.len()), type_oid, text),
-        (None, Form::Json) => raw(text).map(drop),
-        (None, Form::String) => Ok(()),
-        (None, Form::Number | Form::Bool) => try_write(&mut String::new(), type_oid, text),
+    match (form(type_oid), array::element(type_oid)) {
+        (Form::Json, _) => raw(text).map(drop),
+        (Form::String, None) => Ok(()),
+        (Form::String, Some(_)) => try_write(&mut String::with_capacity(text.len()), type_oid, text),
+        (Form::Number, _) if is_none(text) || is_number(text) => Ok(()),
+        (Form::Bool, _) if matches!(text, "t" | "f") => Ok(()),
+        (Form::Number | Form::Bool, _) => Err(Corrupt),
     }
 }
 
@@ -75,7 +77,7 @@ pub(super) fn try_write(out: &mut String, type_oid: u32, text: &str) -> Result<(
 fn write_scalar(out: &mut String, form: Form, text: &str) -> Result<(), Corrupt> {
     match form {
         Form::String => write_string(out, text),
-        Form::Number if matches!(text, "NaN" | "Infinity" | "-Infinity") => write_string(out, text),
+        Form::Number if is_none(text) => write_string(out, text),
         Form::Number if is_number(text) => out.push_str(text),
         Form::Bool if text == "t" => out.push_str("true"),
         Form::Bool if text == "f" => out.push_str("false"),
@@ -83,6 +85,11 @@ fn write_scalar(out: &mut String, form: Form, text: &str) -> Result<(), Corrupt>
         Form::Number | Form::Bool => return Err(Corrupt),
     }
     Ok(())
+}
+
+/// What numeric types hold beside numbers.
+fn is_none(text: &str) -> bool {
+    matches!(text, "NaN" | "Infinity" | "-Infinity")
 }
 
 fn raw(text: &str) -> Result<&RawValue, Corrupt> {
@@ -115,32 +122,54 @@ fn is_number(text: &str) -> bool {
 /// Appends a JSON string.
 pub fn write_string(out: &mut String, text: &str) {
     out.push('"');
-    let mut plain = 0;
-    // Most texts have nothing to escape: they are looked through by blocks, without a branch for each byte.
-    for (number, block) in text.as_bytes().chunks(BLOCK).enumerate() {
-        if !block.iter().fold(false, |found, byte| found | is_special(*byte)) {
-            continue;
-        }
-        for (place, byte) in block.iter().enumerate().filter(|(_, byte)| is_special(**byte)) {
-            let at = number * BLOCK + place;
-            out.push_str(text.get(plain..at).unwrap_or_default());
-            plain = at + 1;
-            // Writing to a String cannot fail.
-            let _ = match byte {
-                b'"' => out.write_str("\\\""),
-                b'\\' => out.write_str("\\\\"),
-                b'\n' => out.write_str("\\n"),
-                b'\r' => out.write_str("\\r"),
-                b'\t' => out.write_str("\\t"),
-                _ => write!(out, "\\u{byte:04x}"),
-            };
-        }
+    // Most texts have nothing to escape: they are looked through by words, without a branch for each byte.
+    if is_plain(text.as_bytes()) {
+        out.push_str(text)
+    } else {
+        write_escaped(out, text)
     }
-    out.push_str(text.get(plain..).unwrap_or_default());
     out.push('"');
 }
 
-const BLOCK: usize = 32;
+fn is_plain(text: &[u8]) -> bool {
+    let (words, rest) = text.as_chunks::<WORD>();
+    let is_plain = !words.iter().fold(false, |found, word| found | has_special(*word));
+    // The last word again with what is left, where there is one.
+    is_plain
+        && match text.last_chunk::<WORD>() {
+            Some(last) => !has_special(*last),
+            None => !rest.iter().any(|byte| is_special(*byte)),
+        }
+}
+
+const WORD: usize = size_of::<u64>();
+
+/// Whether any byte of a word [`is_special`], by the borrow that a subtraction takes from it alone.
+fn has_special(word: [u8; WORD]) -> bool {
+    let all = |byte: u8| u64::from_ne_bytes([byte; WORD]);
+    let word = u64::from_ne_bytes(word);
+    let less = |word: u64, than: u8| word.wrapping_sub(all(than)) & !word & all(0x80);
+    let found = less(word, 0x20) | less(word ^ all(b'"'), 1) | less(word ^ all(b'\\'), 1);
+    found != 0
+}
+
+fn write_escaped(out: &mut String, text: &str) {
+    let mut plain = 0;
+    for (at, byte) in text.bytes().enumerate().filter(|(_, byte)| is_special(*byte)) {
+        out.push_str(text.get(plain..at).unwrap_or_default());
+        plain = at + 1;
+        // Writing to a String cannot fail.
+        let _ = match byte {
+            b'"' => out.write_str("\\\""),
+            b'\\' => out.write_str("\\\\"),
+            b'\n' => out.write_str("\\n"),
+            b'\r' => out.write_str("\\r"),
+            b'\t' => out.write_str("\\t"),
+            _ => write!(out, "\\u{byte:04x}"),
+        };
+    }
+    out.push_str(text.get(plain..).unwrap_or_default());
+}
 
 /// Whether a JSON string says the byte by more than itself.
 fn is_special(byte: u8) -> bool {
@@ -181,6 +210,14 @@ impl<'a> Object<'a> {
 
     pub fn string(&mut self, name: &str, text: &str) {
         write_string(self.member(name), text);
+    }
+
+    /// A text without anything to escape.
+    pub fn plain(&mut self, name: &str, write: impl FnOnce(&mut String)) {
+        let out = self.member(name);
+        out.push('"');
+        write(out);
+        out.push('"');
     }
 
     pub fn close(self) {

@@ -219,7 +219,7 @@ impl Mapper {
             )
         })?;
         transaction.actor =
-            content.actor.map(|id| Actor { id: id.into(), socket: content.socket.map(ByteString::from) });
+            content.actor.map(|id| Actor { id: id.into(), socket: content.socket.map(ByteString::from) }.into());
         Ok(())
     }
 

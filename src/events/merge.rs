@@ -6,7 +6,7 @@ use super::{
     Actor, Event,
     event::{Body, Origin, Scene},
 };
-use crate::change::{Cell, Row};
+use crate::change::Cell;
 
 impl Event {
     /// Within how long several updates of its row are told as one, if its rule says so.
@@ -34,8 +34,8 @@ impl Event {
         }
         // What only the earlier one changed the later one may not say: a large value that the log does not repeat.
         let cell = |column: usize| match two.new.cell(column) {
-            Cell::Unchanged | Cell::Absent if before.contains(&column) => one.new.cell(column).clone(),
-            cell => cell.clone(),
+            Cell::Unchanged | Cell::Absent if before.contains(&column) => one.new.cell(column),
+            cell => cell,
         };
         let mut columns: Vec<usize> = before.iter().chain(after).copied().collect();
         columns.sort_unstable();
@@ -44,9 +44,12 @@ impl Event {
             binding: two.binding.clone(),
             table: two.table.clone(),
             old: one.old.clone(),
-            new: Row((0..two.new.0.len()).map(cell).collect()),
+            new: (0..two.new.len()).map(cell).collect(),
             is_delete: false,
-            actor: two.actor.as_ref().map(|actor| Actor { id: actor.id.clone(), socket: common_socket(one, two) }),
+            actor: two
+                .actor
+                .as_ref()
+                .map(|actor| Actor { id: actor.id.clone(), socket: common_socket(one, two) }.into()),
             committed_at: two.committed_at,
             images: two.images.clone(),
         };

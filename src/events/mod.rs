@@ -11,6 +11,7 @@ mod filter;
 mod guard;
 mod json;
 mod keys;
+mod lean;
 mod losses;
 mod mapper;
 mod merge;

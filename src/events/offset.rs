@@ -44,9 +44,9 @@ impl Offset {
         let mut text = String::with_capacity(epoch.as_str().len() + "/0123456789ABCDEF-01234567".len());
         text.push_str(epoch.as_str());
         text.push('/');
-        push_hex(&mut text, self.lsn.0, 16);
+        push_hex::<16>(&mut text, self.lsn.0);
         text.push('-');
-        push_hex(&mut text, self.n.into(), 8);
+        push_hex::<8>(&mut text, self.n.into());
         text
     }
 
@@ -69,9 +69,14 @@ impl Offset {
 }
 
 /// Every event has one: by way of the formatter it would cost as much as the rest of a small event.
-fn push_hex(text: &mut String, number: u64, digits: u32) {
-    let nibbles = (0..digits).rev().map(|place| (number >> (4 * place)) as u8 & 0xF);
-    text.extend(nibbles.map(|nibble| char::from(if nibble < 10 { b'0' + nibble } else { b'A' - 10 + nibble })));
+fn push_hex<const DIGITS: usize>(text: &mut String, mut number: u64) {
+    let mut digits = [b'0'; DIGITS];
+    for digit in digits.iter_mut().rev() {
+        let nibble = (number & 0xF) as u8;
+        *digit = if nibble < 10 { b'0' + nibble } else { b'A' - 10 + nibble };
+        number >>= 4;
+    }
+    text.push_str(str::from_utf8(&digits).unwrap_or_default());
 }
 
 /// A text that is not an offset.

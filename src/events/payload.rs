@@ -36,7 +36,7 @@ impl Event {
             Origin::Broadcast { broadcast, .. } => object.members(&broadcast.members),
         }
         object.string("offset", &self.offset().to_wire(epoch));
-        object.string("timestamp", &self.committed_at().to_string());
+        object.plain("timestamp", |out| self.committed_at().push_to(out));
         object.close();
         out
     }

@@ -3,7 +3,7 @@ use std::collections::BTreeMap;
 use bytestring::ByteString;
 
 use super::{MapError, RuleError, RuleFault, RuleSpec, event::Naming, losses::Audience, payload, room, rule};
-use crate::change::{Cell, Change, Lsn, Operation, Row, Table, TableName};
+use crate::change::{Change, Lsn, Operation, Row, Table, TableName};
 
 /// The table that holds the rules. It is published itself: its changes are no events, they are followed.
 pub const RULES_SCHEMA: &str = "walcast";
@@ -79,7 +79,7 @@ impl Rules {
         let unreadable = |what: String| MapError::of(table, change.lsn, what, REMEDY);
         let read = |row: &Row| read_rule(table, row).map_err(unreadable);
         let named = |row: &Row| {
-            let text = |column| table.column(column).and_then(|index| text_of(row.cell(index)));
+            let text = |column| table.column(column).and_then(|index| row.cell(index).text()).map(ByteString::from);
             text("schema_name").zip(text("table_name"))
         };
         match &change.operation {
@@ -195,13 +195,6 @@ fn read_rule(table: &Table, row: &Row) -> Result<RuleSpec, String> {
     let spec: RuleSpec = serde_json::from_str(&json).map_err(|error| format!("a rule cannot be read ({error})"))?;
     spec.check().map_err(|error| error.to_string())?;
     Ok(spec)
-}
-
-fn text_of(cell: &Cell) -> Option<ByteString> {
-    match cell {
-        Cell::Text(text) => Some(text.clone()),
-        _ => None,
-    }
 }
 
 fn name_of(spec: &RuleSpec) -> TableName {

@@ -20,7 +20,7 @@ use crate::change::{Cell, Lsn, OldRow, Operation, Row, Table, Timestamp};
 pub(super) struct Transaction {
     pub commit_lsn: Lsn,
     pub committed_at: Timestamp,
-    pub actor: Option<Actor>,
+    pub actor: Option<Arc<Actor>>,
     /// The number of its next event.
     pub next: u32,
     pub losses: Losses,
@@ -41,7 +41,7 @@ impl Transaction {
             }
             None => (Target::Everyone, None, None),
         };
-        let (actor, committed_at) = (self.actor.clone(), self.committed_at);
+        let (table, actor, committed_at) = (table.map(Box::new), self.actor.clone(), self.committed_at);
         self.tell(target, Origin::Wide { naming, table, reason, actor, committed_at }, out);
     }
 
@@ -93,7 +93,7 @@ pub(super) fn tell(
     };
     let mut new = new.unwrap_or_default();
     fill_in(&mut new, &old);
-    let images = binding.guard.as_ref().map(|guard| guard.images(&old, &new, is_insert));
+    let images = binding.guard.as_ref().map(|guard| Box::new(guard.images(&old, &new, is_insert)));
     let scene = Arc::new(Scene {
         binding: Arc::clone(binding),
         table: Arc::clone(table),
@@ -138,10 +138,13 @@ fn rooms_of(scene: &Scene) -> Option<SmallVec<[Room; 2]>> {
 
 /// The old row repeats what an UPDATE left unchanged out of line.
 fn fill_in(new: &mut Row, old: &Row) {
-    for (index, cell) in new.0.iter_mut().enumerate() {
-        if let (Cell::Unchanged, before @ Cell::Text(_)) = (&cell, old.cell(index)) {
-            *cell = before.clone();
-        }
+    let filled = |(column, cell): (usize, Cell<'_>)| match (cell, old.cell(column)) {
+        (Cell::Unchanged, before @ Cell::Text(_)) => Some(before),
+        _ => None,
+    };
+    let cells = || new.cells().enumerate();
+    if cells().any(|cell| filled(cell).is_some()) {
+        *new = cells().map(|(column, cell)| filled((column, cell)).unwrap_or(cell)).collect();
     }
 }
 
@@ -248,7 +251,7 @@ impl Teller<'_> {
             && is_full
             && columns.contains(&document)
             && let (Cell::Text(old), Cell::Text(new)) = (self.scene.old.cell(document), self.scene.new.cell(document))
-            && let Some(changes) = nested::diff(old, new, children)
+            && let Some(changes) = nested::diff(&old.into(), &new.into(), children)
         {
             nested = changes;
             columns.retain(|column| *column != document);
@@ -262,13 +265,13 @@ impl Teller<'_> {
             is_first = false;
         }
         for change in nested {
-            self.tell(rooms.clone(), Body::Nested(change), std::mem::take(&mut is_first));
+            self.tell(rooms.clone(), Body::Nested(Box::new(change)), std::mem::take(&mut is_first));
         }
     }
 
     fn appear(&mut self, spot: &Spot, rooms: SmallVec<[Room; 2]>) {
         let body = if spot.is_nested() { Body::ChildCreated } else { Body::Created };
-        let is_whole = !self.scene.new.0.contains(&Cell::Unchanged);
+        let is_whole = self.scene.new.cells().all(|cell| cell != Cell::Unchanged);
         self.tell(rooms.clone(), body, true);
         if !is_whole {
             self.tell(rooms, Body::Resync(Reason::Incomplete), false);

@@ -10,7 +10,7 @@ use super::{
     burst::Shares,
     command::ByRoom,
     history::Content,
-    outbox::{Frames, Weight},
+    outbox::{Encode, Frames, Weight},
 };
 use crate::{
     change::{Lsn, Timestamp},
@@ -65,18 +65,22 @@ impl Dispatcher {
                 Content::Guarded { event: event.clone(), rooms: rooms.clone() }
             }
             Target::Rooms(rooms) => {
-                let Some(frame) = rooms.first().and_then(|room| self.encode(event, room, event.name())) else {
-                    return self.tell_followers(event);
-                };
                 // Most of what a database writes nobody listens to.
                 let is_heard = rooms.iter().any(|room| self.rooms.in_room(room).is_some());
-                let is_open = |room: &&Room| is_heard && !self.is_crowded(event, room);
-                let open: SmallVec<[&Room; 2]> = rooms.iter().filter(is_open).collect();
-                if is_heard && (open.len() < rooms.len() || !self.is_held(event, rooms)) {
-                    self.release_before(&open);
-                    self.burst.add(frame.clone(), &self.rooms, &open, self.writer(event));
+                if let Some(event) = if is_heard { None } else { event.lean() } {
+                    Content::Unheard { event, rooms: rooms.clone() }
+                } else {
+                    let Some(frame) = rooms.first().and_then(|room| self.encode(event, room, event.name())) else {
+                        return self.tell_followers(event);
+                    };
+                    let is_open = |room: &&Room| is_heard && !self.is_crowded(event, room);
+                    let open: SmallVec<[&Room; 2]> = rooms.iter().filter(is_open).collect();
+                    if is_heard && (open.len() < rooms.len() || !self.is_held(event, rooms)) {
+                        self.release_before(&open);
+                        self.burst.add(frame.clone(), &self.rooms, &open, self.writer(event));
+                    }
+                    Content::Rooms { frame, rooms: rooms.clone() }
                 }
-                Content::Rooms { frame, rooms: rooms.clone() }
             }
             Target::Everyone => {
                 self.release_all();
@@ -167,11 +171,7 @@ impl Dispatcher {
 
     /// The event as sockets of a room are sent it, under the name by which they know it.
     pub(super) fn encode(&self, event: &Event, room: &Room, name: &str) -> Option<Frame> {
-        let epoch = &self.position.as_ref()?.epoch;
-        // After one of several resyncs of an offset the others may not have come: who has it is not there yet.
-        let offset = (!name.ends_with(":resync")).then(|| event.offset().to_wire(epoch));
-        let wire = (self.settings.encode)(name, &event.encode(epoch, room), offset.as_deref());
-        Some(Frame::new(wire, Weight::Durable))
+        Some(encoded(self.settings.encode, self.position.as_ref()?, event, room, name))
     }
 
     /// An event that the hub itself makes; `offset` where all before it is told with it.
@@ -211,6 +211,13 @@ impl Dispatcher {
         let payload = resync_payload(room, prefix, reason, self.position.as_ref()?, Timestamp::now());
         Some(self.frame(&format!("{prefix}:resync"), &payload, None))
     }
+}
+
+pub(super) fn encoded(encode: Encode, at: &Position, event: &Event, room: &Room, name: &str) -> Frame {
+    // After one of several resyncs of an offset the others may not have come: who has it is not there yet.
+    let offset = (!name.ends_with(":resync")).then(|| event.offset().to_wire(&at.epoch));
+    let wire = encode(name, &event.encode(&at.epoch, room), offset.as_deref());
+    Frame::new(wire, Weight::Durable)
 }
 
 /// What is written by it are texts, flags and JSON under texts, which JSON can always say.

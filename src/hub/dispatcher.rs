@@ -273,8 +273,11 @@ impl Dispatcher {
     async fn take_events(&mut self, mut batch: Events) {
         batch.way.dispatch();
         self.look_ahead(&batch).await;
-        for event in &batch.events {
-            self.dispatch(event);
+        let count = batch.events.len();
+        // Each is let go before the next: what the history keeps of one takes the memory of the one before, and fits.
+        for event in std::mem::take(&mut batch.events) {
+            self.dispatch(&event);
+            drop(event);
             self.part().await;
             if self.burst.is_full() {
                 self.flush().await;
@@ -285,8 +288,8 @@ impl Dispatcher {
             self.crowd = Crowd::default();
         }
         self.flush().await;
-        self.counts.events(batch.events.len());
-        batch.way.told(batch.events.len());
+        self.counts.events(count);
+        batch.way.told(count);
         if let Some(position) = &mut self.position {
             position.offset = position.offset.max(Offset::before(batch.wal_end));
         }

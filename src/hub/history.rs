@@ -5,7 +5,7 @@ use std::{
 
 use smallvec::SmallVec;
 
-use super::{Frame, command::ByRoom};
+use super::{Frame, command::ByRoom, queue::Queue};
 use crate::events::{Event, Offset, Room, Target};
 
 /// How much is kept for those who come back.
@@ -25,7 +25,7 @@ pub struct Retention {
 /// in it, a busy one makes the quiet one fetch again for nothing, which is a cost and no fault.
 pub struct History {
     retention: Retention,
-    kept: VecDeque<Kept>,
+    kept: Queue<Kept>,
     /// The number of `kept[0]`; events are numbered as they come, from 1.
     first: u64,
     /// The last event of each room; from there each leads to the one before it.
@@ -48,6 +48,8 @@ struct Kept {
 pub enum Content {
     /// Encoded once; goes to each of these rooms as it is.
     Rooms { frame: Frame, rooms: SmallVec<[Room; 2]> },
+    /// The same of one that nobody heard: it is encoded when somebody has missed it.
+    Unheard { event: Event, rooms: SmallVec<[Room; 2]> },
     /// Goes to those in these rooms who see its row.
     Guarded { event: Event, rooms: SmallVec<[Room; 2]> },
     /// Told in many rooms, with each room's own ids.
@@ -55,6 +57,14 @@ pub enum Content {
 }
 
 impl Content {
+    /// The rooms that it names.
+    fn rooms(&self) -> &[Room] {
+        match self {
+            Content::Rooms { rooms, .. } | Content::Unheard { rooms, .. } | Content::Guarded { rooms, .. } => rooms,
+            Content::Wide(_) => &[],
+        }
+    }
+
     /// What it takes on the heap, in bytes. Names of events and of rooms are shared by all that have them.
     fn bytes(&self) -> usize {
         let named = |rooms: &SmallVec<[Room; 2]>| match rooms.spilled() {
@@ -63,7 +73,9 @@ impl Content {
         };
         match self {
             Content::Rooms { frame, rooms } => frame.size() + named(rooms) + LOST,
-            Content::Guarded { event, rooms } => event.bytes() + named(rooms) + LOST,
+            Content::Unheard { event, rooms } | Content::Guarded { event, rooms } => {
+                event.bytes() + named(rooms) + LOST
+            }
             // It holds a table's names and little else; there is one a transaction and table at the most.
             Content::Wide(_) => 512,
         }
@@ -78,15 +90,12 @@ fn shared(bytes: usize) -> usize {
     (16 + bytes + 8).next_multiple_of(16)
 }
 
-/// The queue grows by this part of itself, not to the double, of which half would stand empty.
-const GROWTH: usize = 8;
-
 impl History {
     /// A history of everything after `floor`.
     pub fn new(retention: Retention, floor: Offset) -> Self {
         History {
             retention,
-            kept: VecDeque::new(),
+            kept: Queue::default(),
             first: 1,
             by_room: ByRoom::default(),
             wide: VecDeque::new(),
@@ -100,7 +109,7 @@ impl History {
         let number = self.first + self.kept.len() as u64;
         let mut previous = SmallVec::new();
         match &mut content {
-            Content::Rooms { rooms, .. } | Content::Guarded { rooms, .. } => {
+            Content::Rooms { rooms, .. } | Content::Unheard { rooms, .. } | Content::Guarded { rooms, .. } => {
                 for room in rooms {
                     let (shared, last) = self.last_in(room);
                     *room = shared.clone();
@@ -111,10 +120,12 @@ impl History {
             Content::Wide(_) => self.wide.push_back(number),
         }
         self.contents += content.bytes();
-        if self.kept.len() == self.kept.capacity() {
-            self.kept.reserve_exact(16 + self.kept.len() / GROWTH);
-        }
         self.kept.push_back(Kept { offset, since: now, content, previous });
+        self.fit();
+    }
+
+    /// Forgets what is too much.
+    fn fit(&mut self) {
         while self.bytes() > self.retention.bytes && !self.kept.is_empty() {
             self.forget_oldest();
         }
@@ -125,10 +136,8 @@ impl History {
         while self.kept.front().is_some_and(|kept| now.duration_since(kept.since) > self.retention.window) {
             self.forget_oldest();
         }
+        self.fit();
         // Places that were needed once are given back.
-        if self.kept.len() < self.kept.capacity() / 4 {
-            self.kept.shrink_to_fit();
-        }
         if self.by_room.len() < self.by_room.capacity() / 4 {
             self.by_room.shrink_to_fit();
         }
@@ -139,8 +148,25 @@ impl History {
         since >= self.forgotten.latest_of(room)
     }
 
+    /// Encodes what the rooms sent after an offset and nobody heard, once for all who missed it.
+    pub fn encode_after(&mut self, rooms: &[&Room], since: Offset, encode: impl Fn(&Event, &Room) -> Option<Frame>) {
+        for number in self.numbers_after(rooms, since) {
+            let Some(kept) = self.index(number).and_then(|index| self.kept.get_mut(index)) else { continue };
+            let Content::Unheard { event, rooms } = &mut kept.content else { continue };
+            let Some(frame) = rooms.first().and_then(|room| encode(event, room)) else { continue };
+            let encoded = Content::Rooms { frame, rooms: std::mem::take(rooms) };
+            self.contents += encoded.bytes();
+            self.contents -= std::mem::replace(&mut kept.content, encoded).bytes();
+        }
+    }
+
     /// What the rooms sent after an offset, in order, each event once. Ask [`covers`](Self::covers) first.
     pub fn after(&self, rooms: &[&Room], since: Offset) -> Vec<(Offset, &Content)> {
+        let numbers = self.numbers_after(rooms, since).into_iter();
+        numbers.filter_map(|number| self.get(number)).map(|kept| (kept.offset, &kept.content)).collect()
+    }
+
+    fn numbers_after(&self, rooms: &[&Room], since: Offset) -> Vec<u64> {
         let is_later = |number: u64| self.get(number).is_some_and(|kept| kept.offset > since);
         let mut numbers = Vec::new();
         for room in rooms {
@@ -157,7 +183,7 @@ impl History {
         }));
         numbers.sort_unstable();
         numbers.dedup();
-        numbers.into_iter().filter_map(|number| self.get(number)).map(|kept| (kept.offset, &kept.content)).collect()
+        numbers
     }
 
     /// What it takes in memory beside the table of what was forgotten, empty places included: never more than
@@ -177,8 +203,11 @@ impl History {
     }
 
     fn get(&self, number: u64) -> Option<&Kept> {
-        let index = usize::try_from(number.checked_sub(self.first)?).ok()?;
-        self.kept.get(index)
+        self.kept.get(self.index(number)?)
+    }
+
+    fn index(&self, number: u64) -> Option<usize> {
+        usize::try_from(number.checked_sub(self.first)?).ok()
     }
 
     /// A room's name as all its events share it, and its last event.
@@ -193,8 +222,7 @@ impl History {
     /// The event before this one in a room.
     fn before(&self, number: u64, room: &Room) -> Option<u64> {
         let kept = self.get(number)?;
-        let (Content::Rooms { rooms, .. } | Content::Guarded { rooms, .. }) = &kept.content else { return None };
-        kept.previous.get(rooms.iter().position(|of| of == room)?).copied()
+        kept.previous.get(kept.content.rooms().iter().position(|of| of == room)?).copied()
     }
 
     fn forget_oldest(&mut self) {
@@ -203,7 +231,7 @@ impl History {
         self.first += 1;
         self.contents -= kept.content.bytes();
         match &kept.content {
-            Content::Rooms { rooms, .. } | Content::Guarded { rooms, .. } => {
+            Content::Rooms { rooms, .. } | Content::Unheard { rooms, .. } | Content::Guarded { rooms, .. } => {
                 for room in rooms {
                     self.forgotten.note(room, kept.offset);
                     if self.by_room.get(room) == Some(&number) {
@@ -258,95 +286,5 @@ impl Forgotten {
 }
 
 #[cfg(test)]
-mod tests {
-    use bytes::Bytes;
-    use smallvec::smallvec;
-
-    use super::*;
-    use crate::{change::Lsn, hub::Weight};
-
-    const WIDE: Retention = Retention { window: Duration::from_secs(60), bytes: 1 << 20 };
-
-    fn offset(lsn: u64) -> Offset {
-        Offset { lsn: Lsn(lsn), n: 0 }
-    }
-
-    fn room(name: &str) -> Room {
-        Room::row("component", name)
-    }
-
-    fn told(rooms: &[&str], payload: &str) -> Content {
-        let frame = Frame::new(Bytes::copy_from_slice(payload.as_bytes()), Weight::Durable);
-        Content::Rooms { frame, rooms: rooms.iter().map(|name| room(name)).collect() }
-    }
-
-    fn lsns(history: &History, rooms: &[&Room], since: u64) -> Vec<u64> {
-        history.after(rooms, offset(since)).iter().map(|(offset, _)| offset.lsn.0).collect()
-    }
-
-    #[test]
-    fn a_room_hears_what_it_missed_in_order_and_once() {
-        let mut history = History::new(WIDE, offset(0));
-        let now = Instant::now();
-        for (lsn, rooms) in [(1, &["a"][..]), (2, &["a", "b"]), (3, &["b"]), (4, &["c"])] {
-            history.push(offset(lsn), told(rooms, "{}"), now);
-        }
-        let (a, b) = (room("a"), room("b"));
-        assert_eq!(lsns(&history, &[&a], 0), [1, 2]);
-        assert_eq!(lsns(&history, &[&a], 1), [2]);
-        assert_eq!(lsns(&history, &[&a, &b], 0), [1, 2, 3], "an event of both rooms comes once");
-        assert_eq!(lsns(&history, &[&a], 2), [] as [u64; 0]);
-    }
-
-    #[test]
-    fn it_never_exceeds_its_bytes_and_knows_what_it_forgot() {
-        let mut three = History::new(WIDE, offset(0));
-        (1..=3).for_each(|lsn| three.push(offset(lsn), told(&["busy"], "{}"), Instant::now()));
-        let retention = Retention { bytes: three.bytes(), ..WIDE };
-        let mut history = History::new(retention, offset(0));
-        for lsn in 1..=5 {
-            history.push(offset(lsn), told(&["busy"], "{}"), Instant::now());
-            assert!(history.bytes() <= retention.bytes);
-        }
-        assert_eq!(history.len(), 3);
-        assert!(!history.covers(&room("busy"), offset(1)), "2 was forgotten");
-        assert!(history.covers(&room("busy"), offset(2)));
-        assert_eq!(lsns(&history, &[&room("busy")], 2), [3, 4, 5]);
-        // The table is hashed with a random seed, but no seed puts all of a hundred rooms into one place.
-        let resumable = (0..100).filter(|n| history.covers(&room(&n.to_string()), offset(0))).count();
-        assert!(resumable > 90, "quiet rooms pay for a busy one: {resumable}");
-    }
-
-    #[test]
-    fn it_forgets_with_age() {
-        let mut history = History::new(WIDE, offset(0));
-        let start = Instant::now();
-        history.push(offset(1), told(&["a"], "{}"), start);
-        history.push(offset(2), told(&["a"], "{}"), start + Duration::from_secs(50));
-        history.age(start + Duration::from_secs(61));
-        assert!(history.covers(&room("a"), offset(1)) && !history.covers(&room("a"), offset(0)));
-        history.age(start + Duration::from_secs(200));
-        assert_eq!((history.len(), history.contents), (0, 0));
-        assert!(history.by_room.is_empty(), "the index outlives its events");
-    }
-
-    #[test]
-    fn nothing_before_the_floor_is_covered() {
-        let history = History::new(WIDE, offset(10));
-        assert!(!history.covers(&room("a"), offset(9)) && history.covers(&room("a"), offset(10)));
-    }
-
-    #[test]
-    fn an_event_that_alone_exceeds_the_bytes_is_forgotten_at_once() {
-        let mut history = History::new(Retention { bytes: 10, ..WIDE }, offset(0));
-        history.push(offset(1), told(&["a"], "{}"), Instant::now());
-        assert_eq!((history.len(), history.contents), (0, 0));
-        assert!(!history.covers(&room("a"), offset(0)));
-    }
-
-    #[test]
-    fn rooms_is_small_enough_to_be_kept_in_place() {
-        let rooms: SmallVec<[Room; 2]> = smallvec![room("a"), room("b")];
-        assert!(!rooms.spilled());
-    }
-}
+#[path = "history_tests.rs"]
+mod tests;

@@ -4,7 +4,7 @@ use std::collections::{HashMap, HashSet};
 
 use super::{
     Dispatcher, Frame, Frames, Member, SocketId,
-    delivery::BULK,
+    delivery::{BULK, encoded},
     history::Content,
     resume::{Gap, HISTORY_GAP, Wanted},
     sight::Identity,
@@ -45,7 +45,7 @@ impl Dispatcher {
     /// The same as [`missed`](Self::missed) since an offset that a client brought, where that is not before `from`, and all of
     /// it is still there.
     pub(super) fn missed_since(
-        &self,
+        &mut self,
         socket: SocketId,
         who: Identity,
         wanted: &[Wanted],
@@ -61,7 +61,7 @@ impl Dispatcher {
 
     /// What the rooms were sent after an offset and the socket was not; `Err` where that is more than it may be sent.
     pub(super) fn missed(
-        &self,
+        &mut self,
         socket: SocketId,
         who: Identity,
         wanted: &[Wanted],
@@ -78,6 +78,9 @@ impl Dispatcher {
         let mut bytes = 0;
         let mut transaction = Lsn::ZERO;
         let mut counts: HashMap<&Room, u32> = HashMap::new();
+        let (encode, position) = (self.settings.encode, self.position.as_ref());
+        self.history
+            .encode_after(&names, since, |event, room| Some(encoded(encode, position?, event, room, event.name())));
         let missed = self.history.after(&names, since);
         let ends = self.ends(who, &missed)?;
         let mut gone = HashSet::new();
@@ -88,7 +91,9 @@ impl Dispatcher {
             }
             let before = frames.len();
             match content {
-                Content::Rooms { rooms: told, .. } | Content::Guarded { rooms: told, .. } => {
+                Content::Rooms { rooms: told, .. }
+                | Content::Unheard { rooms: told, .. }
+                | Content::Guarded { rooms: told, .. } => {
                     for room in told.iter().filter(|room| is_for(room, offset)) {
                         let count = counts.entry(room).or_default();
                         *count += 1;
@@ -109,7 +114,7 @@ impl Dispatcher {
                                         .and_then(|(event, room)| self.encode(&event, room, event.name())),
                                 );
                             }
-                            Content::Wide(_) => {}
+                            Content::Unheard { .. } | Content::Wide(_) => {}
                         }
                     }
                 }

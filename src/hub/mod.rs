@@ -20,6 +20,7 @@ mod occupants;
 mod outbox;
 mod presence;
 mod present;
+mod queue;
 mod resume;
 mod rooms;
 mod sessions;

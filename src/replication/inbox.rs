@@ -89,7 +89,7 @@ impl<'a> Inbox<'a> {
 
     pub(super) fn take(&mut self, frame: Frame, writer: &mut Writer) -> Result<(), ReplicationError> {
         match frame {
-            Frame::Message(backend::Message::CopyData(data)) => match Message::parse(data.into_bytes())? {
+            Frame::Copy(data) => match Message::parse(&data)? {
                 Message::Data { start, payload } => self.data(start, payload),
                 Message::Keepalive { end, reply } => {
                     self.keepalive(end);
@@ -107,7 +107,7 @@ impl<'a> Inbox<'a> {
         }
     }
 
-    fn data(&mut self, start: Lsn, payload: bytes::Bytes) -> Result<(), ReplicationError> {
+    fn data(&mut self, start: Lsn, payload: &[u8]) -> Result<(), ReplicationError> {
         if self.bytes == 0 {
             self.batch.way = Way::begin();
         }

@@ -1,21 +1,21 @@
 //! The messages within CopyData: "Streaming Replication Protocol" in the manual.
 
-use bytes::{Buf, Bytes};
+use bytes::Buf;
 
 use super::ReplicationError;
 use crate::change::{Lsn, Timestamp};
 
 /// What a walsender says.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) enum Message {
+pub(super) enum Message<'a> {
     /// XLogData: one message of the output plugin. `start` is 0/0 for some.
-    Data { start: Lsn, payload: Bytes },
+    Data { start: Lsn, payload: &'a [u8] },
     /// Everything that commits before `end` has been sent. With `reply` it wants a status update at once.
     Keepalive { end: Lsn, reply: bool },
 }
 
-impl Message {
-    pub(super) fn parse(mut body: Bytes) -> Result<Message, ReplicationError> {
+impl<'a> Message<'a> {
+    pub(super) fn parse(mut body: &'a [u8]) -> Result<Self, ReplicationError> {
         let kind = body.try_get_u8().map_err(|_| malformed("empty"))?;
         match kind {
             b'w' => {
@@ -35,7 +35,7 @@ impl Message {
     }
 }
 
-fn position(body: &mut Bytes) -> Result<Lsn, ReplicationError> {
+fn position(body: &mut &[u8]) -> Result<Lsn, ReplicationError> {
     body.try_get_u64().map(Lsn).map_err(|_| malformed("cut short"))
 }
 
@@ -71,17 +71,17 @@ mod tests {
         [b"k".as_slice(), &7u64.to_be_bytes(), &9u64.to_be_bytes(), &[reply]].concat()
     }
 
-    fn parse(bytes: &[u8]) -> Result<Message, ReplicationError> {
-        Message::parse(Bytes::copy_from_slice(bytes))
+    fn parse(bytes: &[u8]) -> Result<Message<'_>, ReplicationError> {
+        Message::parse(bytes)
     }
 
     #[test]
     fn data_and_keepalives_are_read() {
-        let payload = Bytes::from_static(b"payload");
-        assert_eq!(parse(&data()).expect("data"), Message::Data { start: Lsn(7), payload });
+        let data = data();
+        assert_eq!(parse(&data).expect("data"), Message::Data { start: Lsn(7), payload: b"payload" });
         for reply in [false, true] {
-            let message = parse(&keepalive(reply.into())).expect("keepalive");
-            assert_eq!(message, Message::Keepalive { end: Lsn(7), reply });
+            let message = keepalive(reply.into());
+            assert_eq!(parse(&message).expect("keepalive"), Message::Keepalive { end: Lsn(7), reply });
         }
     }
 

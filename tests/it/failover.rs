@@ -93,8 +93,8 @@ async fn matrix_nothing_is_lost() {
     pair.standby.sql("INSERT INTO t VALUES (4, 'a')").await;
     let mut ids = Vec::new();
     while ids.last().is_none_or(|id| id != "4") {
-        let rows = inserted(&pair.reader.transaction().await.0);
-        ids.extend(rows.iter().filter_map(|(id, _)| id.text().map(str::to_owned)));
+        let (entries, _) = pair.reader.transaction().await;
+        ids.extend(inserted(&entries).iter().filter_map(|(id, _)| id.text().map(str::to_owned)));
     }
     assert!(ids.ends_with(&["2".to_owned(), "3".to_owned(), "4".to_owned()]), "{ids:?}");
     pair.reader.stop().await.expect("stops");

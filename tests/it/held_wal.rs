@@ -34,8 +34,8 @@ async fn sent_again(cluster: &Cluster, settings: Settings, new: &str) -> Vec<Str
     cluster.sql(&format!("INSERT INTO t VALUES ({new}, 'a')")).await;
     let mut ids = Vec::new();
     while ids.last().is_none_or(|id| id != new) {
-        let rows = inserted(&reader.transaction().await.0);
-        ids.extend(rows.iter().filter_map(|(id, _)| id.text().map(str::to_owned)));
+        let (entries, _) = reader.transaction().await;
+        ids.extend(inserted(&entries).iter().filter_map(|(id, _)| id.text().map(str::to_owned)));
     }
     reader.stop().await.expect("stops");
     ids

@@ -15,7 +15,9 @@ use super::{
     order::Order,
     reader::Reader,
 };
-use crate::change::{Begin, Change, Commit, Entry, LogicalMessage, Lsn, OldRow, Operation, TableName};
+use crate::change::{
+    Begin, Cell, Change, Commit, Entry, LogicalMessage, Lsn, OldRow, Operation, RowBuilder, TableName,
+};
 
 /// By oid, as they were announced last; `Err` where that could not be read, with the name if at least that could.
 type Relations = HashMap<u32, Result<Relation, Option<TableName>>, FixedState>;
@@ -30,6 +32,7 @@ type Relations = HashMap<u32, Result<Relation, Option<TableName>>, FixedState>;
 pub struct PgOutput {
     relations: Relations,
     order: Order,
+    rows: RowBuilder,
 }
 
 impl PgOutput {
@@ -37,7 +40,7 @@ impl PgOutput {
         PgOutput::default()
     }
 
-    fn frame(&mut self, lsn: Lsn, payload: Bytes, out: &mut Vec<Entry>) -> Result<(), Failure> {
+    fn frame(&mut self, lsn: Lsn, payload: &[u8], out: &mut Vec<Entry>) -> Result<(), Failure> {
         let mut frame = Reader::new(payload);
         match frame.u8("the frame's tag")? {
             b'B' => self.begin(frame),
@@ -54,7 +57,7 @@ impl PgOutput {
         }
     }
 
-    fn begin(&mut self, mut frame: Reader) -> Result<(), Failure> {
+    fn begin(&mut self, mut frame: Reader<'_>) -> Result<(), Failure> {
         let begin = Begin {
             commit_lsn: frame.lsn("the commit position")?,
             committed_at: frame.timestamp("the commit time")?,
@@ -64,7 +67,7 @@ impl PgOutput {
         Ok(self.order.begin(begin)?)
     }
 
-    fn commit(&mut self, mut frame: Reader, out: &mut Vec<Entry>) -> Result<(), Failure> {
+    fn commit(&mut self, mut frame: Reader<'_>, out: &mut Vec<Entry>) -> Result<(), Failure> {
         let flags = frame.u8("the commit's flags")?;
         if flags != 0 {
             return Err(Fault::Unknown { what: "the commit's flags", value: flags }.into());
@@ -76,9 +79,9 @@ impl PgOutput {
     }
 
     /// Where a transaction was first committed, if it was itself replicated to here: read for its form only.
-    fn origin(&mut self, mut frame: Reader) -> Result<(), Failure> {
+    fn origin(&mut self, mut frame: Reader<'_>) -> Result<(), Failure> {
         self.order.within("an origin")?;
-        let read = || {
+        let mut read = || {
             frame.lsn("the origin's position")?;
             frame.c_bytes("the origin's name")?;
             frame.finish()
@@ -87,7 +90,7 @@ impl PgOutput {
     }
 
     /// Where the relation cannot be read, its oid means no longer what it meant before.
-    fn relation(&mut self, mut frame: Reader) -> Result<(), Failure> {
+    fn relation(&mut self, mut frame: Reader<'_>) -> Result<(), Failure> {
         self.order.within("a relation")?;
         let oid = frame.u32("the relation's oid")?;
         match Relation::read(oid, frame) {
@@ -103,9 +106,9 @@ impl PgOutput {
     }
 
     /// The name of a type that is not built in: read for its form only, since columns carry their type's oid.
-    fn data_type(&mut self, mut frame: Reader) -> Result<(), Failure> {
+    fn data_type(&mut self, mut frame: Reader<'_>) -> Result<(), Failure> {
         self.order.within("a type")?;
-        let read = || {
+        let mut read = || {
             frame.u32("the type's oid")?;
             frame.c_bytes("the type's schema")?;
             frame.c_bytes("the type's name")?;
@@ -117,21 +120,23 @@ impl PgOutput {
     fn change(
         &mut self,
         lsn: Lsn,
-        mut frame: Reader,
+        mut frame: Reader<'_>,
         what: &'static str,
-        read: fn(&Relation, Reader) -> Result<Operation, Fault>,
+        read: fn(&Relation, Reader<'_>, &mut RowBuilder) -> Result<Operation, Fault>,
         out: &mut Vec<Entry>,
     ) -> Result<(), Failure> {
         self.order.within(what)?;
         let oid = frame.u32("the relation's oid").map_err(Fault::told)?;
         let relation = known(&self.relations, oid)?;
-        let operation = read(relation, frame).map_err(|fault| fault.of(&relation.table))?;
+        // What was put together of one that could not be read is given up.
+        self.rows.clear();
+        let operation = read(relation, frame, &mut self.rows).map_err(|fault| fault.of(&relation.table))?;
         let table = Arc::clone(&relation.table);
         Ok(self.order.tell(Entry::Change(Change { lsn, table, operation }), out)?)
     }
 
     /// Of several relations those that are known are told.
-    fn truncate(&mut self, lsn: Lsn, frame: Reader, out: &mut Vec<Entry>) -> Result<(), Failure> {
+    fn truncate(&mut self, lsn: Lsn, frame: Reader<'_>, out: &mut Vec<Entry>) -> Result<(), Failure> {
         self.order.within("a truncate")?;
         let mut outcome = Ok(());
         for oid in truncated(frame).map_err(Fault::told)? {
@@ -149,14 +154,14 @@ impl PgOutput {
         outcome
     }
 
-    fn message(&mut self, frame: Reader, out: &mut Vec<Entry>) -> Result<(), Failure> {
+    fn message(&mut self, frame: Reader<'_>, out: &mut Vec<Entry>) -> Result<(), Failure> {
         let message = message(frame).map_err(Fault::of_message)?;
         Ok(self.order.message(message, out)?)
     }
 }
 
 impl Decoder for PgOutput {
-    fn decode(&mut self, lsn: Lsn, payload: Bytes, out: &mut Vec<Entry>) -> Result<(), DecodeError> {
+    fn decode(&mut self, lsn: Lsn, payload: &[u8], out: &mut Vec<Entry>) -> Result<(), DecodeError> {
         self.frame(lsn, payload, out).map_err(|failure| {
             self.order.tell_lost(lsn, &failure, out);
             DecodeError::new("pgoutput", lsn, failure)
@@ -172,37 +177,37 @@ fn known(relations: &Relations, oid: u32) -> Result<&Relation, Failure> {
     }
 }
 
-fn insert(relation: &Relation, mut frame: Reader) -> Result<Operation, Fault> {
+fn insert(relation: &Relation, mut frame: Reader<'_>, rows: &mut RowBuilder) -> Result<Operation, Fault> {
     tuple::tag(&mut frame, b'N')?;
-    let new = tuple::whole(relation, &mut frame)?;
+    let new = tuple::whole(relation, &mut frame, rows)?;
     frame.finish()?;
     Ok(Operation::Insert { new })
 }
 
-fn update(relation: &Relation, mut frame: Reader) -> Result<Operation, Fault> {
+fn update(relation: &Relation, mut frame: Reader<'_>, rows: &mut RowBuilder) -> Result<Operation, Fault> {
     let old = match frame.u8(tuple::TAG)? {
         b'N' => None,
         tag => {
-            let old = tuple::old(tag, relation, &mut frame)?;
+            let old = tuple::old(tag, relation, &mut frame, rows)?;
             tuple::tag(&mut frame, b'N')?;
             Some(old)
         }
     };
-    let new = tuple::new(relation, &mut frame)?;
+    let new = tuple::new(relation, &mut frame, rows)?;
     frame.finish()?;
-    let same = || (relation.key_is_everything && new.0.iter().all(|cell| cell.is_known())).then(|| new.clone());
+    let same = || (relation.key_is_everything && new.cells().all(Cell::is_known)).then(|| new.clone());
     Ok(Operation::Update { old: old.or_else(|| same().map(OldRow::Full)), new })
 }
 
-fn delete(relation: &Relation, mut frame: Reader) -> Result<Operation, Fault> {
+fn delete(relation: &Relation, mut frame: Reader<'_>, rows: &mut RowBuilder) -> Result<Operation, Fault> {
     let tag = frame.u8(tuple::TAG)?;
-    let old = tuple::old(tag, relation, &mut frame)?;
+    let old = tuple::old(tag, relation, &mut frame, rows)?;
     frame.finish()?;
     Ok(Operation::Delete { old })
 }
 
 /// The oids of the relations that a TRUNCATE names.
-fn truncated(mut frame: Reader) -> Result<Vec<u32>, Fault> {
+fn truncated(mut frame: Reader<'_>) -> Result<Vec<u32>, Fault> {
     let relations = frame.u32("the number of relations")?;
     let flags = frame.u8("the truncate's flags")?;
     if flags & !0b11 != 0 {
@@ -216,7 +221,7 @@ fn truncated(mut frame: Reader) -> Result<Vec<u32>, Fault> {
     Ok(oids)
 }
 
-fn message(mut frame: Reader) -> Result<LogicalMessage, Fault> {
+fn message(mut frame: Reader<'_>) -> Result<LogicalMessage, Fault> {
     let transactional = match frame.u8("the message's flags")? {
         0 => false,
         1 => true,
@@ -227,5 +232,5 @@ fn message(mut frame: Reader) -> Result<LogicalMessage, Fault> {
     let len = frame.u32("the message's length")?;
     let content = frame.bytes(len, "the message's content")?;
     frame.finish()?;
-    Ok(LogicalMessage { lsn, transactional, prefix, content })
+    Ok(LogicalMessage { lsn, transactional, prefix: prefix.into(), content: Bytes::copy_from_slice(content) })
 }

@@ -1,7 +1,5 @@
 use std::sync::Arc;
 
-use bytes::Bytes;
-
 use crate::{
     change::{Column, Table, TableName},
     decode::{
@@ -29,7 +27,7 @@ pub(super) struct Relation {
 
 impl Relation {
     /// Reads a Relation frame past the relation's oid.
-    pub fn read(oid: u32, mut frame: Reader) -> Result<Relation, Failure> {
+    pub fn read(oid: u32, mut frame: Reader<'_>) -> Result<Relation, Failure> {
         let (schema, name) = name(&mut frame)?;
         let mut table = Table { schema, name, oid: Some(oid), columns: Vec::new(), key: None };
         let (identity, key) = columns(frame, &mut table).map_err(|fault| fault.of(&table))?;
@@ -42,21 +40,21 @@ impl Relation {
     }
 }
 
-fn name(frame: &mut Reader) -> Result<TableName, Failure> {
+fn name(frame: &mut Reader<'_>) -> Result<TableName, Failure> {
     let schema = match frame.c_bytes("the relation's schema").map_err(Fault::told)? {
-        schema if schema.is_empty() => Bytes::from_static(b"pg_catalog"),
+        b"" => b"pg_catalog",
         schema => schema,
     };
     let name = frame.c_bytes("the relation's name").map_err(Fault::told)?;
-    let table = (readable(&schema), readable(&name));
+    let table = (readable(schema), readable(name));
     match (utf8(schema, "the relation's schema"), utf8(name, "the relation's name")) {
-        (Ok(schema), Ok(name)) => Ok((schema, name)),
+        (Ok(schema), Ok(name)) => Ok((schema.into(), name.into())),
         (Err(fault), _) | (_, Err(fault)) => Err(fault.of_name(table)),
     }
 }
 
 /// Reads the columns into `table`; returns the replica identity, and which of the columns belong to it.
-fn columns(mut frame: Reader, table: &mut Table) -> Result<(u8, Vec<bool>), Fault> {
+fn columns(mut frame: Reader<'_>, table: &mut Table) -> Result<(u8, Vec<bool>), Fault> {
     let identity = match frame.u8("the replica identity")? {
         identity @ (DEFAULT | b'n' | FULL | b'i') => identity,
         value => return Err(Fault::Unknown { what: "the replica identity", value }),
@@ -70,7 +68,7 @@ fn columns(mut frame: Reader, table: &mut Table) -> Result<(u8, Vec<bool>), Faul
             1 => true,
             value => return Err(Fault::Unknown { what: "the column's flags", value }),
         });
-        let name = frame.c_string("the column's name")?;
+        let name = frame.c_string("the column's name")?.into();
         let type_oid = frame.u32("the column's type")?;
         frame.u32("the column's type modifier")?;
         table.columns.push(Column { name, type_oid });

@@ -1,13 +1,13 @@
 use super::relation::Relation;
 use crate::{
-    change::{Cell, OldRow, Row},
+    change::{Cell, CellNotUtf8, OldRow, Row, RowBuilder},
     decode::{Fault, reader::Reader},
 };
 
 pub(super) const TAG: &str = "the row's tag";
 
 /// Takes the tag of a row, which must be `tag`.
-pub(super) fn tag(frame: &mut Reader, tag: u8) -> Result<(), Fault> {
+pub(super) fn tag(frame: &mut Reader<'_>, tag: u8) -> Result<(), Fault> {
     match frame.u8(TAG)? {
         found if found == tag => Ok(()),
         value => Err(Fault::Unknown { what: TAG, value }),
@@ -15,65 +15,65 @@ pub(super) fn tag(frame: &mut Reader, tag: u8) -> Result<(), Fault> {
 }
 
 /// The row after an UPDATE.
-pub(super) fn new(relation: &Relation, frame: &mut Reader) -> Result<Row, Fault> {
-    read(relation, frame, |_, cell| Ok(cell))
+pub(super) fn new(relation: &Relation, frame: &mut Reader<'_>, rows: &mut RowBuilder) -> Result<Row, Fault> {
+    read(relation, frame, rows, true)
 }
 
 /// A row that is told whole: of an INSERT, or the old one under FULL.
-pub(super) fn whole(relation: &Relation, frame: &mut Reader) -> Result<Row, Fault> {
-    read(relation, frame, |column, cell| match cell {
-        Cell::Unchanged => Err(Fault::UnchangedCell { column: name(relation, column) }),
-        cell => Ok(cell),
-    })
+pub(super) fn whole(relation: &Relation, frame: &mut Reader<'_>, rows: &mut RowBuilder) -> Result<Row, Fault> {
+    read(relation, frame, rows, false)
 }
 
 /// The row before an UPDATE or DELETE; `tag` says how much of it is told.
-pub(super) fn old(tag: u8, relation: &Relation, frame: &mut Reader) -> Result<OldRow, Fault> {
+pub(super) fn old(
+    tag: u8,
+    relation: &Relation,
+    frame: &mut Reader<'_>,
+    rows: &mut RowBuilder,
+) -> Result<OldRow, Fault> {
     match tag {
-        b'O' => Ok(OldRow::Full(whole(relation, frame)?)),
+        b'O' => Ok(OldRow::Full(whole(relation, frame, rows)?)),
         b'K' => {
-            let mut row = whole(relation, frame)?;
-            let outside = |(_, is_key): &(&mut Cell, &bool)| !**is_key;
+            let row = whole(relation, frame, rows)?;
             // A partition that is FULL tells all of its row, although its root is not.
-            let is_whole = row.0.iter_mut().zip(&relation.key).filter(outside).any(|(cell, _)| *cell != Cell::Null);
+            let is_whole = row.cells().zip(&relation.key).any(|(cell, is_key)| !is_key && cell != Cell::Null);
             if is_whole || relation.key_is_everything {
                 return Ok(OldRow::Full(row));
             }
             // Outside the key a null stands for "not sent".
-            row.0.iter_mut().zip(&relation.key).filter(outside).for_each(|(cell, _)| *cell = Cell::Absent);
-            Ok(OldRow::Key(row))
+            let told = row.cells().zip(&relation.key).map(|(cell, is_key)| if *is_key { cell } else { Cell::Absent });
+            Ok(OldRow::Key(told.collect()))
         }
         value => Err(Fault::Unknown { what: TAG, value }),
     }
 }
 
-/// Reads a row of the relation; `place` has the last word on what a cell means at a column's index.
+/// Reads a row of the relation.
 fn read(
     relation: &Relation,
-    frame: &mut Reader,
-    mut place: impl FnMut(usize, Cell) -> Result<Cell, Fault>,
+    frame: &mut Reader<'_>,
+    rows: &mut RowBuilder,
+    may_be_unchanged: bool,
 ) -> Result<Row, Fault> {
     let columns = relation.table.columns.len();
     let cells = usize::from(frame.u16("the number of cells")?);
     if cells != columns {
         return Err(Fault::CellCount { columns, cells });
     }
-    let mut row = Vec::with_capacity(columns);
     for column in 0..columns {
-        let cell = match frame.u8("a cell's kind")? {
-            b'n' => Cell::Null,
-            b'u' => Cell::Unchanged,
+        match frame.u8("a cell's kind")? {
             b't' => {
                 let len = frame.u32("a cell's length")?;
-                let text = frame.bytes(len, "a cell's text")?;
-                Cell::Text(text.try_into().map_err(|_| Fault::CellNotUtf8 { column: name(relation, column) })?)
+                rows.push_text(frame.bytes(len, "a cell's text")?);
             }
+            b'n' => rows.push(Cell::Null),
+            b'u' if may_be_unchanged => rows.push(Cell::Unchanged),
+            b'u' => return Err(Fault::UnchangedCell { column: name(relation, column) }),
             b'b' => return Err(Fault::BinaryCell { column: name(relation, column) }),
             value => return Err(Fault::Unknown { what: "a cell's kind", value }),
-        };
-        row.push(place(column, cell)?);
+        }
     }
-    Ok(Row(row))
+    rows.finish().map_err(|CellNotUtf8(column)| Fault::CellNotUtf8 { column: name(relation, column) })
 }
 
 fn name(relation: &Relation, column: usize) -> String {

@@ -84,7 +84,7 @@ fn published(scenario: &str) -> Published {
 fn decode(decoder: &mut dyn Decoder, frames: &[Frame]) -> Result<Vec<Entry>, DecodeError> {
     let mut out = Vec::new();
     for (lsn, payload) in frames {
-        decoder.decode(*lsn, payload.clone(), &mut out)?;
+        decoder.decode(*lsn, payload, &mut out)?;
     }
     Ok(out)
 }
@@ -129,13 +129,13 @@ fn messages(entries: &[Entry]) -> Vec<LogicalMessage> {
 
 /// A row in short: `·` is NULL, `=` unchanged, `-` absent.
 fn row(short: &[&str]) -> Row {
-    let cell = |short: &&str| match *short {
+    let cells = short.iter().map(|short| match *short {
         "·" => Cell::Null,
         "=" => Cell::Unchanged,
         "-" => Cell::Absent,
         text => text.into(),
-    };
-    Row(short.iter().map(cell).collect())
+    });
+    cells.collect()
 }
 
 fn inserted(new: &[&str]) -> Operation {

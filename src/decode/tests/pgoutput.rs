@@ -115,15 +115,6 @@ fn message() {
 }
 
 #[test]
-fn a_cell_shares_the_frames_memory() {
-    let insert = Bytes::from(unhex(INSERT));
-    let before = [(Lsn(7), unhex(BEGIN).into()), (Lsn(7), unhex(RELATION).into()), (Lsn(7), insert.clone())];
-    let told = decode(&mut PgOutput::new(), &before).expect("entries");
-    let Operation::Insert { new } = &operations_of(&told, "t")[0] else { panic!("an insert was sent") };
-    assert_eq!(new.cell(0).text().map(str::as_ptr), Some(insert[insert.len() - 1..].as_ptr()));
-}
-
-#[test]
 fn an_old_row_of_key_columns_alone_is_the_whole_row() {
     let whole = relation("64", &[("01", "6100"), ("01", "6200")]);
     let update = "55000043404e0002740000000131740000000132";

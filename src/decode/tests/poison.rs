@@ -17,7 +17,7 @@ const W_BEGIN: &str = r#"{"action":"B","xid":1,"timestamp":"2026-11-23 02:28:00+
 fn go_on(decoder: &mut dyn Decoder, frames: impl IntoIterator<Item = Vec<u8>>) -> (Vec<Entry>, Vec<DecodeError>) {
     let (mut out, mut errors) = (Vec::new(), Vec::new());
     for frame in frames {
-        if let Err(error) = decoder.decode(Lsn(7), frame.into(), &mut out) {
+        if let Err(error) = decoder.decode(Lsn(7), &frame, &mut out) {
             assert!(error.is_skippable(), "{error}");
             errors.push(error);
         }
@@ -65,7 +65,7 @@ fn cutting_costs_the_frame_alone<D: Decoder + Clone>(
         for (at, (lsn, payload)) in frames.iter().enumerate() {
             let mut damaged = decoder.clone();
             let mut told = Vec::new();
-            decoder.decode(*lsn, payload.clone(), &mut told).expect("the frame as it was sent");
+            decoder.decode(*lsn, payload, &mut told).expect("the frame as it was sent");
             let table = match told.last() {
                 Some(Entry::Change(change)) if told.len() < 3 => Some(change.table.full_name()),
                 Some(Entry::Change(_)) => None,
@@ -76,7 +76,7 @@ fn cutting_costs_the_frame_alone<D: Decoder + Clone>(
             let table: Option<TableName> = table.filter(|_| !is_truncate);
             cut += 1;
             let mut out = Vec::new();
-            let error = damaged.decode(*lsn, payload.slice(..payload.len() - 1), &mut out).expect_err("a cut frame");
+            let error = damaged.decode(*lsn, &payload[..payload.len() - 1], &mut out).expect_err("a cut frame");
             assert!(error.is_skippable(), "{error}");
             assert_eq!(error.table(), table.as_ref());
             let begin = matches!(told.first(), Some(Entry::Begin(_)));
@@ -85,8 +85,8 @@ fn cutting_costs_the_frame_alone<D: Decoder + Clone>(
             let (mut after, mut expected) = (Vec::new(), Vec::new());
             let mut sound = decoder.clone();
             for (lsn, payload) in &frames[at + 1..] {
-                damaged.decode(*lsn, payload.clone(), &mut after).expect("what follows can be read");
-                sound.decode(*lsn, payload.clone(), &mut expected).expect("what follows can be read");
+                damaged.decode(*lsn, payload, &mut after).expect("what follows can be read");
+                sound.decode(*lsn, payload, &mut expected).expect("what follows can be read");
             }
             assert!(same(&after, &expected), "{scenario}, after {lsn}:\n{after:?}\n{expected:?}");
         }
@@ -197,7 +197,7 @@ fn what_may_have_moved_the_transaction_cannot_be_skipped() {
         let (last, before) = frames.split_last().expect("a frame");
         go_on(decoder, before.iter().map(|frame| frame.to_vec()));
         let mut out = Vec::new();
-        let error = decoder.decode(Lsn(7), Bytes::copy_from_slice(last), &mut out).expect_err("it cannot be read");
+        let error = decoder.decode(Lsn(7), last, &mut out).expect_err("it cannot be read");
         assert!(!error.is_skippable() && out.is_empty(), "{error}");
     };
     let begin = unhex(BEGIN);

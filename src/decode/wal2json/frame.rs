@@ -2,7 +2,10 @@ use std::borrow::Cow;
 
 use serde::de::{Error as _, Unexpected};
 
-use super::scan::{Scan, Scanned, Value};
+use super::{
+    label::Labels,
+    scan::{Scan, Scanned, Value},
+};
 
 /// One JSON object of format 2, borrowing the frame's bytes. Which fields are there depends on the action; fields of
 /// options that walcast does not set are passed over, and so are those that are null.
@@ -38,17 +41,17 @@ pub(super) struct Column<'a> {
 }
 
 impl<'a> Frame<'a> {
-    /// `text`: the same, if it is UTF-8.
-    pub fn read(payload: &'a [u8], text: Option<&'a str>) -> Scanned<Self> {
+    /// `text`: the same, if it is UTF-8. `labels`: those of the frame before.
+    pub fn read(payload: &'a [u8], text: Option<&'a str>, labels: &mut Labels) -> Scanned<Self> {
         let mut frame = Frame::default();
         let mut scan = Scan::new(payload, text);
         scan.object(|scan, name| {
             match name {
-                b"columns" => return put(&mut frame.columns, columns(scan, &[])?),
+                b"columns" => return put(&mut frame.columns, columns(scan, &[], labels)?),
                 // Most of an old row is as it was.
                 b"identity" => {
                     let like = frame.columns.as_deref().unwrap_or_default();
-                    let identity = columns(scan, like)?;
+                    let identity = columns(scan, like, labels)?;
                     return put(&mut frame.identity, identity);
                 }
                 _ => {}
@@ -82,13 +85,13 @@ impl<'a> Frame<'a> {
 }
 
 /// A row's columns. Those that are written as the one in the same place of `like` are that one.
-fn columns<'a>(scan: &mut Scan<'a>, like: &[Column<'a>]) -> Scanned<Vec<Column<'a>>> {
+fn columns<'a>(scan: &mut Scan<'a>, like: &[Column<'a>], labels: &mut Labels) -> Scanned<Vec<Column<'a>>> {
     // JSON does not say how many there are; most tables fit without growing.
     let mut columns = Vec::with_capacity(like.len().max(16));
     scan.array(|scan, number| {
         columns.push(match like.get(number).filter(|like| scan.takes_same(like.written)) {
             Some(like) => like.clone(),
-            None => Column::read(scan)?,
+            None => Column::read(scan, labels, number)?,
         });
         Ok(())
     })?;
@@ -96,9 +99,14 @@ fn columns<'a>(scan: &mut Scan<'a>, like: &[Column<'a>]) -> Scanned<Vec<Column<'
 }
 
 impl<'a> Column<'a> {
-    fn read(scan: &mut Scan<'a>) -> Scanned<Self> {
+    /// Of a row's columns it is the one with this number.
+    fn read(scan: &mut Scan<'a>, labels: &mut Labels, number: usize) -> Scanned<Self> {
         let start = scan.place();
-        if let Some(column) = Column::read_plain(scan, start) {
+        if let Some(column) = Column::read_labelled(scan, start, labels, number) {
+            return Ok(column);
+        }
+        scan.go_back(start);
+        if let Some(column) = Column::read_plain(scan, start, labels, number) {
             return Ok(column);
         }
         scan.go_back(start);
@@ -122,16 +130,33 @@ impl<'a> Column<'a> {
         })
     }
 
+    /// Of the column that had this number in the row before; `None`: it is another one now.
+    fn read_labelled(scan: &mut Scan<'a>, start: usize, labels: &Labels, number: usize) -> Option<Self> {
+        let label = labels.get(number).filter(|label| scan.takes_same(&label.written))?;
+        let name = scan.text(start + label.name.start..start + label.name.end)?;
+        let value = scan.value().ok()?;
+        let is_whole = scan.takes_same(b"}");
+        let (name, typeoid) = (Cow::Borrowed(name), label.typeoid);
+        is_whole.then(|| Column { name, typeoid, value, index: 0, written: scan.since(start) })
+    }
+
     /// As wal2json writes it; `None`: it may be written otherwise.
-    fn read_plain(scan: &mut Scan<'a>, start: usize) -> Option<Self> {
-        let name = scan.takes_same(br#"{"name":"#).then(|| scan.value())?.ok()?;
+    fn read_plain(scan: &mut Scan<'a>, start: usize, labels: &mut Labels, number: usize) -> Option<Self> {
+        let name = scan.takes_same(NAME).then(|| scan.value())?.ok()?;
         let typeoid = scan.takes_same(br#","typeoid":"#).then(|| scan.value())?.ok()?;
-        let value = scan.takes_same(br#","value":"#).then(|| scan.value())?.ok()?;
+        let is_labelled = scan.takes_same(br#","value":"#);
+        let label = scan.since(start);
+        let value = is_labelled.then(|| scan.value())?.ok()?;
         let is_whole = scan.takes_same(b"}");
         let (name, typeoid) = (name.str().ok()?, oid(typeoid).ok()?);
+        if let Cow::Borrowed(name) = name {
+            labels.put(number, label, NAME.len() + 1..NAME.len() + 1 + name.len(), typeoid);
+        }
         is_whole.then(|| Column { name, typeoid, value, index: 0, written: scan.since(start) })
     }
 }
+
+const NAME: &[u8] = br#"{"name":"#;
 
 /// A field stands once.
 fn put<T>(field: &mut Option<T>, value: T) -> Scanned<()> {

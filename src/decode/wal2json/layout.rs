@@ -1,10 +1,10 @@
-use std::{mem, sync::Arc};
+use std::sync::Arc;
 
-use bytestring::ByteString;
+use smallvec::{SmallVec, smallvec};
 
 use super::{frame::Column, text};
 use crate::{
-    change::{self, Cell, OldRow, Row, Table},
+    change::{self, Cell, CellNotUtf8, OldRow, Row, RowBuilder, Table},
     decode::{Fault, PublishedTable},
 };
 
@@ -25,6 +25,7 @@ pub(super) struct Layout {
     pub table: Arc<Table>,
     /// Whether the replica identity is FULL, as far as the catalog and then the changes said.
     full: bool,
+    rows: RowBuilder,
 }
 
 /// Where a row comes from.
@@ -33,7 +34,6 @@ pub(super) struct Source<'a> {
     pub published: &'a PublishedTable,
     /// Whether it is of a partition that is told as its root.
     pub leaf: bool,
-    pub frame: &'a ByteString,
 }
 
 impl Layout {
@@ -41,7 +41,7 @@ impl Layout {
         let PublishedTable { schema, name, columns, .. } = published;
         let (schema, name, columns) = (schema.clone(), name.clone(), columns.clone());
         let table = Table { schema, name, oid: None, columns, key: None };
-        Layout { table: Arc::new(table), full: published.full }
+        Layout { table: Arc::new(table), full: published.full, rows: RowBuilder::default() }
     }
 
     /// The row of an INSERT.
@@ -52,7 +52,7 @@ impl Layout {
             self.full = source.published.full;
         }
         self.take_whole(known, source.leaf, &mut columns)?;
-        self.row(&columns, Cell::Absent, |column| text::cell(source.frame, column))
+        self.row(&columns, Cell::Absent, text::push)
     }
 
     /// The rows of an UPDATE, the old one as pgoutput tells it.
@@ -82,20 +82,22 @@ impl Layout {
             self.index(&mut columns);
         }
         // A column that an UPDATE does not show is an out-of-line value that it did not touch.
-        let read = |column: &Column<'_>| text::cell(source.frame, column);
-        let new = self.row(&columns, Cell::Unchanged, read)?;
-        // Most of an old row is as it was: the texts are shared then, since long ones cost more to read than all else.
-        let read_old = |column: &Column<'_>| match columns.iter().any(|after| column.equals(after)) {
-            true => Ok(new.cell(column.index).clone()),
-            false => read(column),
+        let new = self.row(&columns, Cell::Unchanged, text::push)?;
+        // Most of an old row is as it was, and long texts with escapes cost more to read than all else.
+        let push_old = |row: &mut RowBuilder, column: &Column<'_>| {
+            if columns.iter().any(|after| column.equals(after)) {
+                row.push(new.cell(column.index));
+                return Ok(());
+            }
+            text::push(row, column)
         };
         let old = if self.is_everything(&identity) {
-            Some(OldRow::Full(self.row(&identity, Cell::Absent, read_old)?))
+            Some(OldRow::Full(self.row(&identity, Cell::Absent, push_old)?))
         } else if identity.iter().all(|key| columns.iter().any(|column| key.equals(column))) {
             // Taken from the new row: the key is unchanged, and pgoutput sends no old row.
             None
         } else {
-            Some(OldRow::Key(self.row(&identity, Cell::Absent, read_old)?))
+            Some(OldRow::Key(self.row(&identity, Cell::Absent, push_old)?))
         };
         Ok((old, new))
     }
@@ -106,7 +108,7 @@ impl Layout {
             self.learn(&identity);
             self.index(&mut identity);
         }
-        let row = self.row(&identity, Cell::Absent, |column| text::cell(source.frame, column))?;
+        let row = self.row(&identity, Cell::Absent, text::push)?;
         Ok(if self.full || self.is_everything(&identity) { OldRow::Full(row) } else { OldRow::Key(row) })
     }
 
@@ -210,19 +212,29 @@ impl Layout {
 
     /// A row of the table from columns that were looked up; `unsaid` stands where they say nothing.
     fn row(
-        &self,
+        &mut self,
         columns: &[Column<'_>],
-        unsaid: Cell,
-        read: impl Fn(&Column<'_>) -> Result<Cell, Fault>,
+        unsaid: Cell<'_>,
+        push: impl Fn(&mut RowBuilder, &Column<'_>) -> Result<(), Fault>,
     ) -> Result<Row, Fault> {
-        let mut row = vec![unsaid.clone(); self.table.columns.len()];
+        let mut said: SmallVec<[Option<&Column<'_>>; 32]> = smallvec![None; self.table.columns.len()];
         for column in columns {
-            let value = read(column)?;
-            if row.get_mut(column.index).is_none_or(|place| mem::replace(place, value) != unsaid) {
+            if said.get_mut(column.index).is_none_or(|place| place.replace(column).is_some()) {
                 return Err(Fault::DuplicateColumn { column: column.name.to_string() });
             }
         }
-        Ok(Row(row))
+        // What was put together of one that could not be read is given up.
+        self.rows.clear();
+        for column in said {
+            match column {
+                Some(column) => push(&mut self.rows, column)?,
+                None => self.rows.push(unsaid),
+            }
+        }
+        self.rows.finish().map_err(|CellNotUtf8(index)| {
+            let column = self.table.columns.get(index).map(|column| column.name.to_string());
+            Fault::CellNotUtf8 { column: column.unwrap_or_default() }
+        })
     }
 }
 

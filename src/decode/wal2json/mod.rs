@@ -2,6 +2,7 @@
 
 mod frame;
 mod head;
+mod label;
 mod layout;
 mod options;
 mod scan;
@@ -9,13 +10,11 @@ mod text;
 
 use std::{borrow::Cow, str::FromStr, sync::Arc};
 
-use bytes::Bytes;
-use bytestring::ByteString;
-
 pub use self::options::wal2json_options;
 use self::{
     frame::Frame,
     head::Head,
+    label::Labels,
     layout::{Layout, Source},
 };
 use super::{
@@ -51,29 +50,29 @@ pub struct Wal2Json {
     /// One for each of the published tables.
     layouts: Vec<Layout>,
     order: Order,
+    labels: Labels,
 }
 
 impl Wal2Json {
     pub fn new(published: Published) -> Self {
         let layouts = published.tables().iter().map(Layout::new).collect();
-        Wal2Json { published, layouts, order: Order::default() }
+        Wal2Json { published, layouts, order: Order::default(), labels: Labels::default() }
     }
 
-    fn frame(&mut self, payload: &Bytes, out: &mut Vec<Entry>) -> Result<(), Failure> {
+    fn frame(&mut self, payload: &[u8], out: &mut Vec<Entry>) -> Result<(), Failure> {
         // Whether it is UTF-8 is asked once, not of each text. One that is not may be sound: a message of any bytes.
-        let text = ByteString::try_from(payload.clone()).unwrap_or_default();
-        let frame = match Frame::read(payload, (!text.is_empty()).then_some(&*text)) {
+        let frame = match Frame::read(payload, str::from_utf8(payload).ok(), &mut self.labels) {
             Ok(frame) => frame,
             Err(error) => return Err(self.unsound(&Head::read(payload), Fault::Json(error))),
         };
         match frame.action.as_ref().map(Cow::as_ref) {
             Some("B") => self.begin(&frame),
             Some("C") => self.commit(&frame, out),
-            Some("I") => self.change("I", frame, &text, out, insert),
-            Some("U") => self.change("U", frame, &text, out, update),
-            Some("D") => self.change("D", frame, &text, out, delete),
-            Some("T") => self.change("T", frame, &text, out, |_, _, _| Ok(Operation::Truncate)),
-            Some("M") => self.message(frame, payload, out),
+            Some("I") => self.change("I", frame, out, insert),
+            Some("U") => self.change("U", frame, out, update),
+            Some("D") => self.change("D", frame, out, delete),
+            Some("T") => self.change("T", frame, out, |_, _, _| Ok(Operation::Truncate)),
+            Some("M") => self.message(frame, out),
             Some(action) => Err(Fault::Field { field: "action", text: action.to_owned() }.into()),
             None if frame.has_change => Err(Fault::FormatVersion1.into()),
             None => Err(Fault::Missing("action").into()),
@@ -125,7 +124,6 @@ impl Wal2Json {
         &mut self,
         action: &str,
         frame: Frame<'_>,
-        text: &ByteString,
         out: &mut Vec<Entry>,
         operation: impl Fn(&mut Layout, Source<'_>, Frame<'_>) -> Result<Operation, Fault>,
     ) -> Result<(), Failure> {
@@ -137,22 +135,22 @@ impl Wal2Json {
             _ => return Ok(()),
         };
         let change = parse("lsn", &frame.lsn).and_then(|lsn| {
-            let operation = operation(layout, Source { published, leaf: place.leaf, frame: text }, frame)?;
+            let operation = operation(layout, Source { published, leaf: place.leaf }, frame)?;
             Ok(Change { lsn, table: Arc::clone(&layout.table), operation })
         });
         let change = change.map_err(|fault| fault.of(&layout.table))?;
         Ok(self.order.tell(Entry::Change(change), out)?)
     }
 
-    fn message(&mut self, frame: Frame<'_>, payload: &Bytes, out: &mut Vec<Entry>) -> Result<(), Failure> {
-        let message = message(frame, payload).map_err(Fault::of_message)?;
+    fn message(&mut self, frame: Frame<'_>, out: &mut Vec<Entry>) -> Result<(), Failure> {
+        let message = message(frame).map_err(Fault::of_message)?;
         Ok(self.order.message(message, out)?)
     }
 }
 
 impl Decoder for Wal2Json {
-    fn decode(&mut self, lsn: Lsn, payload: Bytes, out: &mut Vec<Entry>) -> Result<(), DecodeError> {
-        self.frame(&payload, out).map_err(|failure| {
+    fn decode(&mut self, lsn: Lsn, payload: &[u8], out: &mut Vec<Entry>) -> Result<(), DecodeError> {
+        self.frame(payload, out).map_err(|failure| {
             self.order.tell_lost(lsn, &failure, out);
             DecodeError::new(PLUGIN, lsn, failure)
         })
@@ -177,13 +175,13 @@ fn delete(layout: &mut Layout, source: Source<'_>, frame: Frame<'_>) -> Result<O
     Ok(Operation::Delete { old: layout.deleted(source, identity)? })
 }
 
-fn message(frame: Frame<'_>, payload: &Bytes) -> Result<LogicalMessage, Fault> {
-    let prefix = text::share_bytes(payload, frame.prefix.ok_or(Fault::Missing("prefix"))?);
+fn message(frame: Frame<'_>) -> Result<LogicalMessage, Fault> {
+    let prefix = frame.prefix.as_deref().ok_or(Fault::Missing("prefix"))?;
     Ok(LogicalMessage {
         lsn: parse("lsn", &frame.lsn)?,
         transactional: frame.transactional.ok_or(Fault::Missing("transactional"))?,
-        prefix: utf8(prefix, "the message's prefix")?,
-        content: text::share_bytes(payload, frame.content.ok_or(Fault::Missing("content"))?),
+        prefix: utf8(prefix, "the message's prefix")?.into(),
+        content: frame.content.ok_or(Fault::Missing("content"))?.into_owned().into(),
     })
 }
 

@@ -1,4 +1,4 @@
-use std::borrow::Cow;
+use std::{borrow::Cow, ops::Range};
 
 use memchr::{memchr, memchr2};
 use serde::de::{Error as _, IgnoredAny};
@@ -92,6 +92,11 @@ impl<'a> Scan<'a> {
             self.at += value.len();
         }
         is_next
+    }
+
+    /// What stands at a place, where all is UTF-8.
+    pub fn text(&self, place: Range<usize>) -> Option<&'a str> {
+        self.text?.get(place)
     }
 
     /// Goes back to a place where it was.

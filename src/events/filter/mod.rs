@@ -123,8 +123,7 @@ impl Condition {
         let index = table.column(&self.column).ok_or_else(|| error(format!("is no published column of {table}")))?;
         let kind = table.columns.get(index).map_or(Kind::Other, |column| Kind::of(column.type_oid));
         let value = |text: &String| {
-            kind.read(&text.as_str().into())
-                .ok_or_else(|| error(format!("is {}, and `{text:.80}` is none", kind.name())))
+            kind.read(text).ok_or_else(|| error(format!("is {}, and `{text:.80}` is none", kind.name())))
         };
         let test = match &self.operator {
             Operator::Is(Is::Null) => Test::IsNull,
@@ -154,7 +153,7 @@ impl Condition {
 
 impl BoundFilter {
     /// Decides a row by the cells of its columns.
-    pub fn judge<'a>(&self, cell: impl Fn(usize) -> &'a Cell) -> Verdict {
+    pub fn judge<'a>(&self, cell: impl Fn(usize) -> Cell<'a>) -> Verdict {
         let mut verdict = Verdict::Yes;
         for condition in &self.conditions {
             match condition.judge(&cell) {
@@ -177,7 +176,7 @@ impl BoundFilter {
 }
 
 impl Bound {
-    fn judge<'a>(&self, cell: impl Fn(usize) -> &'a Cell) -> Verdict {
+    fn judge<'a>(&self, cell: impl Fn(usize) -> Cell<'a>) -> Verdict {
         let Some((column, kind, test)) = &self.test else { return Verdict::Unknown };
         let holds = match (cell(*column), test) {
             (Cell::Absent, _) => return Verdict::Unknown,

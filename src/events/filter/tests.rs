@@ -15,7 +15,7 @@ fn judge(type_oid: u32, filter: &str, value: Option<&str>) -> Verdict {
     let filter = parse(filter);
     filter.check(&table(type_oid)).unwrap_or_else(|error| panic!("{error}"));
     let cell = value.map_or(Cell::Null, Cell::from);
-    filter.bind(&table(type_oid)).judge(|_| &cell)
+    filter.bind(&table(type_oid)).judge(|_| cell)
 }
 
 const TEXT: u32 = 25;
@@ -111,7 +111,7 @@ fn what_does_not_fit_the_column_is_refused() {
         let filter = parse(filter);
         let error = filter.check(&table(type_oid)).expect_err("refused").to_string();
         assert!(error.contains(told), "{filter}: {error}");
-        assert_eq!(filter.bind(&table(type_oid)).judge(|_| &Cell::Null), Verdict::Unknown, "{filter}");
+        assert_eq!(filter.bind(&table(type_oid)).judge(|_| Cell::Null), Verdict::Unknown, "{filter}");
     }
 }
 
@@ -209,11 +209,11 @@ fn what_the_log_does_not_say_is_unknown_unless_something_else_decides() {
         (Cell::from("n"), Cell::Absent, Verdict::No),
         (Cell::from("x"), Cell::from("y"), Verdict::Yes),
     ] {
-        assert_eq!(filter.judge(|column| if column == 0 { &a } else { &b }), expected, "{a:?} {b:?}");
+        assert_eq!(filter.judge(|column| if column == 0 { a } else { b }), expected, "{a:?} {b:?}");
     }
     let is_null = parse("a=not.is.null").bind(&table);
-    assert_eq!(is_null.judge(|_| &Cell::Unchanged), Verdict::Yes, "it has a value, whichever");
-    assert_eq!(is_null.judge(|_| &Cell::Absent), Verdict::Unknown);
+    assert_eq!(is_null.judge(|_| Cell::Unchanged), Verdict::Yes, "it has a value, whichever");
+    assert_eq!(is_null.judge(|_| Cell::Absent), Verdict::Unknown);
 }
 
 #[test]

@@ -21,7 +21,7 @@ impl Value {
     pub const FALSE: Value = Value::Integer(0);
 
     /// The value that Postgres wrote for a type; `None` where the text is none of it.
-    pub fn read(type_oid: u32, text: &ByteString) -> Option<Value> {
+    pub fn read(type_oid: u32, text: &str) -> Option<Value> {
         Kind::of(type_oid).read(text)
     }
 }
@@ -103,7 +103,7 @@ impl Kind {
     }
 
     /// Reads what Postgres writes for the type, and what of its other forms clients say.
-    pub fn read(self, text: &ByteString) -> Option<Value> {
+    pub fn read(self, text: &str) -> Option<Value> {
         Some(match self {
             Kind::Int { bits } => {
                 let bound = 1_i128 << (bits - 1);
@@ -118,8 +118,8 @@ impl Kind {
                 "f" | "false" | "n" | "no" | "off" | "0" => Value::FALSE,
                 _ => return None,
             },
-            Kind::Text | Kind::Json | Kind::Other => Value::Text(text.clone()),
-            Kind::Padded => Value::Text(text.slice_ref(text.trim_end_matches(' '))),
+            Kind::Text | Kind::Json | Kind::Other => Value::Text(text.into()),
+            Kind::Padded => Value::Text(text.trim_end_matches(' ').into()),
             // The highest bit turned, its order is that of a signed number.
             Kind::Uuid => Value::Integer((Uuid::parse_str(text.trim()).ok()?.as_u128() ^ (1 << 127)).cast_signed()),
             Kind::Date => Value::Integer(instant::date(text.trim())?),

@@ -211,8 +211,9 @@ fn expected(rows: &BTreeMap<u8, [Option<String>; 5]>, page: Option<&str>) -> Cop
 }
 
 fn cells(id: u8, values: &[Option<String>; 5]) -> Row {
-    let cell = |value: &Option<String>| value.as_deref().map_or(Cell::Null, Cell::from);
-    Row(std::iter::once(Cell::from(id.to_string().as_str())).chain(values.iter().map(cell)).collect())
+    let id = id.to_string();
+    let values = values.iter().map(|value| value.as_deref().map_or(Cell::Null, Cell::from));
+    std::iter::once(Cell::from(id.as_str())).chain(values).collect()
 }
 
 fn part_values() -> impl Strategy<Value = [Option<String>; 5]> {

@@ -84,7 +84,7 @@ fn row<const N: usize>(cells: [&str; N]) -> Row {
         "-" => Cell::Absent,
         text => Cell::from(text),
     };
-    Row(cells.into_iter().map(cell).collect())
+    cells.into_iter().map(cell).collect()
 }
 
 fn insert(new: Row) -> Operation {

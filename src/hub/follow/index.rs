@@ -76,7 +76,7 @@ impl Index {
     }
 
     /// The value of a cell, if it has one; `None` where that is not known.
-    fn look_up(&self, column: usize, cell: &Cell) -> Option<Option<Value>> {
+    fn look_up(&self, column: usize, cell: Cell<'_>) -> Option<Option<Value>> {
         match cell {
             Cell::Null => Some(None),
             Cell::Text(text) => Some(Some(Value::read(self.table.columns.get(column)?.type_oid, text)?)),

@@ -30,7 +30,7 @@ fn interest(operation: Option<RowOp>, filter: &str) -> Interest {
 }
 
 fn row(id: &str, status: &str) -> Row {
-    Row(vec![Cell::from(id), Cell::from(status)])
+    [Cell::from(id), Cell::from(status)].into_iter().collect()
 }
 
 fn update(old: Row, new: Row) -> Operation {
@@ -78,7 +78,7 @@ fn ten_thousand_filters_by_equality_cost_a_change_a_look_up() {
     // The log does not repeat the key of a row that keeps it.
     let kept = Operation::Update { old: None, new: row("3", "sent") };
     assert_eq!(asked(&mut table, kept), (1, vec![(vec![3], What::Update, false)]));
-    let key = Row(vec![Cell::from("4"), Cell::Absent]);
+    let key = [Cell::from("4"), Cell::Absent].into_iter().collect();
     let deleted = Operation::Delete { old: OldRow::Key(key) };
     assert_eq!(asked(&mut table, deleted), (1, vec![(vec![4], What::Delete, false)]));
     table.leave(&interest(None, "id=eq.04"), SocketId(4), None);
@@ -111,7 +111,10 @@ fn a_row_that_comes_or_goes_is_told_so() {
         // The log says nothing but the key of the row before.
         (Operation::Update { old: None, new: row("1", "open") }, Some((What::Update, true))),
         (Operation::Update { old: None, new: row("1", "sent") }, Some((What::Leave, true))),
-        (Operation::Delete { old: OldRow::Key(Row(vec![Cell::from("1"), Cell::Absent])) }, Some((What::Delete, true))),
+        (
+            Operation::Delete { old: OldRow::Key([Cell::from("1"), Cell::Absent].into_iter().collect()) },
+            Some((What::Delete, true)),
+        ),
     ] {
         let mut table = FollowedTable::default();
         table.join(&interest(None, "status=eq.open"), SocketId(1), Offset::default());
@@ -137,7 +140,7 @@ fn a_table_that_is_altered_is_read_anew() {
     assert_eq!(told(&mut table, &sent), [(vec![2], What::Insert, false), (vec![3], What::Insert, false)]);
     let mut dropped = Table::clone(&before);
     dropped.columns.pop();
-    let narrow = event(&Arc::new(dropped), Operation::Insert { new: Row(vec![Cell::from("2")]) });
+    let narrow = event(&Arc::new(dropped), Operation::Insert { new: [Cell::from("2")].into_iter().collect() });
     let undecided = [(vec![1], What::Insert, true), (vec![2], What::Insert, true)];
     assert_eq!(told(&mut table, &narrow), undecided, "nobody knows whether they want it");
 }

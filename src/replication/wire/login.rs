@@ -127,6 +127,6 @@ async fn next(wire: &mut Wire) -> Result<Message, ReplicationError> {
             Err(ReplicationError::Server(error))
         }
         Frame::Message(message) => Ok(message),
-        Frame::CopyBoth => Err(ReplicationError::Protocol("CopyBoth during the login".to_owned())),
+        Frame::CopyBoth | Frame::Copy(_) => Err(ReplicationError::Protocol("a copy during the login".to_owned())),
     }
 }

@@ -71,7 +71,9 @@ impl Wire {
             Frame::Message(Message::ErrorResponse(body)) => {
                 Err(ReplicationError::Server(frame::server_error(body.fields())?))
             }
-            Frame::Message(_) => Err(ReplicationError::Protocol(format!("an unexpected answer to {command}"))),
+            Frame::Copy(_) | Frame::Message(_) => {
+                Err(ReplicationError::Protocol(format!("an unexpected answer to {command}")))
+            }
         }
     }
 }

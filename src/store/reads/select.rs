@@ -160,8 +160,6 @@ fn split(table: &ReadTable, key: &str) -> Option<Vec<String>> {
 }
 
 fn cells(row: &SqlRow) -> Result<Row, ReadError> {
-    let cell = |index| -> Result<Cell, tokio_postgres::Error> {
-        Ok(row.try_get::<_, Option<&str>>(index)?.map_or(Cell::Null, Cell::from))
-    };
-    Ok(Row((0..row.len()).map(cell).collect::<Result<_, _>>()?))
+    let cell = |index| Ok(row.try_get::<_, Option<&str>>(index)?.map_or(Cell::Null, Cell::from));
+    (0..row.len()).map(cell).collect()
 }

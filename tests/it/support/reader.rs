@@ -12,12 +12,12 @@ use walcast::{
 use super::within;
 
 /// The first two columns of the rows that entries insert.
-pub fn inserted(entries: &[Entry]) -> Vec<(Cell, Cell)> {
+pub fn inserted(entries: &[Entry]) -> Vec<(Cell<'_>, Cell<'_>)> {
     entries
         .iter()
         .filter_map(|entry| match entry {
             Entry::Change(change) => match &change.operation {
-                Operation::Insert { new } => Some((new.cell(0).clone(), new.cell(1).clone())),
+                Operation::Insert { new } => Some((new.cell(0), new.cell(1))),
                 _ => None,
             },
             _ => None,
