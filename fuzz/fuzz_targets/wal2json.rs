@@ -3,16 +3,22 @@
 
 use libfuzzer_sys::fuzz_target;
 use walcast_fuzz::{
-    decode::{Published, PublishedTable, Wal2Json},
+    change::Column,
+    decode::{Published, PublishedTable, Scope, Wal2Json},
     stream,
 };
+
+/// `pg_type.oid`.
+const TEXT: u32 = 25;
 
 /// Tables and columns of the fixtures.
 fn published() -> Published {
     let table = |name: &'static str, columns: &[&'static str], leaves: &[&'static str]| PublishedTable {
         schema: "public".into(),
         name: name.into(),
-        columns: columns.iter().map(|column| (*column).into()).collect(),
+        columns: columns.iter().map(|column| Column { name: (*column).into(), type_oid: TEXT }).collect(),
+        scope: Scope::All { except: Vec::new() },
+        full: true,
         insert: true,
         update: true,
         delete: true,
