@@ -56,17 +56,17 @@ impl Row {
     /// The row with these cells only; the log does not say the others.
     pub fn only(&self, is_kept: impl Fn(usize) -> bool) -> Row {
         let kept = || self.cells().enumerate().map(|(column, cell)| if is_kept(column) { cell } else { Cell::Absent });
-        let mut texts = String::with_capacity(kept().map(|cell| cell.text().map_or(0, str::len)).sum());
-        Row::put_together(&mut texts, kept())
+        let texts = kept().map(|cell| cell.text().map_or(0, str::len)).sum();
+        Row::put_together(String::with_capacity(texts), kept())
     }
 
-    fn put_together<'a>(texts: &mut String, cells: impl Iterator<Item = Cell<'a>>) -> Row {
+    fn put_together<'a>(mut texts: String, cells: impl Iterator<Item = Cell<'a>>) -> Row {
         let packed = cells.map(|cell| {
             texts.push_str(cell.text().unwrap_or_default());
             Packed::new(cell, texts.len())
         });
         let cells = packed.collect();
-        Row { texts: std::mem::take(texts).into(), cells }
+        Row { texts: texts.into(), cells }
     }
 
     pub fn cells(&self) -> impl ExactSizeIterator<Item = Cell<'_>> {
@@ -97,16 +97,19 @@ impl fmt::Debug for Row {
 
 impl<'a> FromIterator<Cell<'a>> for Row {
     fn from_iter<T: IntoIterator<Item = Cell<'a>>>(cells: T) -> Self {
-        Row::put_together(&mut String::new(), cells.into_iter())
+        Row::put_together(String::new(), cells.into_iter())
     }
 }
 
-/// Puts rows together, cell by cell. It keeps its own memory from one row to the next.
+/// Puts rows together, cell by cell. It keeps its own memory from one row to the next, but for what an uncommonly long one took.
 #[derive(Clone, Debug, Default)]
 pub struct RowBuilder {
     texts: Vec<u8>,
     cells: Vec<Packed>,
 }
+
+/// How long the texts of a row commonly are at the most, in bytes.
+const COMMON: usize = 64 * 1024;
 
 /// The text of a cell, given by its index, is not UTF-8.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -149,6 +152,7 @@ impl RowBuilder {
     /// Gives up what was put together.
     pub fn clear(&mut self) {
         self.texts.clear();
+        self.texts.shrink_to(COMMON);
         self.cells.clear();
     }
 }
@@ -192,6 +196,14 @@ mod tests {
         builder.clear();
         builder.push(Cell::Null);
         assert_eq!(builder.finish(), Ok([Cell::Null].into_iter().collect()));
+    }
+
+    #[test]
+    fn a_builder_does_not_keep_what_a_long_row_took() {
+        let mut builder = RowBuilder::default();
+        builder.push_text(&[b'x'; 4 * COMMON]);
+        assert!(builder.finish().is_ok_and(|row| row.bytes() > 4 * COMMON));
+        assert!(builder.texts.capacity() <= COMMON);
     }
 
     #[test]

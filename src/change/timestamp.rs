@@ -15,19 +15,17 @@ impl Timestamp {
         Timestamp(jiff::Timestamp::now().as_microsecond() - POSTGRES_EPOCH)
     }
 
-    /// Appends what [`Display`](fmt::Display) shows, without the formatter: every event has one.
+    /// Appends what [`Display`](fmt::Display) shows, without a formatter: every event has one.
     pub fn push_to(self, out: &mut String) {
         const MILLIS: DateTimePrinter = DateTimePrinter::new().precision(Some(3));
-        let is_written = self.jiff().is_some_and(|at| MILLIS.print_timestamp(&at, &mut *out).is_ok());
-        if !is_written {
-            out.push_str(LATEST);
+        let at = self
+            .0
+            .checked_add(POSTGRES_EPOCH)
+            .and_then(|unix| jiff::Timestamp::from_microsecond(unix - unix.rem_euclid(1_000)).ok());
+        // Writing to a String cannot fail. Only a corrupt log holds a time past the year 9999.
+        if at.is_none_or(|at| MILLIS.print_timestamp(&at, &mut *out).is_err()) {
+            out.push_str("9999-12-31T23:59:59.999Z");
         }
-    }
-
-    /// Cut to milliseconds; `None` past the year 9999.
-    fn jiff(self) -> Option<jiff::Timestamp> {
-        let unix = self.0.checked_add(POSTGRES_EPOCH)?;
-        jiff::Timestamp::from_microsecond(unix - unix.rem_euclid(1_000)).ok()
     }
 
     /// How long ago it was, by this machine's clock; 0 where that is behind the database's.
@@ -39,15 +37,11 @@ impl Timestamp {
 /// ISO 8601 in UTC with milliseconds, as on the wire to clients: `2026-11-23T02:28:00.135Z`.
 impl fmt::Display for Timestamp {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self.jiff() {
-            Some(at) => write!(f, "{at:.3}"),
-            None => f.write_str(LATEST),
-        }
+        let mut text = String::with_capacity("9999-12-31T23:59:59.999Z".len());
+        self.push_to(&mut text);
+        f.write_str(&text)
     }
 }
-
-/// Only a corrupt log holds a time past it.
-const LATEST: &str = "9999-12-31T23:59:59.999Z";
 
 /// A text that is not a time in the form of [`Timestamp`]'s `FromStr`.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]

@@ -88,11 +88,11 @@ impl Binding {
         let guard = guard.map(|guard| BoundGuard::new(guard, table, &id));
         let throttle = rule.and_then(|rule| rule.throttle_ms).filter(|millis| *millis > 0);
         let throttle = throttle.map(|millis| Duration::from_millis(millis.into()));
-        let place = if let Some(Nested::ChildRows { parent, row }) = nested { Some((parent, row)) } else { None };
-        let pairs = entity.into_iter().chain(place).flat_map(|(one, other)| [one, other]);
-        let named: Vec<usize> = id.iter().copied().chain(pairs).chain(actor).chain(creator).chain(version).collect();
-        let names = (0..table.columns.len()).map(|column| named.contains(&column)).collect();
-        let binding = Binding { naming, id, entity, actor, creator, version, nested, throttle, missing, guard, names };
+        let names = Box::default();
+        let mut binding =
+            Binding { naming, id, entity, actor, creator, version, nested, throttle, missing, guard, names };
+        let named: Vec<usize> = binding.placing().chain(actor).chain(creator).chain(version).collect();
+        binding.names = (0..table.columns.len()).map(|column| named.contains(&column)).collect();
         binding.check(table)?;
         Ok(binding)
     }
@@ -154,8 +154,13 @@ impl Binding {
 
     /// Whether two versions of a row are heard in the same place: in that case it need not be made twice.
     pub fn is_in_place(&self, old: &Row, new: &Row) -> bool {
+        self.placing().all(|column| old.cell(column) == new.cell(column))
+    }
+
+    /// The columns that say where a row is heard: its key, its entity, its parent and its place in it.
+    pub fn placing(&self) -> impl Iterator<Item = usize> {
         let pairs = self.entity.into_iter().chain(self.place_columns()).flat_map(|(one, other)| [one, other]);
-        self.id.iter().copied().chain(pairs).all(|column| old.cell(column) == new.cell(column))
+        self.id.iter().copied().chain(pairs)
     }
 
     /// Whether a column says whose row it is.

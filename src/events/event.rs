@@ -117,12 +117,7 @@ impl Scene {
         if !self.old.is_empty() {
             return self.old.clone();
         }
-        let (binding, place) = (&self.binding, self.binding.place_columns());
-        let names = |column: &usize| {
-            let named = [binding.entity, place].into_iter().flatten().flat_map(|(one, two)| [one, two]);
-            binding.id.contains(column) || named.into_iter().any(|named| named == *column)
-        };
-        self.new.only(|column| names(&column))
+        self.new.only(|column| self.binding.placing().any(|placing| placing == column))
     }
 
     /// Without its rows.
@@ -140,7 +135,7 @@ impl Scene {
     }
 }
 
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(super) enum Body {
     Created,
     /// The columns told, by index.

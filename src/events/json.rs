@@ -153,20 +153,26 @@ fn has_special(word: [u8; WORD]) -> bool {
     found != 0
 }
 
+/// Of a text with something to escape, so many bytes are looked at together.
+const BLOCK: usize = 32;
+
 fn write_escaped(out: &mut String, text: &str) {
     let mut plain = 0;
-    for (at, byte) in text.bytes().enumerate().filter(|(_, byte)| is_special(*byte)) {
-        out.push_str(text.get(plain..at).unwrap_or_default());
-        plain = at + 1;
-        // Writing to a String cannot fail.
-        let _ = match byte {
-            b'"' => out.write_str("\\\""),
-            b'\\' => out.write_str("\\\\"),
-            b'\n' => out.write_str("\\n"),
-            b'\r' => out.write_str("\\r"),
-            b'\t' => out.write_str("\\t"),
-            _ => write!(out, "\\u{byte:04x}"),
-        };
+    let blocks = text.as_bytes().chunks(BLOCK).enumerate().filter(|(_, block)| !is_plain(block));
+    for (start, block) in blocks.map(|(number, block)| (number * BLOCK, block)) {
+        for (place, byte) in block.iter().enumerate().filter(|(_, byte)| is_special(**byte)) {
+            out.push_str(text.get(plain..start + place).unwrap_or_default());
+            plain = start + place + 1;
+            // Writing to a String cannot fail.
+            let _ = match byte {
+                b'"' => out.write_str("\\\""),
+                b'\\' => out.write_str("\\\\"),
+                b'\n' => out.write_str("\\n"),
+                b'\r' => out.write_str("\\r"),
+                b'\t' => out.write_str("\\t"),
+                _ => write!(out, "\\u{byte:04x}"),
+            };
+        }
     }
     out.push_str(text.get(plain..).unwrap_or_default());
 }

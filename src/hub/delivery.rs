@@ -67,7 +67,8 @@ impl Dispatcher {
             Target::Rooms(rooms) => {
                 // Most of what a database writes nobody listens to.
                 let is_heard = rooms.iter().any(|room| self.rooms.in_room(room).is_some());
-                if let Some(event) = if is_heard { None } else { event.lean() } {
+                let lean = if is_heard { None } else { event.lean() };
+                if let Some(event) = lean {
                     Content::Unheard { event, rooms: rooms.clone() }
                 } else {
                     let Some(frame) = rooms.first().and_then(|room| self.encode(event, room, event.name())) else {
@@ -213,6 +214,7 @@ impl Dispatcher {
     }
 }
 
+/// An event as [`Dispatcher::encode`] makes it, for those who borrow the dispatcher otherwise.
 pub(super) fn encoded(encode: Encode, at: &Position, event: &Event, room: &Room, name: &str) -> Frame {
     // After one of several resyncs of an offset the others may not have come: who has it is not there yet.
     let offset = (!name.ends_with(":resync")).then(|| event.offset().to_wire(&at.epoch));

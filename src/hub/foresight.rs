@@ -218,7 +218,7 @@ impl Dispatcher {
         let Some(since) = since.and_then(|since| self.since(since).ok()) else { return };
         self.sight.wonder_about_shifts(asking, who, since);
         let rooms: Vec<&Room> = rooms.iter().collect();
-        for (_, content) in self.history.after(&rooms, since) {
+        for (_, content) in self.history.told(&self.history.after(&rooms, since)) {
             if let Content::Guarded { event, .. } = content
                 && let Some(sighting) = event.sighting()
             {

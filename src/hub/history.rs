@@ -45,6 +45,9 @@ struct Kept {
     previous: SmallVec<[u64; 2]>,
 }
 
+/// Some of the events, in order, by their numbers: they hold until the next is taken in.
+pub struct Numbers(Vec<u64>);
+
 pub enum Content {
     /// Encoded once; goes to each of these rooms as it is.
     Rooms { frame: Frame, rooms: SmallVec<[Room; 2]> },
@@ -148,10 +151,10 @@ impl History {
         since >= self.forgotten.latest_of(room)
     }
 
-    /// Encodes what the rooms sent after an offset and nobody heard, once for all who missed it.
-    pub fn encode_after(&mut self, rooms: &[&Room], since: Offset, encode: impl Fn(&Event, &Room) -> Option<Frame>) {
-        for number in self.numbers_after(rooms, since) {
-            let Some(kept) = self.index(number).and_then(|index| self.kept.get_mut(index)) else { continue };
+    /// Encodes what nobody heard of these events, once for all who missed it.
+    pub fn encode(&mut self, events: &Numbers, encode: impl Fn(&Event, &Room) -> Option<Frame>) {
+        for number in &events.0 {
+            let Some(kept) = self.index(*number).and_then(|index| self.kept.get_mut(index)) else { continue };
             let Content::Unheard { event, rooms } = &mut kept.content else { continue };
             let Some(frame) = rooms.first().and_then(|room| encode(event, room)) else { continue };
             let encoded = Content::Rooms { frame, rooms: std::mem::take(rooms) };
@@ -161,12 +164,7 @@ impl History {
     }
 
     /// What the rooms sent after an offset, in order, each event once. Ask [`covers`](Self::covers) first.
-    pub fn after(&self, rooms: &[&Room], since: Offset) -> Vec<(Offset, &Content)> {
-        let numbers = self.numbers_after(rooms, since).into_iter();
-        numbers.filter_map(|number| self.get(number)).map(|kept| (kept.offset, &kept.content)).collect()
-    }
-
-    fn numbers_after(&self, rooms: &[&Room], since: Offset) -> Vec<u64> {
+    pub fn after(&self, rooms: &[&Room], since: Offset) -> Numbers {
         let is_later = |number: u64| self.get(number).is_some_and(|kept| kept.offset > since);
         let mut numbers = Vec::new();
         for room in rooms {
@@ -183,11 +181,17 @@ impl History {
         }));
         numbers.sort_unstable();
         numbers.dedup();
-        numbers
+        Numbers(numbers)
     }
 
-    /// What it takes in memory beside the table of what was forgotten, empty places included: never more than
-    /// [`Retention::bytes`] while anything is kept.
+    /// What these events are.
+    pub fn told(&self, events: &Numbers) -> Vec<(Offset, &Content)> {
+        let kept = events.0.iter().filter_map(|number| self.get(*number));
+        kept.map(|kept| (kept.offset, &kept.content)).collect()
+    }
+
+    /// What it takes in memory beside the table of what was forgotten, empty places included: after a [`push`](Self::push)
+    /// and an [`age`](Self::age) never more than [`Retention::bytes`] while anything is kept.
     pub fn bytes(&self) -> usize {
         // A table has a power of two of places, each with a byte of its own, and fills seven of eight.
         let places = (self.by_room.capacity() * 8 / 7).checked_next_power_of_two().unwrap_or_default();
@@ -230,21 +234,17 @@ impl History {
         let number = self.first;
         self.first += 1;
         self.contents -= kept.content.bytes();
-        match &kept.content {
-            Content::Rooms { rooms, .. } | Content::Unheard { rooms, .. } | Content::Guarded { rooms, .. } => {
-                for room in rooms {
-                    self.forgotten.note(room, kept.offset);
-                    if self.by_room.get(room) == Some(&number) {
-                        self.by_room.remove(room);
-                        self.contents -= shared(room.as_str().len());
-                    }
-                }
+        for room in kept.content.rooms() {
+            self.forgotten.note(room, kept.offset);
+            if self.by_room.get(room) == Some(&number) {
+                self.by_room.remove(room);
+                self.contents -= shared(room.as_str().len());
             }
-            Content::Wide(event) => {
-                self.wide.pop_front();
-                debug_assert!(!matches!(event.target(), Target::Rooms(_)));
-                self.forgotten.note_everywhere(kept.offset);
-            }
+        }
+        if let Content::Wide(event) = &kept.content {
+            self.wide.pop_front();
+            debug_assert!(!matches!(event.target(), Target::Rooms(_)));
+            self.forgotten.note_everywhere(kept.offset);
         }
     }
 }

@@ -26,7 +26,7 @@ fn told(rooms: &[&str], payload: &str) -> Content {
 }
 
 fn lsns(history: &History, rooms: &[&Room], since: u64) -> Vec<u64> {
-    history.after(rooms, offset(since)).iter().map(|(offset, _)| offset.lsn.0).collect()
+    history.told(&history.after(rooms, offset(since))).iter().map(|(offset, _)| offset.lsn.0).collect()
 }
 
 #[test]
@@ -113,6 +113,11 @@ fn unheard(lsn: u64, text: &str) -> Content {
     Content::Unheard { event, rooms: smallvec![room("a")] }
 }
 
+fn encode_after(history: &mut History, room: &Room, since: u64, encode: impl Fn(&Event, &Room) -> Option<Frame>) {
+    let missed = history.after(&[room], offset(since));
+    history.encode(&missed, encode);
+}
+
 fn wire(event: &Event, room: &Room) -> Frame {
     Frame::new(event.encode(&Epoch::new("e"), room).into(), Weight::Durable)
 }
@@ -126,18 +131,18 @@ fn what_nobody_heard_is_encoded_once_and_only_for_those_who_missed_it() {
         encoded.set(encoded.get() + 1);
         Some(wire(event, room))
     };
-    history.encode_after(&[&room("b")], offset(0), encode);
+    encode_after(&mut history, &room("b"), 0, encode);
     assert_eq!(encoded.get(), 0, "another room missed nothing");
-    history.encode_after(&[&a], offset(1), encode);
-    history.encode_after(&[&a], offset(1), encode);
+    encode_after(&mut history, &a, 1, encode);
+    encode_after(&mut history, &a, 1, encode);
     assert_eq!(encoded.get(), 2, "each of those after the offset, once");
-    let missed = history.after(&[&a], offset(1));
+    let missed = history.told(&history.after(&[&a], offset(1)));
     assert_eq!(missed.len(), 2);
     for (_, content) in missed {
         let Content::Rooms { frame, .. } = content else { panic!("it is not encoded") };
         assert!(frame.wire().starts_with(br#"{"id":"a","record":{"id":"a","text":"x"}"#), "{frame:?}");
     }
-    assert!(matches!(history.after(&[&a], offset(0)).first(), Some((_, Content::Unheard { .. }))));
+    assert!(matches!(history.told(&history.after(&[&a], offset(0))).first(), Some((_, Content::Unheard { .. }))));
 }
 
 #[test]
@@ -145,7 +150,7 @@ fn what_is_encoded_later_counts_for_what_it_takes_then() {
     let mut history = History::new(WIDE, offset(0));
     history.push(offset(1), unheard(1, &"x".repeat(500)), Instant::now());
     let before = history.bytes();
-    history.encode_after(&[&room("a")], offset(0), |event, room| Some(wire(event, room)));
+    encode_after(&mut history, &room("a"), 0, |event, room| Some(wire(event, room)));
     assert_ne!(history.bytes(), before);
     history.age(Instant::now() + Duration::from_secs(61));
     assert_eq!((history.len(), history.contents), (0, 0));
@@ -157,8 +162,8 @@ fn what_grows_by_being_encoded_is_brought_within_bounds() {
     // Each of these has an escape, six bytes for one.
     (1..=3).for_each(|lsn| history.push(offset(lsn), unheard(lsn, &"\u{1}".repeat(1_000)), Instant::now()));
     history.retention.bytes = history.bytes();
-    history.encode_after(&[&room("a")], offset(0), |event, room| Some(wire(event, room)));
-    assert_eq!(history.after(&[&room("a")], offset(0)).len(), 3, "nobody is deprived of it for that");
+    encode_after(&mut history, &room("a"), 0, |event, room| Some(wire(event, room)));
+    assert_eq!(history.told(&history.after(&[&room("a")], offset(0))).len(), 3, "nobody is deprived of it for that");
     history.age(Instant::now());
     assert!(history.len() < 3 && history.bytes() <= history.retention.bytes);
 }

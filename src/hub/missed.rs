@@ -79,9 +79,9 @@ impl Dispatcher {
         let mut transaction = Lsn::ZERO;
         let mut counts: HashMap<&Room, u32> = HashMap::new();
         let (encode, position) = (self.settings.encode, self.position.as_ref());
-        self.history
-            .encode_after(&names, since, |event, room| Some(encoded(encode, position?, event, room, event.name())));
         let missed = self.history.after(&names, since);
+        self.history.encode(&missed, |event, room| Some(encoded(encode, position?, event, room, event.name())));
+        let missed = self.history.told(&missed);
         let ends = self.ends(who, &missed)?;
         let mut gone = HashSet::new();
         for (offset, content) in missed {

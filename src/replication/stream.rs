@@ -39,7 +39,7 @@ use super::{
     message,
     session::Session,
     shutdown,
-    wire::{Frame, READ, Reader, Wire, Writer},
+    wire::{Frame, Reader, Wire, Writer},
 };
 use crate::{
     change::{Lsn, Timestamp},
@@ -148,7 +148,8 @@ async fn pump(
             },
             Some(()) = OptionFuture::from(stalled.as_mut()) => return Err(ReplicationError::Ended),
             filled = reader.fill(), if !inbox.is_full() => {
-                if filled? < READ && inbox.is_behind() {
+                let is_more = filled?;
+                if !is_more && inbox.is_behind() {
                     // What was read before goes its way first.
                     yield_now().await;
                     thread::sleep(GATHER);

@@ -25,15 +25,15 @@ pub(super) struct Layout {
     pub table: Arc<Table>,
     /// Whether the replica identity is FULL, as far as the catalog and then the changes said.
     full: bool,
-    rows: RowBuilder,
 }
 
-/// Where a row comes from.
-#[derive(Clone, Copy, Debug)]
+/// Where a row comes from, and what puts it together.
+#[derive(Debug)]
 pub(super) struct Source<'a> {
     pub published: &'a PublishedTable,
     /// Whether it is of a partition that is told as its root.
     pub leaf: bool,
+    pub rows: &'a mut RowBuilder,
 }
 
 impl Layout {
@@ -41,7 +41,7 @@ impl Layout {
         let PublishedTable { schema, name, columns, .. } = published;
         let (schema, name, columns) = (schema.clone(), name.clone(), columns.clone());
         let table = Table { schema, name, oid: None, columns, key: None };
-        Layout { table: Arc::new(table), full: published.full, rows: RowBuilder::default() }
+        Layout { table: Arc::new(table), full: published.full }
     }
 
     /// The row of an INSERT.
@@ -52,7 +52,7 @@ impl Layout {
             self.full = source.published.full;
         }
         self.take_whole(known, source.leaf, &mut columns)?;
-        self.row(&columns, Cell::Absent, text::push)
+        self.row(source.rows, &columns, Cell::Absent, text::push)
     }
 
     /// The rows of an UPDATE, the old one as pgoutput tells it.
@@ -82,7 +82,7 @@ impl Layout {
             self.index(&mut columns);
         }
         // A column that an UPDATE does not show is an out-of-line value that it did not touch.
-        let new = self.row(&columns, Cell::Unchanged, text::push)?;
+        let new = self.row(source.rows, &columns, Cell::Unchanged, text::push)?;
         // Most of an old row is as it was, and long texts with escapes cost more to read than all else.
         let push_old = |row: &mut RowBuilder, column: &Column<'_>| {
             if columns.iter().any(|after| column.equals(after)) {
@@ -92,12 +92,12 @@ impl Layout {
             text::push(row, column)
         };
         let old = if self.is_everything(&identity) {
-            Some(OldRow::Full(self.row(&identity, Cell::Absent, push_old)?))
+            Some(OldRow::Full(self.row(source.rows, &identity, Cell::Absent, push_old)?))
         } else if identity.iter().all(|key| columns.iter().any(|column| key.equals(column))) {
             // Taken from the new row: the key is unchanged, and pgoutput sends no old row.
             None
         } else {
-            Some(OldRow::Key(self.row(&identity, Cell::Absent, push_old)?))
+            Some(OldRow::Key(self.row(source.rows, &identity, Cell::Absent, push_old)?))
         };
         Ok((old, new))
     }
@@ -108,7 +108,7 @@ impl Layout {
             self.learn(&identity);
             self.index(&mut identity);
         }
-        let row = self.row(&identity, Cell::Absent, text::push)?;
+        let row = self.row(source.rows, &identity, Cell::Absent, text::push)?;
         Ok(if self.full || self.is_everything(&identity) { OldRow::Full(row) } else { OldRow::Key(row) })
     }
 
@@ -212,7 +212,8 @@ impl Layout {
 
     /// A row of the table from columns that were looked up; `unsaid` stands where they say nothing.
     fn row(
-        &mut self,
+        &self,
+        rows: &mut RowBuilder,
         columns: &[Column<'_>],
         unsaid: Cell<'_>,
         push: impl Fn(&mut RowBuilder, &Column<'_>) -> Result<(), Fault>,
@@ -224,14 +225,14 @@ impl Layout {
             }
         }
         // What was put together of one that could not be read is given up.
-        self.rows.clear();
+        rows.clear();
         for column in said {
             match column {
-                Some(column) => push(&mut self.rows, column)?,
-                None => self.rows.push(unsaid),
+                Some(column) => push(rows, column)?,
+                None => rows.push(unsaid),
             }
         }
-        self.rows.finish().map_err(|CellNotUtf8(index)| {
+        rows.finish().map_err(|CellNotUtf8(index)| {
             let column = self.table.columns.get(index).map(|column| column.name.to_string());
             Fault::CellNotUtf8 { column: column.unwrap_or_default() }
         })

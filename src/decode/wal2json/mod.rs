@@ -21,7 +21,7 @@ use super::{
     DecodeError, Decoder, Fault, Published, PublishedTable, error::Failure, order::Order, published::Place,
     reader::utf8,
 };
-use crate::change::{Begin, Change, Commit, Entry, LogicalMessage, Lsn, Operation};
+use crate::change::{Begin, Change, Commit, Entry, LogicalMessage, Lsn, Operation, RowBuilder};
 
 const PLUGIN: &str = "wal2json";
 
@@ -51,12 +51,13 @@ pub struct Wal2Json {
     layouts: Vec<Layout>,
     order: Order,
     labels: Labels,
+    rows: RowBuilder,
 }
 
 impl Wal2Json {
     pub fn new(published: Published) -> Self {
         let layouts = published.tables().iter().map(Layout::new).collect();
-        Wal2Json { published, layouts, order: Order::default(), labels: Labels::default() }
+        Wal2Json { published, layouts, order: Order::default(), labels: Labels::default(), rows: RowBuilder::default() }
     }
 
     fn frame(&mut self, payload: &[u8], out: &mut Vec<Entry>) -> Result<(), Failure> {
@@ -135,7 +136,8 @@ impl Wal2Json {
             _ => return Ok(()),
         };
         let change = parse("lsn", &frame.lsn).and_then(|lsn| {
-            let operation = operation(layout, Source { published, leaf: place.leaf }, frame)?;
+            let source = Source { published, leaf: place.leaf, rows: &mut self.rows };
+            let operation = operation(layout, source, frame)?;
             Ok(Change { lsn, table: Arc::clone(&layout.table), operation })
         });
         let change = change.map_err(|fault| fault.of(&layout.table))?;

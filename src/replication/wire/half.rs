@@ -10,7 +10,7 @@ use super::{
 use crate::replication::ReplicationError;
 
 /// Read at least this much at a time: a walsender fills its socket faster than small reads empty it.
-pub(in crate::replication) const READ: usize = 64 * 1024;
+const READ: usize = 64 * 1024;
 
 pub(super) trait Socket: AsyncRead + AsyncWrite + Send + Unpin {}
 impl<T: AsyncRead + AsyncWrite + Send + Unpin> Socket for T {}
@@ -46,12 +46,13 @@ impl Reader {
         }
     }
 
-    /// Waits until more has arrived, and says how many bytes. Nothing is lost when the future is dropped.
-    pub(in crate::replication) async fn fill(&mut self) -> Result<usize, ReplicationError> {
+    /// Waits until more has arrived, and says whether it was so much that some may have been left. Nothing is lost when the
+    /// future is dropped.
+    pub(in crate::replication) async fn fill(&mut self) -> Result<bool, ReplicationError> {
         self.buffer.reserve(READ);
         match self.socket.read_buf(&mut self.buffer).await {
             Ok(0) => Err(ReplicationError::Closed),
-            Ok(bytes) => Ok(bytes),
+            Ok(bytes) => Ok(bytes >= READ),
             // Without a close_notify before it, as when a server crashes.
             Err(error) if error.kind() == std::io::ErrorKind::UnexpectedEof => Err(ReplicationError::Closed),
             Err(error) => Err(ReplicationError::Broken(error)),

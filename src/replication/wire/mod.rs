@@ -12,7 +12,7 @@ mod query;
 
 pub(super) use connect::connect;
 pub(super) use frame::{Frame, server_error};
-pub(super) use half::{READ, Reader, Writer};
+pub(super) use half::{Reader, Writer};
 pub(super) use query::Row;
 
 /// A connection to a walsender that has logged in.
