@@ -149,6 +149,21 @@ impl Server {
         std::fs::read_dir(format!("/proc/{}/fd", self.pid())).expect("it runs").count()
     }
 
+    /// What its descriptors are, and where its connections go, for whoever looks for one too many.
+    fn opened(&self) -> String {
+        let descriptors = std::fs::read_dir(format!("/proc/{}/fd", self.pid())).expect("it runs");
+        let targets = descriptors.filter_map(|entry| std::fs::read_link(entry.ok()?.path()).ok());
+        let connections = std::fs::read_to_string("/proc/net/tcp").expect("Linux");
+        let line = |target: std::path::PathBuf| {
+            let target = target.display().to_string();
+            let inode = target.strip_prefix("socket:[").and_then(|inode| inode.strip_suffix(']'));
+            let is_its = |line: &&str| inode.is_some() && line.split_whitespace().nth(9) == inode;
+            let connection = connections.lines().find(is_its).map(|line| line.split_whitespace().take(4).collect());
+            format!("{target} {}", connection.map(|fields: Vec<&str>| fields.join(" ")).unwrap_or_default())
+        };
+        targets.map(line).collect::<Vec<_>>().join("\n")
+    }
+
     /// What /proc says of it, such as `Threads`, or `VmRSS` in kB.
     pub fn status(&self, name: &str) -> usize {
         let status = std::fs::read_to_string(format!("/proc/{}/status", self.pid())).expect("it runs");
@@ -179,7 +194,7 @@ impl Server {
             }
         };
         let waited = tokio::time::timeout(PATIENCE, back).await;
-        assert!(waited.is_ok(), "{} descriptors are open, and {most} were", self.descriptors());
+        assert!(waited.is_ok(), "{} descriptors are open, and {most} were:\n{}", self.descriptors(), self.opened());
     }
 
     /// A GET request; status code, head and body.
