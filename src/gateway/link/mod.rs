@@ -18,6 +18,7 @@ use std::{
         Arc, Mutex, MutexGuard, OnceLock, PoisonError, Weak,
         atomic::{AtomicBool, Ordering},
     },
+    task::Waker,
     time::{Duration, Instant},
 };
 
@@ -331,12 +332,7 @@ impl Link {
         let mut out = self.out();
         let ended = match (out.stage, out.carrier) {
             (Stage::Ended, _) => None,
-            (_, Carrier::WebSocket) => {
-                out.wire.push(frame::CLOSE_FRAME, Weight::Durable, Instant::now());
-                self.send_waiting(&mut out);
-                out.say_goodbye();
-                out.end()
-            }
+            (_, Carrier::WebSocket) => self.close(&mut out, frame::CLOSE_FRAME),
             // The poll that is open brings it.
             (_, Carrier::Polling) => {
                 if let Some(tcp) = &out.tcp {
@@ -350,6 +346,15 @@ impl Link {
         if let Some(flusher) = ended {
             flusher.wake();
         }
+    }
+
+    /// Ends a WebSocket with its close frame, behind what waits. Nothing may follow that, so whoever sends is kept out in the
+    /// same breath. Who is to be told of it, if anybody waits.
+    fn close(&self, out: &mut Out, wire: bytes::Bytes) -> Option<Waker> {
+        out.wire.push(wire, Weight::Durable, Instant::now());
+        self.send_waiting(out);
+        out.say_goodbye();
+        out.end()
     }
 
     fn out(&self) -> MutexGuard<'_, Out> {

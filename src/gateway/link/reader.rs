@@ -164,7 +164,7 @@ impl Reader {
         match message {
             Message::Ping(payload) => self.say(frame::pong(&payload)),
             Message::Close(code) => {
-                self.say(code.map_or(frame::CLOSE_FRAME, |code| frame::close(code, "")));
+                self.close(code.map_or(frame::CLOSE_FRAME, |code| frame::close(code, "")));
                 false
             }
             Message::Text(packet) if self.is_over() => self.tell(packet).await,
@@ -218,12 +218,22 @@ impl Reader {
     /// What the client sent cannot be read: it is told, as well as can be, and the connection ends.
     fn refuse(&self, violation: Violation) {
         tracing::debug!(socket = self.link.sid_str(), %violation, "connection refused");
-        self.say(frame::close(violation.close_code(), &violation.to_string()));
-        let mut out = self.link.out();
-        out.say_goodbye();
+        self.close(frame::close(violation.close_code(), &violation.to_string()));
         // So that the client reads it before it learns that nothing more is taken.
-        if let Some(tcp) = &out.tcp {
+        if let Some(tcp) = &self.link.out().tcp {
             let _ = socket2::SockRef::from(tcp).shutdown(Shutdown::Write);
+        }
+    }
+
+    /// The last that is said over this WebSocket. A client that did not come over to it polls on.
+    fn close(&self, wire: Bytes) {
+        let mut out = self.link.out();
+        if !self.is_over() {
+            let _ = out.send_past(&wire);
+            out.say_goodbye();
+        } else if out.stage != Stage::Ended {
+            self.link.close(&mut out, wire);
+            self.link.tell_library();
         }
     }
 

@@ -44,13 +44,21 @@ impl Client {
         }
     }
 
-    /// The text of the next frame, which must be whole; `None`: the connection was ended.
+    /// The text of the next frame; `None`: the connection was ended.
     async fn text(&mut self) -> Option<String> {
+        let (_, payload) = self.frame().await?;
+        Some(String::from_utf8(payload).expect("text"))
+    }
+
+    /// The opcode of the next frame, which must be whole, and what it says; `None`: the connection was ended.
+    async fn frame(&mut self) -> Option<(u8, Vec<u8>)> {
         loop {
             let head = Head::parse(&self.held).expect("a frame");
-            if let Some(size) = head.and_then(|head| head.frame_size()).filter(|size| *size <= self.held.len()) {
+            if let Some((head, size)) = head.and_then(|head| Some((head, head.frame_size()?)))
+                && size <= self.held.len()
+            {
                 let whole: bytes::Bytes = self.held.drain(..size).collect::<Vec<_>>().into();
-                return Some(String::from_utf8(frame::payload(&whole).to_vec()).expect("text"));
+                return Some((head.opcode, frame::payload(&whole).to_vec()));
             }
             let read = self.connection.read_buf(&mut self.held);
             match tokio::time::timeout(Duration::from_secs(30), read).await.expect("more comes, or the end") {
@@ -62,8 +70,11 @@ impl Client {
 
     async fn say(&mut self, text: &str) {
         let length = u8::try_from(text.len()).expect("something short");
-        let frame = [&[0x81, 0x80 | length, 0, 0, 0, 0], text.as_bytes()].concat();
-        self.connection.write_all(&frame).await.expect("writes");
+        self.write(&[&[0x81, 0x80 | length, 0, 0, 0, 0], text.as_bytes()].concat()).await;
+    }
+
+    async fn write(&mut self, bytes: &[u8]) {
+        self.connection.write_all(bytes).await.expect("writes");
     }
 }
 
@@ -135,6 +146,28 @@ async fn what_the_library_cannot_read_ends_the_connection() {
     while client.text().await.is_some() {}
     while library.find(sid).is_some() {
         tokio::task::yield_now().await;
+    }
+}
+
+#[tokio::test]
+async fn nothing_comes_after_the_close_frame_however_much_is_being_sent() {
+    const CLOSE: u8 = 0x8;
+    let unmasked = [0x81, 1, b'3'];
+    let goes = [0x80 | CLOSE, 0x80, 0, 0, 0, 0];
+    for (what, bytes) in [("it broke the protocol", &unmasked[..]), ("it said that it closes", &goes)].repeat(20) {
+        let (library, _io, mut client, sid) = enter().await;
+        let link = library.find(sid).expect("its connection");
+        client.write(bytes).await;
+        // Fewer than may wait, so that nobody is too slow.
+        let mut events = (0..3_000).map(|_| frame::text(&[b"42[]"]));
+        let sender = std::thread::spawn(move || events.all(|event| link.send_one(event).is_ok()));
+        let mut last = None;
+        while let Some((opcode, _)) = client.frame().await {
+            assert_ne!(last, Some(CLOSE), "{opcode} came after the close frame, when {what}");
+            last = Some(opcode);
+        }
+        assert_eq!(last, Some(CLOSE), "{what}");
+        sender.join().expect("it sends until the end");
     }
 }
 
