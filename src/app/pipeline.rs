@@ -51,6 +51,7 @@ pub struct Pipeline {
     security: RowSecurity,
     /// What the guards in force were read by.
     mark: String,
+    counts: telemetry::Streamed,
     stop: CancellationToken,
 }
 
@@ -78,6 +79,7 @@ impl Pipeline {
             reached: Lsn::ZERO,
             security,
             mark: String::new(),
+            counts: telemetry::Streamed::default(),
             stop,
         }
     }
@@ -250,7 +252,7 @@ impl Pipeline {
                 }
             }
         }
-        telemetry::streamed(transactions, changes);
+        self.counts.count(transactions, changes);
         // What policies read may be changed by the rest of the transaction.
         if mapped.is_open
             && self.mapping.as_ref()?.is_guarding()

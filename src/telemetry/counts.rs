@@ -63,10 +63,24 @@ pub fn stream_lag(bytes: u64, time: Duration) {
     set(&names::STREAM_LAG_SECONDS, time.as_secs_f64());
 }
 
-/// What the stream brought: whole transactions, and changes of rows.
-pub fn streamed(transactions: u64, changes: u64) {
-    add(&names::TRANSACTIONS, transactions);
-    add(&names::CHANGES, changes);
+/// What the stream brought, looked up once: to count is then an addition.
+pub struct Streamed {
+    transactions: Counter,
+    changes: Counter,
+}
+
+impl Default for Streamed {
+    fn default() -> Self {
+        Streamed { transactions: counter!(names::TRANSACTIONS.name), changes: counter!(names::CHANGES.name) }
+    }
+}
+
+impl Streamed {
+    /// Whole transactions, and changes of rows.
+    pub fn count(&self, transactions: u64, changes: u64) {
+        self.transactions.increment(transactions);
+        self.changes.increment(changes);
+    }
 }
 
 /// Changes that could not be decoded, and those that could not be told.
@@ -78,7 +92,7 @@ pub fn poison(unreadable: u64, untold: u64) {
     }
 }
 
-/// What the dispatcher counts, looked up once: to count is then an addition.
+/// What the dispatcher counts, looked up once.
 pub struct Dispatched {
     events: Counter,
     deliveries: Counter,
