@@ -40,8 +40,9 @@ demo-check: ## whether demo/dist is what the sources build to
 client-test: ## the client for pages (client/): types, build, size, tests beside walcast and a throw-away Postgres, and a fresh app that installs it
 	@scripts/setup.sh test
 	@$(MAKE) --no-print-directory client/node_modules/.package-lock.json
-	@[[ -n "$$WALCAST" || -x target/debug/walcast ]] || cargo build --locked
-	@cd client && npm run --silent check && npm run --silent build && ../scripts/with-postgres.sh npm test --silent
+	@export WALCAST=$${WALCAST:-$${CARGO_TARGET_DIR:-$(CURDIR)/target}/debug/walcast}; \
+		[[ -x $$WALCAST ]] || cargo build --locked; \
+		cd client && npm run --silent check && npm run --silent build && ../scripts/with-postgres.sh npm test --silent
 	@cd client && node test/pack.mjs
 
 test-matrix: ## the tests of replication against Postgres 14, 16, 17, 18; SMOKE=1: only 14 and 18

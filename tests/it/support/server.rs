@@ -1,4 +1,4 @@
-use std::{net::SocketAddr, path::Path, process::Stdio, time::Duration};
+use std::{collections::HashMap, net::SocketAddr, path::Path, process::Stdio, time::Duration};
 
 use serde_json::Value;
 use tokio::{
@@ -144,24 +144,35 @@ impl Server {
         self.child.kill().await.expect("kills");
     }
 
-    /// How many descriptors it has open.
+    /// How many descriptors it has open, without connections that it made itself: where two questions meet, its pool opens
+    /// another one to Postgres, and keeps it.
     pub fn descriptors(&self) -> usize {
-        std::fs::read_dir(format!("/proc/{}/fd", self.pid())).expect("it runs").count()
+        self.opened().len()
     }
 
-    /// What its descriptors are, and where its connections go, for whoever looks for one too many.
-    fn opened(&self) -> String {
+    /// What these descriptors are, with the addresses of those that are connections.
+    fn opened(&self) -> Vec<String> {
         let descriptors = std::fs::read_dir(format!("/proc/{}/fd", self.pid())).expect("it runs");
         let targets = descriptors.filter_map(|entry| std::fs::read_link(entry.ok()?.path()).ok());
         let connections = std::fs::read_to_string("/proc/net/tcp").expect("Linux");
+        // Fields: its number, both addresses, …, the inode.
+        let by_inode: HashMap<&str, [&str; 2]> = connections
+            .lines()
+            .filter_map(|line| {
+                let fields: Vec<&str> = line.split_whitespace().collect();
+                Some((*fields.get(9)?, [*fields.get(1)?, *fields.get(2)?]))
+            })
+            .collect();
+        let own_port = format!(":{:04X}", self.address.port());
         let line = |target: std::path::PathBuf| {
             let target = target.display().to_string();
             let inode = target.strip_prefix("socket:[").and_then(|inode| inode.strip_suffix(']'));
-            let is_its = |line: &&str| inode.is_some() && line.split_whitespace().nth(9) == inode;
-            let connection = connections.lines().find(is_its).map(|line| line.split_whitespace().take(4).collect());
-            format!("{target} {}", connection.map(|fields: Vec<&str>| fields.join(" ")).unwrap_or_default())
+            match inode.and_then(|inode| by_inode.get(inode)) {
+                Some([here, there]) => here.ends_with(&own_port).then(|| format!("{target} {here} {there}")),
+                None => Some(target),
+            }
         };
-        targets.map(line).collect::<Vec<_>>().join("\n")
+        targets.filter_map(line).collect()
     }
 
     /// What /proc says of it, such as `Threads`, or `VmRSS` in kB.
@@ -194,7 +205,8 @@ impl Server {
             }
         };
         let waited = tokio::time::timeout(PATIENCE, back).await;
-        assert!(waited.is_ok(), "{} descriptors are open, and {most} were:\n{}", self.descriptors(), self.opened());
+        let open = self.opened();
+        assert!(waited.is_ok(), "{} descriptors are open, and {most} were:\n{}", open.len(), open.join("\n"));
     }
 
     /// A GET request; status code, head and body.
