@@ -151,9 +151,8 @@ async fn what_the_library_cannot_read_ends_the_connection() {
 
 #[tokio::test]
 async fn nothing_comes_after_the_close_frame_however_much_is_being_sent() {
-    const CLOSE: u8 = 0x8;
     let unmasked = [0x81, 1, b'3'];
-    let goes = [0x80 | CLOSE, 0x80, 0, 0, 0, 0];
+    let goes = [0x80 | frame::CLOSE, 0x80, 0, 0, 0, 0];
     for (what, bytes) in [("it broke the protocol", &unmasked[..]), ("it said that it closes", &goes)].repeat(20) {
         let (library, _io, mut client, sid) = enter().await;
         let link = library.find(sid).expect("its connection");
@@ -163,10 +162,10 @@ async fn nothing_comes_after_the_close_frame_however_much_is_being_sent() {
         let sender = std::thread::spawn(move || events.all(|event| link.send_one(event).is_ok()));
         let mut last = None;
         while let Some((opcode, _)) = client.frame().await {
-            assert_ne!(last, Some(CLOSE), "{opcode} came after the close frame, when {what}");
+            assert_ne!(last, Some(frame::CLOSE), "{opcode} came after the close frame, when {what}");
             last = Some(opcode);
         }
-        assert_eq!(last, Some(CLOSE), "{what}");
+        assert_eq!(last, Some(frame::CLOSE), "{what}");
         sender.join().expect("it sends until the end");
     }
 }

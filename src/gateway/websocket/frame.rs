@@ -18,7 +18,7 @@ const LENGTH_IN_U64: u8 = 127;
 pub const CONTINUATION: u8 = 0x0;
 pub const TEXT: u8 = 0x1;
 const BINARY: u8 = 0x2;
-const CLOSE: u8 = 0x8;
+pub const CLOSE: u8 = 0x8;
 pub const PING: u8 = 0x9;
 pub const PONG: u8 = 0xA;
 

@@ -156,15 +156,12 @@ impl Server {
         let targets = descriptors.filter_map(|entry| std::fs::read_link(entry.ok()?.path()).ok());
         let connections = std::fs::read_to_string("/proc/net/tcp").expect("Linux");
         // Fields: its number, both addresses, its state, …, the inode. Those that are closed are thousands, and nobody's.
-        let established = |line: &&str| line.split_ascii_whitespace().nth(3) == Some("01");
-        let by_inode: HashMap<&str, [&str; 2]> = connections
-            .lines()
-            .filter(established)
-            .filter_map(|line| {
-                let fields: Vec<&str> = line.split_ascii_whitespace().collect();
-                Some((*fields.get(9)?, [*fields.get(1)?, *fields.get(2)?]))
-            })
-            .collect();
+        let established = |line| {
+            let mut fields = str::split_ascii_whitespace(line).skip(1);
+            let (here, there, state) = (fields.next()?, fields.next()?, fields.next()?);
+            if state == "01" { Some((fields.nth(5)?, [here, there])) } else { None }
+        };
+        let by_inode: HashMap<&str, [&str; 2]> = connections.lines().filter_map(established).collect();
         let own_port = format!(":{:04X}", self.address.port());
         let line = |target: std::path::PathBuf| {
             let target = target.display().to_string();
