@@ -36,7 +36,8 @@ pub enum Feed {
     /// were received and not confirmed.
     Connected(Connected),
     Batch(Batch),
-    /// Another server reads the slot. Sent once; `Connected` follows when that server is gone.
+    /// Another server reads the slot, and does so still at a second look where we read it before. Sent once; `Connected` follows when
+    /// that server is gone.
     Standby,
     /// The connection is lost, and is being made again. The error is logged already.
     Lost(ReplicationError),
@@ -86,6 +87,8 @@ pub async fn run(
     let mut said = String::new();
     // Another server had the slot when we last could look: its end must be noticed soon.
     let mut on_call = false;
+    // We read from the slot, and have not looked at it since.
+    let mut read_last = false;
     let mut standing_by = false;
     loop {
         let began = Instant::now();
@@ -95,9 +98,13 @@ pub async fn run(
             return Err(lost);
         }
         supervisor.started = true;
-        on_call &= !std::mem::take(&mut supervisor.streamed);
+        if std::mem::take(&mut supervisor.streamed) {
+            (on_call, read_last) = (false, true);
+        }
         let pause = if action == Action::Standby {
-            if !std::mem::replace(&mut standing_by, true) {
+            // To stand by is to send all sockets away. It may be our own walsender, which has not heard that we are gone; so whoever
+            // has the slot just after us is looked at once more.
+            if !std::mem::take(&mut read_last) && !std::mem::replace(&mut standing_by, true) {
                 info!(slot = supervisor.settings.slot, "standing by: another server reads the replication slot");
                 supervisor.tell(Feed::Standby).await;
             }

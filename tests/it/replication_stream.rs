@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use tokio::time::sleep;
 use walcast::{
     change::{Cell, Entry},
     replication::{Action, Feed, Fresh, Plugin, ReplicationError, prepare},
@@ -224,6 +225,35 @@ async fn a_consumer_that_is_gone_ends_the_stream() {
     reader.feed.close();
     cluster.sql("INSERT INTO t VALUES (1, 'a')").await;
     reader.ended().await.expect("ends well");
+}
+
+/// Our own walsender may hear late that we are gone, or a DBA moves the slot; who stands by sends all sockets away.
+#[tokio::test]
+async fn who_has_the_slot_for_a_moment_after_us_is_not_taken_for_another_server() {
+    let cluster = Cluster::published(&["log_disconnections = on"]).await;
+    cluster.sql("CREATE ROLE ours SUPERUSER LOGIN").await;
+    let (mut reader, _) = Reader::connected(cluster.settings_as(Plugin::PgOutput, "user=ours")).await;
+    cluster.sql("ALTER ROLE ours NOLOGIN").await;
+    cluster.sql("SELECT pg_terminate_backend(active_pid) FROM pg_replication_slots").await;
+    cluster.until("(SELECT NOT active FROM pg_replication_slots)").await;
+    let (other, _) = Reader::connected(cluster.settings(Plugin::PgOutput)).await;
+    cluster.sql("ALTER ROLE ours LOGIN").await;
+    let is_end = |line: &&str| line.contains("disconnection: ") && line.contains(" user=ours ");
+    within("its look at the slot, after the stream", async {
+        while cluster.log().lines().filter(is_end).count() < 2 {
+            sleep(Duration::from_millis(10)).await;
+        }
+    })
+    .await;
+    other.stop().await.expect("stops");
+    loop {
+        match reader.next().await {
+            Feed::Connected(_) => break,
+            Feed::Standby => panic!("it was told at the first look"),
+            Feed::Lost(_) | Feed::Batch(_) => {}
+        }
+    }
+    reader.stop().await.expect("stops");
 }
 
 #[tokio::test]

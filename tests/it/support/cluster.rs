@@ -23,6 +23,9 @@ pub fn plugins() -> Vec<Plugin> {
     names.split(',').map(|name| name.parse().expect("a plugin")).collect()
 }
 
+/// In the data directory.
+const LOG: &str = "server.log";
+
 /// Stopped and removed when dropped.
 pub struct Cluster {
     directory: TempDir,
@@ -57,6 +60,11 @@ impl Cluster {
 
     pub fn data(&self) -> PathBuf {
         self.directory.path().join("data")
+    }
+
+    /// What it said since it was made.
+    pub fn log(&self) -> String {
+        std::fs::read_to_string(self.data().join(LOG)).expect("a log")
     }
 
     /// Key-value pairs; `more` adds to them or overrides.
@@ -261,7 +269,7 @@ async fn connect(socket: &Path, port: u16, database: &str) -> Client {
 }
 
 fn pg_ctl(data: &Path, arguments: &[&str]) {
-    let log = data.join("server.log");
+    let log = data.join(LOG);
     let output = program("pg_ctl", &[&["-D", text(data), "-l", text(&log)], arguments].concat());
     let said = std::fs::read_to_string(log).unwrap_or_default();
     assert!(output.status.success(), "pg_ctl {arguments:?}: {output:?}\n{said}");
