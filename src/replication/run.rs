@@ -87,8 +87,6 @@ pub async fn run(
     let mut said = String::new();
     // Another server had the slot when we last could look: its end must be noticed soon.
     let mut on_call = false;
-    // We read from the slot, and have not looked at it since.
-    let mut read_last = false;
     let mut standing_by = false;
     loop {
         let began = Instant::now();
@@ -98,13 +96,11 @@ pub async fn run(
             return Err(lost);
         }
         supervisor.started = true;
-        if std::mem::take(&mut supervisor.streamed) {
-            (on_call, read_last) = (false, true);
-        }
+        on_call &= !supervisor.streamed;
         let pause = if action == Action::Standby {
             // To stand by is to send all sockets away. It may be our own walsender, which has not heard that we are gone; so whoever
             // has the slot just after us is looked at once more.
-            if !std::mem::take(&mut read_last) && !std::mem::replace(&mut standing_by, true) {
+            if !std::mem::take(&mut supervisor.streamed) && !std::mem::replace(&mut standing_by, true) {
                 info!(slot = supervisor.settings.slot, "standing by: another server reads the replication slot");
                 supervisor.tell(Feed::Standby).await;
             }
@@ -151,7 +147,7 @@ struct Supervisor {
     fresh: Option<Fresh>,
     /// Whether the first attempt is over.
     started: bool,
-    /// Whether the last attempt came to read the log.
+    /// The log was read, and nobody else was found at the slot since.
     streamed: bool,
 }
 

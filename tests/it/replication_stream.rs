@@ -2,7 +2,6 @@
 
 use std::time::Duration;
 
-use tokio::time::sleep;
 use walcast::{
     change::{Cell, Entry},
     replication::{Action, Feed, Fresh, Plugin, ReplicationError, prepare},
@@ -241,7 +240,7 @@ async fn who_has_the_slot_for_a_moment_after_us_is_not_taken_for_another_server(
     let is_end = |line: &&str| line.contains("disconnection: ") && line.contains(" user=ours ");
     within("its look at the slot, after the stream", async {
         while cluster.log().lines().filter(is_end).count() < 2 {
-            sleep(Duration::from_millis(10)).await;
+            tokio::time::sleep(Duration::from_millis(10)).await;
         }
     })
     .await;
