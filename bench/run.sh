@@ -6,11 +6,12 @@ set -euo pipefail
 here=$(dirname "$(readlink -f "$0")")
 root=$(dirname "$here")
 if [[ -z ${WALCAST:-} ]]; then
-    cargo build --quiet --locked --release --manifest-path "$root/Cargo.toml"
+    cargo build --quiet --locked --release --manifest-path "$root/Cargo.toml" --target-dir "$root/target"
     export WALCAST=$root/target/release/walcast
 fi
-cargo build --quiet --locked --release --manifest-path "$here/Cargo.toml"
-make -C "$root" --no-print-directory --quiet bench/peer/node_modules/.package-lock.json >&2
+cargo build --quiet --locked --release --manifest-path "$here/Cargo.toml" --target-dir "$here/target"
+# A profile is made with no peer, and where there may be no npm.
+[[ $* == TRAINING ]] || make -C "$root" --no-print-directory --quiet bench/peer/node_modules/.package-lock.json >&2
 export PEER=$here/peer/server.mjs
 PG_BIN=$("$root/scripts/find-postgres.sh" wal2json)
 export PG_BIN

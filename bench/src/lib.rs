@@ -6,6 +6,7 @@ pub mod frame;
 pub mod load;
 pub mod mark;
 pub mod process;
+pub mod reader;
 pub mod report;
 pub mod server;
 pub mod token;

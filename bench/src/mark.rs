@@ -34,8 +34,17 @@ impl Mark {
     }
 
     pub fn find(text: &[u8]) -> Option<Self> {
-        let at = memchr::memchr(SIGN, text)? + 1;
-        let (number, rest) = text.get(at..at + DIGITS)?.split_at(NUMBER);
+        Self::at(text, memchr::memchr(SIGN, text)?)
+    }
+
+    /// Every one in bytes that may have that character elsewhere, too.
+    pub fn all(bytes: &[u8]) -> impl Iterator<Item = Self> {
+        memchr::memchr_iter(SIGN, bytes).filter_map(|at| Self::at(bytes, at))
+    }
+
+    /// The one whose sign is there.
+    fn at(text: &[u8], sign: usize) -> Option<Self> {
+        let (number, rest) = text.get(sign + 1..sign + 1 + DIGITS)?.split_at(NUMBER);
         let (room, stamp) = rest.split_at(ROOM);
         Some(Mark { number: read(number)?, room: read(room)?, stamp: read(stamp)? })
     }

@@ -3,10 +3,16 @@
 use std::{
     fs,
     io::{BufRead as _, BufReader, Read, Write as _},
-    ops::Sub,
     process::{Child, ChildStdin, Command, Stdio},
     sync::mpsc,
-    time::Duration,
+    thread::sleep,
+    time::{Duration, Instant},
+};
+
+use nix::{
+    sys::signal::{Signal, kill},
+    time::clock_getcpuclockid,
+    unistd::Pid,
 };
 
 use crate::Failure;
@@ -15,8 +21,10 @@ use crate::Failure;
 const TICKS: u64 = 100;
 /// How long anything may take.
 pub const PATIENCE: Duration = Duration::from_secs(120);
+/// How long a program may take to end.
+const FAREWELL: Duration = Duration::from_secs(20);
 
-/// CPU time of a process up to now, threads that ended included.
+/// CPU time of a process up to now, threads that ended included, in parts, of which Linux tells in steps of 10 ms only.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Cpu {
     pub user: Duration,
@@ -40,12 +48,9 @@ impl Cpu {
     }
 }
 
-impl Sub for Cpu {
-    type Output = Cpu;
-
-    fn sub(self, before: Cpu) -> Cpu {
-        Cpu { user: self.user.saturating_sub(before.user), system: self.system.saturating_sub(before.system) }
-    }
+/// CPU time of a process up to now, to the nanosecond: that of all its threads, of those that ended too, and the kernel's for them.
+pub fn on_processor(pid: Pid) -> Result<Duration, Failure> {
+    Ok(clock_getcpuclockid(pid)?.now()?.into())
 }
 
 /// The resident memory of a process, in bytes, without what it maps of files: its own code.
@@ -99,8 +104,9 @@ impl Running {
         self.child.id()
     }
 
-    pub fn cpu(&self) -> Result<Cpu, Failure> {
-        Cpu::of(self.pid())
+    /// See [`on_processor`].
+    pub fn cpu(&self) -> Result<Duration, Failure> {
+        on_processor(Pid::from_raw(self.pid() as i32))
     }
 
     pub fn memory(&self) -> Result<u64, Failure> {
@@ -109,6 +115,19 @@ impl Running {
 
     pub fn tell(&mut self, line: &str) -> Result<(), Failure> {
         writeln!(self.input, "{line}").map_err(|error| format!("{}: {error}", self.name))?;
+        Ok(())
+    }
+
+    /// As whoever operates it would: with time to take leave, and to write down what was counted. An instrumented one writes its profile.
+    pub fn end(&mut self) -> Result<(), Failure> {
+        kill(Pid::from_raw(self.pid() as i32), Signal::SIGTERM)?;
+        let begin = Instant::now();
+        while self.child.try_wait()?.is_none() {
+            if begin.elapsed() > FAREWELL {
+                return Err(format!("{}: does not end", self.name).into());
+            }
+            sleep(Duration::from_millis(10));
+        }
         Ok(())
     }
 

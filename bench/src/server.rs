@@ -1,11 +1,11 @@
 //! The servers that are measured.
 
-use std::{fmt, process::Command};
+use std::{fmt, process::Command, time::Duration};
 
 use crate::{
     Failure,
     database::Database,
-    process::{Cpu, Output, Running, beside},
+    process::{Output, Running, beside},
 };
 
 /// What tokens are signed with.
@@ -37,7 +37,7 @@ pub struct Programs {
     pub peer: String,
 }
 
-/// A running server. Ends with its owner.
+/// A running server. Ends with its owner, who waits for it.
 pub struct Server {
     pub process: Running,
     pub address: String,
@@ -86,7 +86,15 @@ impl Server {
         Ok(Server { process, address: line.trim_start_matches("ready ").to_owned() })
     }
 
-    pub fn cpu(&self) -> Result<Cpu, Failure> {
+    pub fn cpu(&self) -> Result<Duration, Failure> {
         self.process.cpu()
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        if let Err(error) = self.process.end() {
+            eprintln!("{error}");
+        }
     }
 }

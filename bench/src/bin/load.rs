@@ -11,12 +11,13 @@ use std::{
 };
 
 use mio::{Events, Interest, Poll, Token, Waker, net::TcpStream};
+use nix::unistd::Pid;
 use socket2::{Domain, Socket, Type};
 use walcast_bench::{
     Failure,
     client::{Client, Stage},
     load::{Report, Spec, Tally},
-    process::Cpu,
+    process::on_processor,
 };
 
 /// How many come from one source address: a server may have a limit. Each process has addresses of its own, since the ports
@@ -156,7 +157,7 @@ impl Load {
         delays.sort_unstable();
         let part = |percent: usize| delays.get((delays.len() * percent / 100).min(delays.len().saturating_sub(1)));
         let [p50, p99, longest] = [50, 99, 100].map(|percent| part(percent).copied().unwrap_or_default());
-        let (offset, cpu) = (offset.clone(), Cpu::of(std::process::id())?.both());
+        let (offset, cpu) = (offset.clone(), on_processor(Pid::this())?);
         Ok(Report { got, lost, repeated, bytes, pings, resumed, offset, p50, p99, longest, cpu })
     }
 }

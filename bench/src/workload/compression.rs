@@ -79,6 +79,11 @@ pub fn large_payloads(programs: &Programs, extent: Extent) -> Result<Section, Fa
     Ok(section)
 }
 
+/// Of walcast alone, compressed.
+pub fn alone(programs: &Programs, seconds: u64) -> Result<(), Failure> {
+    round(programs, Contender::Walcast(Plugin::Pgoutput), true, seconds).map(drop)
+}
+
 fn round(programs: &Programs, contender: Contender, deflate: bool, seconds: u64) -> Result<Figures, Failure> {
     let name = fresh_name();
     let mut database = Database::create(&programs.postgres, &programs.walcast, &name, 1)?;
@@ -104,7 +109,7 @@ fn round(programs: &Programs, contender: Contender, deflate: bool, seconds: u64)
     let (cpu, before) = (server.cpu()?, load.flawless(warm)?);
     let all = write(&mut database, PACE * seconds)?;
     load.until(all)?;
-    let cpu = micros((server.cpu()? - cpu).both());
+    let cpu = micros(server.cpu()? - cpu);
     let after = load.flawless(all)?;
     let deliveries = (all - warm) as f64;
     Ok(Figures {

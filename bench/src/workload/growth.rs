@@ -10,13 +10,15 @@ use crate::{
     Failure,
     database::Database,
     load::{Load, Spec},
+    process::PATIENCE,
     report::{Section, Table, median, ratio},
     server::{Plugin, Programs, SECRET, Server},
 };
 
 /// Changes a second, one a transaction.
 const PACE: u64 = 400;
-const REST: Duration = Duration::from_secs(2);
+/// A server is at rest that takes no more of a processor in a second.
+const REST: Duration = Duration::from_millis(15);
 const PADDING: u64 = 140;
 /// Longer than any run: what pings cost depends on when clients came.
 const UNASKED: [&str; 2] = ["--ping-interval", "10m"];
@@ -75,10 +77,15 @@ pub fn all(programs: &Programs, extent: Extent) -> Result<Section, Failure> {
     Ok(section)
 }
 
+/// The smaller of each, once.
+pub fn alone(programs: &Programs, seconds: u64) -> Result<(), Failure> {
+    GROWTHS.iter().try_for_each(|(_, small, _, build)| build(programs, *small)?.cost(seconds).map(drop))
+}
+
 impl Stage {
     /// Microseconds a change.
     fn cost(&mut self, seconds: u64) -> Result<f64, Failure> {
-        sleep(REST);
+        self.come_to_rest()?;
         let idle = self.server.cpu()?;
         sleep(Duration::from_secs(seconds));
         let idle = self.server.cpu()? - idle;
@@ -87,8 +94,20 @@ impl Stage {
         let changes = PACE * seconds;
         self.write(changes, Duration::from_secs(1) / PACE as u32)?;
         let took = begin.elapsed().as_secs_f64();
-        let cpu = micros((self.server.cpu()? - cpu).both()) - micros(idle.both()) * took / seconds as f64;
+        let cpu = micros(self.server.cpu()? - cpu) - micros(idle) * took / seconds as f64;
         Ok(cpu / changes as f64)
+    }
+
+    /// Until the server does next to nothing: that many have come is told to the others for seconds after.
+    fn come_to_rest(&self) -> Result<(), Failure> {
+        for _ in 0..PATIENCE.as_secs() {
+            let before = self.server.cpu()?;
+            sleep(Duration::from_secs(1));
+            if self.server.cpu()? - before < REST {
+                return Ok(());
+            }
+        }
+        Err("the server does not come to rest".into())
     }
 
     /// Returns when all have what they are to have.

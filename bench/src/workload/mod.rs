@@ -4,8 +4,10 @@ mod compression;
 mod drain;
 mod growth;
 mod memory;
+mod pair;
 mod return_of_all;
 mod steady;
+mod training;
 
 use std::{
     thread::sleep,
@@ -27,7 +29,7 @@ pub struct Extent {
     pub seconds: u64,
 }
 
-type Workload = fn(&Programs, Extent) -> Result<Section, Failure>;
+pub type Workload = fn(&Programs, Extent) -> Result<Section, Failure>;
 
 /// By the names that choose them.
 pub const ALL: [(&str, Workload); 8] = [
@@ -41,6 +43,9 @@ pub const ALL: [(&str, Workload); 8] = [
     ("W8", compression::large_payloads),
 ];
 
+/// Only where they are named.
+pub const OTHERS: [(&str, Workload); 2] = [("PAIR", pair::side_by_side), ("TRAINING", training::all)];
+
 /// Who is measured.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Contender {
@@ -49,6 +54,8 @@ pub enum Contender {
     Before(Plugin),
     Node(Plugin),
     Floor,
+    /// `pg_recvlogical`, which passes on what it gets.
+    Reader(Plugin),
 }
 
 impl Contender {
@@ -58,6 +65,7 @@ impl Contender {
             Contender::Before(plugin) => format!("walcast before, {plugin}"),
             Contender::Node(plugin) => format!("Node, {plugin}"),
             Contender::Floor => "floor".into(),
+            Contender::Reader(plugin) => format!("pg_recvlogical, {plugin}"),
         }
     }
 
@@ -101,6 +109,7 @@ impl Contender {
             }
             Contender::Node(plugin) => Server::node(&programs.peer, database, slot, plugin, deflate),
             Contender::Floor => Err("the floor reads no database".into()),
+            Contender::Reader(_) => Err("pg_recvlogical is no server".into()),
         }
     }
 }

@@ -7,6 +7,7 @@ use crate::{
     Failure,
     database::Database,
     load::{Load, Spec},
+    reader::Passing,
     report::{Section, Table, median, ratio},
     server::{Plugin, Programs, SECRET, Server},
 };
@@ -27,6 +28,10 @@ struct Steady {
     pace: u64,
 }
 
+const MANY_ROOMS: Steady = Steady { sockets: 200, rooms: 200, count: 1, pace: 200 };
+const ONE_ROOM: Steady = Steady { sockets: 5_000, rooms: 1, count: 1, pace: 5 };
+const TRANSACTIONS: Steady = Steady { sockets: 2_000, rooms: 20, count: 20, pace: 20 };
+
 /// What one server took in one round.
 struct Figures {
     /// Of a change of a row, and of a delivery, in microseconds.
@@ -44,14 +49,21 @@ struct Figures {
 }
 
 pub fn many_rooms(programs: &Programs, extent: Extent) -> Result<Section, Failure> {
-    let steady = Steady { sockets: 200, rooms: 200, count: 1, pace: 200 };
-    let what = "200 sockets in 200 rooms, 200 one-row commits a second.";
+    let what = "200 sockets in 200 rooms, 200 one-row commits a second. `pg_recvlogical` only passes on what Postgres sends it to a \
+                program that reads its output: nobody hears of a row sooner.";
     let mut section = Section::new("W1: many rooms", what);
-    let contenders = Contender::of(programs, &[Plugin::Pgoutput, Plugin::Wal2json]);
-    let results = rounds(&mut section, programs, extent, steady, &contenders)?;
+    let mut contenders = Contender::of(programs, &[Plugin::Pgoutput, Plugin::Wal2json]);
+    contenders.extend([Plugin::Pgoutput, Plugin::Wal2json].map(Contender::Reader));
+    let results = rounds(&mut section, programs, extent, MANY_ROOMS, &contenders)?;
     for plugin in [Plugin::Pgoutput, Plugin::Wal2json] {
         let of = |contender| results.of(contender);
-        let (walcast, node) = (of(Contender::Walcast(plugin)), of(Contender::Node(plugin)));
+        let [walcast, node, reader] =
+            [Contender::Walcast(plugin), Contender::Node(plugin), Contender::Reader(plugin)].map(of);
+        let part = |of: fn(&Columns) -> &Vec<f64>| ratio(of(&reader), of(&node));
+        let (p50, change) = (part(|columns| &columns.p50), part(|columns| &columns.change));
+        section.say(&format!(
+            "{plugin}: pg_recvlogical takes {p50:.2}× of Node's p50, and {change:.2}× of its CPU a change"
+        ));
         section.target(&format!("{plugin}: p50, of Node's"), ratio(&walcast.p50, &node.p50), 0.6);
         section.target(&format!("{plugin}: p99, of Node's"), ratio(&walcast.p99, &node.p99), 0.6);
         section.target(&format!("{plugin}: CPU a change, of Node's"), ratio(&walcast.change, &node.change), 0.25);
@@ -60,12 +72,11 @@ pub fn many_rooms(programs: &Programs, extent: Extent) -> Result<Section, Failur
 }
 
 pub fn one_room(programs: &Programs, extent: Extent) -> Result<Section, Failure> {
-    let steady = Steady { sockets: 5_000, rooms: 1, count: 1, pace: 5 };
     let what = "5,000 sockets in one room, 5 one-row commits a second. The floor only sends frames of the same size.";
     let mut section = Section::new("W2: one room", what);
     let mut contenders = Contender::of(programs, &[Plugin::Pgoutput]);
     contenders.push(Contender::Floor);
-    let results = rounds(&mut section, programs, extent, steady, &contenders)?;
+    let results = rounds(&mut section, programs, extent, ONE_ROOM, &contenders)?;
     let [walcast, node, floor] =
         [Contender::Walcast(Plugin::Pgoutput), Contender::Node(Plugin::Pgoutput), Contender::Floor]
             .map(|of| results.of(of));
@@ -76,16 +87,23 @@ pub fn one_room(programs: &Programs, extent: Extent) -> Result<Section, Failure>
 }
 
 pub fn transactions(programs: &Programs, extent: Extent) -> Result<Section, Failure> {
-    let steady = Steady { sockets: 2_000, rooms: 20, count: 20, pace: 20 };
     let what = "2,000 sockets over 20 rooms, 20 transactions a second of 20 rows of one room each.";
     let mut section = Section::new("W3: transactions", what);
     let contenders = Contender::of(programs, &[Plugin::Pgoutput]);
-    let results = rounds(&mut section, programs, extent, steady, &contenders)?;
+    let results = rounds(&mut section, programs, extent, TRANSACTIONS, &contenders)?;
     let [walcast, node] =
         [Contender::Walcast(Plugin::Pgoutput), Contender::Node(Plugin::Pgoutput)].map(|of| results.of(of));
     section.target("CPU a delivery, of Node's", ratio(&walcast.delivery, &node.delivery), 0.15);
     section.target("p50, of Node's", ratio(&walcast.p50, &node.p50), 0.3);
     Ok(section)
+}
+
+/// All of these, of walcast alone.
+pub fn alone(programs: &Programs, plugin: Plugin, seconds: u64) -> Result<(), Failure> {
+    for steady in [MANY_ROOMS, ONE_ROOM, TRANSACTIONS] {
+        steady.round(programs, Contender::Walcast(plugin), seconds, 0)?;
+    }
+    Ok(())
 }
 
 /// The figures by contender, of all rounds.
@@ -172,6 +190,9 @@ impl Steady {
     fn round(self, programs: &Programs, contender: Contender, seconds: u64, frame: u64) -> Result<Figures, Failure> {
         let name = fresh_name();
         let mut database = Database::create(&programs.postgres, &programs.walcast, &name, self.rooms)?;
+        if let Contender::Reader(plugin) = contender {
+            return self.passed_on(&mut database, &name, plugin, seconds);
+        }
         let mut spec = Spec::new(self.sockets, self.rooms);
         let mut server = if contender == Contender::Floor {
             Server::floor(self.sockets)?
@@ -203,7 +224,7 @@ impl Steady {
         let transactions = self.pace * seconds;
         let all = send(&mut server, transactions, Duration::from_secs(1) / self.pace as u32)?;
         load.until(all)?;
-        let cpu = micros((server.cpu()? - cpu).both());
+        let cpu = micros(server.cpu()? - cpu);
         let after = load.flawless(all)?;
         let deliveries = all - warm;
         Ok(Figures {
@@ -216,5 +237,33 @@ impl Steady {
             deliveries,
             client: micros(after.cpu - before.cpu) / deliveries as f64,
         })
+    }
+
+    /// By who looks at nothing and serves nobody; the listener is this process.
+    fn passed_on(self, database: &mut Database, slot: &str, plugin: Plugin, seconds: u64) -> Result<Figures, Failure> {
+        database.make_slot(slot, plugin)?;
+        let reader = Passing::start(database, slot, plugin)?;
+        let mut sent = 0;
+        let mut write = |changes: u64, apart: Duration| {
+            paced(changes, apart, || {
+                database.burst(sent % self.rooms, sent / self.rooms + 1, 1, PADDING)?;
+                sent += 1;
+                Ok(())
+            })?;
+            reader.take(changes)
+        };
+        write(self.rooms, Duration::from_millis(2))?;
+        sleep(REST);
+        let (cpu, changes) = (reader.cpu()?, self.pace * seconds);
+        let mut delays = write(changes, Duration::from_secs(1) / self.pace as u32)?;
+        let change = micros(reader.cpu()? - cpu) / changes as f64;
+        delays.sort_unstable();
+        let part = |percent: usize| {
+            delays
+                .get((delays.len() * percent / 100).min(delays.len().saturating_sub(1)))
+                .map_or(f64::NAN, |delay| f64::from(*delay) / 1e3)
+        };
+        let [p50, p99, longest] = [50, 99, 100].map(part);
+        Ok(Figures { change, delivery: change, p50, p99, longest, frame: 0, deliveries: changes, client: 0.0 })
     }
 }
