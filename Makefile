@@ -1,7 +1,7 @@
 # Everything that is done with the tree, by name. `make` alone tells what there is.
 .DEFAULT_GOAL := help
 SHELL := bash
-.PHONY: help run test lint dashboard dashboard-check demo demo-check client-test test-matrix corruptions instructions chaos soak bench big memory fuzz deny audit
+.PHONY: help run test lint release dashboard dashboard-check demo demo-check client-test test-matrix corruptions instructions chaos soak bench big memory fuzz deny audit
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "%-16s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -18,6 +18,10 @@ test: ## all tests, on a throw-away Postgres; ARGS='…' goes to the test runner
 lint: ## formatting, and clippy with warnings denied
 	cargo fmt --check
 	cargo clippy --locked --all-targets -- -D warnings
+
+release: ## the binary as it is released, built by a profile of what it does under the loads of bench/: some 15 minutes
+	@scripts/setup.sh run
+	@scripts/release.sh
 
 dashboard: ## builds the page at /dashboard from dashboard/ into dashboard/dist, which is committed
 	@$(MAKE) --no-print-directory dashboard/node_modules/.package-lock.json
