@@ -94,6 +94,11 @@ impl Burst {
         Shares::Own(own)
     }
 
+    /// How many sends it is at the most.
+    pub fn deliveries(&self) -> usize {
+        self.deliveries
+    }
+
     pub fn is_full(&self) -> bool {
         self.deliveries >= MANY_DELIVERIES || self.frames.len() >= MANY_FRAMES
     }

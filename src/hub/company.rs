@@ -8,12 +8,13 @@ use std::{
 use bytestring::ByteString;
 use serde::Serialize;
 use serde_json::{Map, Value};
+use tokio::task::yield_now;
 
 use super::{
     Dispatcher, Frame, Frames, HubError, Present, Reply, Signal, SocketId, User, Weight,
     delivery::{ids, json},
     ephemeral::key_of,
-    presence::Audience,
+    presence::{Audience, Change},
 };
 use crate::events::Room;
 
@@ -25,11 +26,12 @@ const CHANGE_BYTES: usize = 150;
 /// while thousands come into one room, it need not be told of each.
 const BYTES_PER_SECOND: usize = 16 << 20;
 
-/// How many sends of presence may be on the way when changes are asked for again.
+/// How many sends of presence may be on the way when changes are asked for again: not even a room is told at once.
 const SENDS_A_PORTION: usize = 32;
 /// How much longer than it took to send a portion it lasts until the next. So who is where takes a twentieth of the
 /// dispatcher's time at the most: while thousands come into a hundred rooms it is told later, and more of it at once.
 const PAUSE: u32 = 20;
+static EVERYONE: Audience = Audience::AllBut(Vec::new());
 
 impl Dispatcher {
     /// Something waits for the next tick.
@@ -75,7 +77,7 @@ impl Dispatcher {
 
     /// Tells some rooms, so that changes never wait for all of them, and has the others wait in proportion.
     async fn tell_presence(&mut self) {
-        let (begin, mut sends) = (Instant::now(), 0);
+        let (mut begin, mut sends) = (Instant::now(), 0);
         while sends < SENDS_A_PORTION {
             let Some((room, news)) = self.presence.next_untold(begin) else { return self.flush().await };
             let audience = self.rooms.by_prefix(&room);
@@ -86,22 +88,25 @@ impl Dispatcher {
             let (each, all) = (news.len() * CHANGE_BYTES, CHANGE_BYTES + named.sum::<usize>());
             let changes = (each <= all).then(|| self.presence.changes(&room, news));
             for (prefix, sockets) in audience {
-                if let Some(changes) = &changes {
-                    for change in changes {
-                        let frame = self.change(&room, &prefix, &change.user, change.is_here);
-                        let is_told = |socket: &SocketId| match &change.audience {
-                            Audience::AllBut(others) => others.binary_search(socket).is_err(),
-                            Audience::Only(those) => those.binary_search(socket).is_ok(),
-                        };
-                        self.burst.add_for(frame, sockets.iter().copied().filter(is_told));
+                let told: Vec<(Frame, &Audience)> = match &changes {
+                    Some(changes) => {
+                        let frame = |of: &Change| self.change(&room, &prefix, &of.user, of.is_here);
+                        changes.iter().map(|change| (frame(change), &change.audience)).collect()
                     }
-                } else {
                     // In place of what is never left out it is not left out either, nor does it overtake any of that.
-                    let frame = self.roster_frame(&room, &prefix, None, Weight::Durable);
-                    self.burst.add_for(frame, sockets);
-                }
-                if self.burst.is_full() {
-                    self.flush().await;
+                    None => vec![(self.roster_frame(&room, &prefix, None, Weight::Durable), &EVERYONE)],
+                };
+                for some in sockets.chunks(SENDS_A_PORTION) {
+                    // A change may have taken somebody out since.
+                    let here: Vec<SocketId> =
+                        some.iter().copied().filter(|socket| self.rooms.is_in(*socket, &room)).collect();
+                    for (frame, audience) in &told {
+                        self.burst.add_for(frame.clone(), here.iter().copied().filter(|socket| audience.has(*socket)));
+                    }
+                    if self.burst.deliveries() >= SENDS_A_PORTION {
+                        self.flush().await;
+                        begin += self.let_changes_pass().await;
+                    }
                 }
             }
             let rest = Duration::from_secs_f64((sockets * each.min(all)) as f64 / BYTES_PER_SECOND as f64);
@@ -113,6 +118,17 @@ impl Dispatcher {
         if self.presence.is_untold() {
             self.tell_presence_at = pause_after(begin);
         }
+    }
+
+    /// What the log has brought meanwhile goes first, as ever. Says how long that took.
+    async fn let_changes_pass(&mut self) -> Duration {
+        let begin = Instant::now();
+        // The stages before this one are on the same thread.
+        yield_now().await;
+        if let Ok(batch) = self.inbox.batches.try_recv() {
+            self.take(batch).await;
+        }
+        begin.elapsed()
     }
 
     async fn tell_ephemeral(&mut self) {

@@ -32,7 +32,7 @@ use crate::{
 
 /// The one task that orders everything: see the [module](super).
 pub struct Dispatcher {
-    inbox: Inbox,
+    pub(super) inbox: Inbox,
     reports: Reports,
     pub(super) settings: Settings,
     pub(super) rooms: Rooms,
@@ -240,7 +240,7 @@ impl Dispatcher {
         }
     }
 
-    async fn take(&mut self, batch: Batch) {
+    pub(super) async fn take(&mut self, batch: Batch) {
         match batch {
             Batch::Begin(position) => {
                 (self.reports.begun)();

@@ -28,6 +28,15 @@ pub enum Audience {
     Only(Vec<SocketId>),
 }
 
+impl Audience {
+    pub fn has(&self, socket: SocketId) -> bool {
+        match self {
+            Audience::AllBut(others) => others.binary_search(&socket).is_err(),
+            Audience::Only(those) => those.binary_search(&socket).is_ok(),
+        }
+    }
+}
+
 /// Who is in which room, by their sockets.
 #[derive(Default)]
 pub struct Presence {

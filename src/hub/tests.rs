@@ -1,7 +1,7 @@
 use std::{
     sync::{
-        Arc,
-        atomic::{AtomicBool, Ordering},
+        Arc, Mutex, PoisonError,
+        atomic::{AtomicBool, AtomicUsize, Ordering},
     },
     time::Duration,
 };
@@ -48,6 +48,33 @@ impl Outbox for Door {
     }
 }
 
+/// What all that are in a room are sent, since somebody wants to hear when that begins.
+#[derive(Default)]
+struct Neighbours {
+    sends: AtomicUsize,
+    begins: Mutex<Option<oneshot::Sender<()>>>,
+    is_heard: AtomicBool,
+}
+
+struct Neighbour(Arc<Neighbours>);
+
+impl Outbox for Neighbour {
+    fn send(&self, _: Frames<'_>) -> Result<(), OutboxClosed> {
+        if let Some(begins) = self.0.begins.lock().unwrap_or_else(PoisonError::into_inner).take() {
+            self.0.is_heard.store(true, Ordering::Relaxed);
+            let _ = begins.send(());
+        }
+        if self.0.is_heard.load(Ordering::Relaxed) {
+            self.0.sends.fetch_add(1, Ordering::Relaxed);
+        }
+        Ok(())
+    }
+    fn replay(&self, frames: Frames<'_>) -> Result<(), OutboxClosed> {
+        self.send(frames)
+    }
+    fn close(&self, _: &'static str) {}
+}
+
 /// A hub whose stream has not begun.
 fn idle_hub() -> Hub {
     let settings = Settings {
@@ -87,9 +114,18 @@ async fn try_connect(
     outbox: impl Outbox + 'static,
     comeback: Option<Comeback>,
 ) -> Result<Entered, HubError> {
-    let user = User { id: "ann".into(), email: None };
+    try_connect_as("ann", hub, outbox, comeback).await
+}
+
+async fn try_connect_as(
+    id: &str,
+    hub: &Hub,
+    outbox: impl Outbox + 'static,
+    comeback: Option<Comeback>,
+) -> Result<Entered, HubError> {
+    let user = User { id: id.into(), email: None };
     let member = Member { user, claims: "{}".into(), recovers: true, outbox: Arc::new(outbox) };
-    answer(|reply| hub.connect(member, Room::user("ann"), comeback, reply)).await
+    answer(|reply| hub.connect(member, Room::user(id), comeback, reply)).await
 }
 
 async fn connect(hub: &Hub, is_lost: bool, comeback: Option<Comeback>) -> Entered {
@@ -130,4 +166,26 @@ async fn who_was_let_in_just_before_another_server_streams_is_sent_there() {
         hub.dispatched().await.expect("the dispatcher lives");
         assert_eq!(is_sent_away(&hub).await, sent_away);
     }
+}
+
+#[tokio::test]
+async fn changes_do_not_wait_until_a_large_room_was_told_who_came() {
+    const MANY: usize = 1_000;
+    let hub = hub().await;
+    let neighbours = Arc::<Neighbours>::default();
+    let enter = async |id: String| {
+        let entered = try_connect_as(&id, &hub, Neighbour(neighbours.clone()), None).await.expect("it is taken in");
+        let subscription = Subscription { prefix: "component".into(), room: Room::row("component", "x"), since: None };
+        answer(|reply| hub.subscribe(entered.socket, subscription, reply)).await.expect("it is in");
+    };
+    for number in 0..MANY {
+        enter(format!("user-{number}")).await;
+    }
+    let (sender, begins) = oneshot::channel();
+    *neighbours.begins.lock().unwrap_or_else(PoisonError::into_inner) = Some(sender);
+    begins.await.expect("they are told");
+    // It stands in the line in which changes do.
+    hub.dispatched().await.expect("the dispatcher lives");
+    let told = neighbours.sends.load(Ordering::Relaxed);
+    assert!(told < MANY / 2, "{told} were told before a change was looked at");
 }
