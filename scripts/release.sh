@@ -17,13 +17,16 @@ for candidate in "$(rustc --print sysroot)/lib/rustlib/$triple/bin/llvm-profdata
 done
 [[ -n $profdata ]] || fail "llvm-profdata of LLVM $llvm is missing: rustup component add llvm-tools, or install llvm-$llvm"
 
+# Before anything is built.
+"$here/find-postgres.sh" wal2json >/dev/null
+
 built=${CARGO_TARGET_DIR:-$root/target}/profiled
 counts=$built/counts
 rm -rf "$counts"
 
-# build FLAGS…: the binary of both builds is in the same place. `--target` keeps what only builds, as macros, out of it.
+# build FLAG: the binary of both builds is in the same place. `--target` keeps what only builds, as macros, out of it.
 build() {
-    RUSTFLAGS=$* cargo build --locked --release --bin walcast --manifest-path "$root/Cargo.toml" --target "$triple" --target-dir "$built"
+    RUSTFLAGS=$1 cargo build --locked --release --bin walcast --manifest-path "$root/Cargo.toml" --target "$triple" --target-dir "$built"
 }
 
 echo "${0##*/}: building what counts"

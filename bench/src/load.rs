@@ -94,6 +94,13 @@ pub struct Report {
     pub cpu: Duration,
 }
 
+/// The median of delays, what one in a hundred exceeds, and the longest. Sorts them.
+pub fn parts(delays: &mut [u32]) -> [u32; 3] {
+    delays.sort_unstable();
+    let last = delays.len().saturating_sub(1);
+    [50, 99, 100].map(|percent| delays.get((delays.len() * percent / 100).min(last)).copied().unwrap_or_default())
+}
+
 /// A running `load`. Ends with its owner.
 pub struct Load {
     process: Running,

@@ -49,8 +49,8 @@ impl Cpu {
 }
 
 /// CPU time of a process up to now, to the nanosecond: that of all its threads, of those that ended too, and the kernel's for them.
-pub fn on_processor(pid: Pid) -> Result<Duration, Failure> {
-    Ok(clock_getcpuclockid(pid)?.now()?.into())
+pub fn on_processor(pid: u32) -> Result<Duration, Failure> {
+    Ok(clock_getcpuclockid(Pid::from_raw(pid.try_into()?))?.now()?.into())
 }
 
 /// The resident memory of a process, in bytes, without what it maps of files: its own code.
@@ -106,7 +106,7 @@ impl Running {
 
     /// See [`on_processor`].
     pub fn cpu(&self) -> Result<Duration, Failure> {
-        on_processor(Pid::from_raw(self.pid() as i32))
+        on_processor(self.pid())
     }
 
     pub fn memory(&self) -> Result<u64, Failure> {
@@ -118,9 +118,9 @@ impl Running {
         Ok(())
     }
 
-    /// As whoever operates it would: with time to take leave, and to write down what was counted. An instrumented one writes its profile.
+    /// As whoever operates it would: with time to take leave; one that counts for a profile writes it then.
     pub fn end(&mut self) -> Result<(), Failure> {
-        kill(Pid::from_raw(self.pid() as i32), Signal::SIGTERM)?;
+        kill(Pid::from_raw(self.pid().try_into()?), Signal::SIGTERM)?;
         let begin = Instant::now();
         while self.child.try_wait()?.is_none() {
             if begin.elapsed() > FAREWELL {

@@ -7,8 +7,6 @@ use std::{
     time::Duration,
 };
 
-use nix::unistd::Pid;
-
 use crate::{
     Failure,
     database::Database,
@@ -63,7 +61,7 @@ impl Passing {
     }
 
     pub fn cpu(&self) -> Result<Duration, Failure> {
-        on_processor(Pid::from_raw(self.child.id() as i32))
+        on_processor(self.child.id())
     }
 }
 

@@ -13,7 +13,7 @@ fn main() -> Result<(), Failure> {
         postgres: setting("WALCAST_TEST_POSTGRES")?.ok_or("run it by run.sh, which starts Postgres")?,
         walcast: setting("WALCAST")?.ok_or("WALCAST names no binary")?,
         before: setting("BEFORE")?,
-        peer: setting("PEER")?.unwrap_or_default(),
+        peer: setting("PEER")?.ok_or("PEER names no script")?,
     };
     let extent =
         workload::Extent { rounds: setting("ROUNDS")?.unwrap_or(2), seconds: setting("SECONDS_EACH")?.unwrap_or(5) };

@@ -11,12 +11,11 @@ use std::{
 };
 
 use mio::{Events, Interest, Poll, Token, Waker, net::TcpStream};
-use nix::unistd::Pid;
 use socket2::{Domain, Socket, Type};
 use walcast_bench::{
     Failure,
     client::{Client, Stage},
-    load::{Report, Spec, Tally},
+    load::{Report, Spec, Tally, parts},
     process::on_processor,
 };
 
@@ -154,10 +153,8 @@ impl Load {
 
     fn report(&mut self) -> Result<Report, Failure> {
         let Tally { got, lost, repeated, bytes, pings, resumed, ref offset, ref mut delays } = self.tally;
-        delays.sort_unstable();
-        let part = |percent: usize| delays.get((delays.len() * percent / 100).min(delays.len().saturating_sub(1)));
-        let [p50, p99, longest] = [50, 99, 100].map(|percent| part(percent).copied().unwrap_or_default());
-        let (offset, cpu) = (offset.clone(), on_processor(Pid::this())?);
+        let [p50, p99, longest] = parts(delays);
+        let (offset, cpu) = (offset.clone(), on_processor(std::process::id())?);
         Ok(Report { got, lost, repeated, bytes, pings, resumed, offset, p50, p99, longest, cpu })
     }
 }

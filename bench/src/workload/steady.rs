@@ -6,7 +6,7 @@ use super::{Contender, Extent, fresh_name, micros, paced};
 use crate::{
     Failure,
     database::Database,
-    load::{Load, Spec},
+    load::{Load, Spec, parts},
     reader::Passing,
     report::{Section, Table, median, ratio},
     server::{Plugin, Programs, SECRET, Server},
@@ -257,13 +257,7 @@ impl Steady {
         let (cpu, changes) = (reader.cpu()?, self.pace * seconds);
         let mut delays = write(changes, Duration::from_secs(1) / self.pace as u32)?;
         let change = micros(reader.cpu()? - cpu) / changes as f64;
-        delays.sort_unstable();
-        let part = |percent: usize| {
-            delays
-                .get((delays.len() * percent / 100).min(delays.len().saturating_sub(1)))
-                .map_or(f64::NAN, |delay| f64::from(*delay) / 1e3)
-        };
-        let [p50, p99, longest] = [50, 99, 100].map(part);
+        let [p50, p99, longest] = parts(&mut delays).map(|micros| f64::from(micros) / 1e3);
         Ok(Figures { change, delivery: change, p50, p99, longest, frame: 0, deliveries: changes, client: 0.0 })
     }
 }
