@@ -105,7 +105,11 @@ impl Dispatcher {
                     }
                     if self.burst.deliveries() >= SENDS_A_PORTION {
                         self.flush().await;
-                        begin += self.let_changes_pass().await;
+                        let passing = Instant::now();
+                        // The stages before this one are on the same thread.
+                        yield_now().await;
+                        self.log_first().await;
+                        begin += passing.elapsed();
                     }
                 }
             }
@@ -118,17 +122,6 @@ impl Dispatcher {
         if self.presence.is_untold() {
             self.tell_presence_at = pause_after(begin);
         }
-    }
-
-    /// What the log has brought meanwhile goes first, as ever. Says how long that took.
-    async fn let_changes_pass(&mut self) -> Duration {
-        let begin = Instant::now();
-        // The stages before this one are on the same thread.
-        yield_now().await;
-        if let Ok(batch) = self.inbox.batches.try_recv() {
-            self.take(batch).await;
-        }
-        begin.elapsed()
     }
 
     async fn tell_ephemeral(&mut self) {

@@ -32,7 +32,7 @@ use crate::{
 
 /// The one task that orders everything: see the [module](super).
 pub struct Dispatcher {
-    pub(super) inbox: Inbox,
+    inbox: Inbox,
     reports: Reports,
     pub(super) settings: Settings,
     pub(super) rooms: Rooms,
@@ -136,10 +136,7 @@ impl Dispatcher {
         let mut commands = Vec::new();
         let mut cancelled = pin!(cancel.cancelled());
         loop {
-            // The log first.
-            if let Ok(batch) = self.inbox.batches.try_recv() {
-                self.take(batch).await;
-            }
+            self.log_first().await;
             let pulse = self.pulse().map(tokio::time::Instant::from_std);
             let most = if self.sight.is_guarding() { AT_ONCE_GUARDED } else { AT_ONCE };
             tokio::select! {
@@ -159,6 +156,13 @@ impl Dispatcher {
         // Whoever comes to the next server brings this, and misses nothing in between.
         self.release_all();
         self.tell_position(self.rooms.sockets().collect()).await;
+    }
+
+    /// Whatever else there is to do, what the log has brought by now is not kept waiting for it.
+    pub(super) async fn log_first(&mut self) {
+        if let Ok(batch) = self.inbox.batches.try_recv() {
+            self.take(batch).await;
+        }
     }
 
     /// What has to be asked before is asked for all of them at once.
@@ -240,7 +244,7 @@ impl Dispatcher {
         }
     }
 
-    pub(super) async fn take(&mut self, batch: Batch) {
+    async fn take(&mut self, batch: Batch) {
         match batch {
             Batch::Begin(position) => {
                 (self.reports.begun)();

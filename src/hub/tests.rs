@@ -48,12 +48,11 @@ impl Outbox for Door {
     }
 }
 
-/// What all that are in a room are sent, since somebody wants to hear when that begins.
+/// What all that are in a room are sent, for somebody who wants to hear when it begins.
 #[derive(Default)]
 struct Neighbours {
     sends: AtomicUsize,
     begins: Mutex<Option<oneshot::Sender<()>>>,
-    is_heard: AtomicBool,
 }
 
 struct Neighbour(Arc<Neighbours>);
@@ -61,12 +60,9 @@ struct Neighbour(Arc<Neighbours>);
 impl Outbox for Neighbour {
     fn send(&self, _: Frames<'_>) -> Result<(), OutboxClosed> {
         if let Some(begins) = self.0.begins.lock().unwrap_or_else(PoisonError::into_inner).take() {
-            self.0.is_heard.store(true, Ordering::Relaxed);
             let _ = begins.send(());
         }
-        if self.0.is_heard.load(Ordering::Relaxed) {
-            self.0.sends.fetch_add(1, Ordering::Relaxed);
-        }
+        self.0.sends.fetch_add(1, Ordering::Relaxed);
         Ok(())
     }
     fn replay(&self, frames: Frames<'_>) -> Result<(), OutboxClosed> {
@@ -182,6 +178,7 @@ async fn changes_do_not_wait_until_a_large_room_was_told_who_came() {
         enter(format!("user-{number}")).await;
     }
     let (sender, begins) = oneshot::channel();
+    neighbours.sends.store(0, Ordering::Relaxed);
     *neighbours.begins.lock().unwrap_or_else(PoisonError::into_inner) = Some(sender);
     begins.await.expect("they are told");
     // It stands in the line in which changes do.
