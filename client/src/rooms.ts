@@ -83,7 +83,9 @@ export class Rooms implements Surroundings {
     this._session += 1;
     const rooms = this._all();
     const newest = this.#own;
-    const whole = rooms.filter(({ offset }) => offset && (!newest || isSameHistory(offset, newest)));
+    // Neither of two histories is the older, and one offset says of one: rooms of another begin anew.
+    const told = newest ?? rooms.find(({ offset }) => offset)?.offset;
+    const whole = rooms.filter(({ offset }) => offset && isSameHistory(offset, told!));
     const held = whole.slice(0, MOST_ROOMS);
     this.#held = new Set(held);
     for (const room of rooms) if (!this.#held.has(room)) room.offset = undefined;
