@@ -1,7 +1,7 @@
 // A replica: what a page holds of some rooms, built from nothing but its events and, where it must, from a fetch. It is
 // what docs/resume.md asks of a frontend, with every promise of the server checked on the way.
 import { io } from 'socket.io-client';
-import { Room, isNewer } from './room.mjs';
+import { Room, epoch, isNewer } from './room.mjs';
 
 /** The server may take this long to keep a promise. */
 const PATIENCE_MS = 20_000;
@@ -44,6 +44,11 @@ export class Replica {
       room.replays = null;
       // A fetch that is under way belongs to events that this connection does not bring.
       if (room.isFetching() || this.resume === 'never') room.forget();
+    }
+    const [first] = this.rooms.filter((room) => room.offset !== null);
+    // A connection that was lost between two of its resyncs leaves rooms in two histories, of which one offset cannot say.
+    for (const room of this.rooms) {
+      if (room.offset !== null && epoch(room.offset) !== epoch(first.offset)) room.forget();
     }
     const whole = this.rooms.filter((room) => room.offset !== null);
     // One `since` for all: the rooms may share events, and what is older than a room's own offset it drops.

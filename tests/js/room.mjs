@@ -1,6 +1,6 @@
 // What a replica holds of one room: rows, and up to which offset it has everything.
 
-const epoch = (offset) => offset.slice(0, offset.lastIndexOf('/'));
+export const epoch = (offset) => offset.slice(0, offset.lastIndexOf('/'));
 
 /** Within an epoch, string order is event order; another epoch is another history, which began later. */
 export const isNewer = (offset, than) => than === null || epoch(offset) !== epoch(than) || offset > than;
