@@ -60,7 +60,7 @@ fn to_saved(session: &Session, epoch: &Epoch) -> Option<SavedSession> {
     };
     let rooms = session.rooms.iter().map(room).chain(session.tables.iter().map(table)).collect();
     Some(SavedSession {
-        id: session.id.as_str().to_owned(),
+        id: session.id.to_string(),
         user_id: session.user.to_string(),
         began: session.began.to_wire(epoch),
         rooms,
@@ -90,7 +90,7 @@ fn to_session(saved: &SavedSession) -> Option<Session> {
     let rooms = rooms.into_iter().map(room).collect::<Option<_>>()?;
     let tables = tables.into_iter().map(table).collect::<Option<_>>()?;
     let (_, began) = Offset::parse_wire(&saved.began).ok()?;
-    Some(Session { id: SessionId::new(&saved.id), user: saved.user_id.as_str().into(), began, rooms, tables })
+    Some(Session { id: SessionId::parse(&saved.id)?, user: saved.user_id.as_str().into(), began, rooms, tables })
 }
 
 #[cfg(test)]
@@ -113,13 +113,14 @@ mod tests {
             Followed { interest: interest(None, &[]), since },
             Followed { interest: interest(Some(RowOp::Delete), &["a=in.(1,\"2,3\")", "b=is.null"]), since },
         ];
-        let session = Session { id: SessionId::new("s"), user: "ann".into(), began: since, rooms, tables };
+        let session = Session { id: SessionId::random(), user: "ann".into(), began: since, rooms, tables };
         let saved = to_saved(&session, &Epoch::new("e")).expect("it is small enough");
         assert_eq!(to_session(&saved), Some(session));
     }
 
     #[test]
     fn what_another_version_left_is_no_session() {
+        let id = SessionId::random().to_string();
         for rooms in [
             json!({}),
             json!([["component"]]),
@@ -128,7 +129,7 @@ mod tests {
             json!([{"table": "t"}]),
         ] {
             let saved =
-                SavedSession { id: "s".into(), user_id: "ann".into(), began: "e/1-1".into(), rooms: rooms.clone() };
+                SavedSession { id: id.clone(), user_id: "ann".into(), began: "e/1-1".into(), rooms: rooms.clone() };
             assert_eq!(to_session(&saved), None, "{rooms}");
         }
     }

@@ -51,10 +51,10 @@ fn prefix_of(room: &Room) -> ByteString {
     }
 }
 
-/// What no client says that got it from a server is of no session.
+/// What no client says that got it from a server is of no session; what another kind of server named is of one that is gone.
 fn session(auth: &Value) -> Option<Comeback> {
     let text = |name: &str| auth.get(name)?.as_str().filter(|text| text.len() <= LONGEST_OFFSET);
-    let id = SessionId::new(text("pid")?);
+    let id = SessionId::parse(text("pid")?).unwrap_or_else(SessionId::random);
     Some(Comeback::Session { id, since: text("offset").map(str::to_owned) })
 }
 

@@ -41,7 +41,7 @@ pub use delivery::ids;
 pub use dispatcher::Dispatcher;
 pub use follow::{Followed, Following, Interest};
 pub use history::Retention;
-pub use outbox::{Encode, Frame, Frames, Outbox, OutboxClosed, Weight};
+pub use outbox::{Encode, Frame, Frames, Outbox, OutboxClosed, SocketName, Weight};
 pub use present::Present;
 pub use sessions::{Session, SessionId};
 pub use settings::{Limits, Reports, Settings};

@@ -1,6 +1,7 @@
 use std::sync::{Arc, OnceLock};
 
 use bytes::Bytes;
+use smallvec::SmallVec;
 
 /// An event as it goes to sockets: encoded once, shared by all of them and by the history.
 ///
@@ -104,6 +105,9 @@ impl<'a> Frames<'a> {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct OutboxClosed;
 
+/// The name of a socket in the log, as its bytes: in place, since all that are here lie in one table.
+pub type SocketName = SmallVec<[u8; 16]>;
+
 /// The queue of one socket. A durable frame is either taken, and then sent in order, or the outbox closes its socket: it
 /// never skips one. No call waits.
 pub trait Outbox: Send + Sync {
@@ -117,7 +121,7 @@ pub trait Outbox: Send + Sync {
 
     /// The name of its socket in the log, where what it writes is told from what others do. No two sockets of any server
     /// have the same.
-    fn socket_name(&self) -> Option<Arc<str>> {
+    fn socket_name(&self) -> Option<SocketName> {
         None
     }
 }

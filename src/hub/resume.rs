@@ -79,7 +79,7 @@ impl Dispatcher {
                     // Its client comes again.
                     return reply(Err(HubError::Unanswered));
                 }
-                let session = self.recover(socket, member, &position, own, id.clone(), since);
+                let session = self.recover(socket, member, &position, own, id, since);
                 telemetry::came_back(session == Some(id));
                 reply(Ok(Entered { socket, session, refused: Vec::new() }));
             }
@@ -132,10 +132,10 @@ impl Dispatcher {
     fn take_seat(&mut self, socket: SocketId, member: Member, session: Option<SessionId>) -> Option<SessionId> {
         let recovers = self.settings.recovery && member.recovers;
         let session = recovers.then(|| session.unwrap_or_else(SessionId::random));
-        if let Some(session) = &session {
-            self.sessions.seat(session.clone(), socket);
+        if let Some(session) = session {
+            self.sessions.seat(session, socket);
         }
-        self.rooms.add_socket(socket, member, session.clone());
+        self.rooms.add_socket(socket, member, session);
         session
     }
 

@@ -1,13 +1,11 @@
-use std::{
-    collections::{HashMap, HashSet},
-    sync::Arc,
-};
+use std::collections::{HashMap, HashSet};
 
 use bytestring::ByteString;
+use foldhash::fast::FixedState;
 use indexmap::IndexMap;
 
 use super::{
-    Member, SocketId, User,
+    Member, SocketId, SocketName, User,
     command::{ByRoom, BySocket},
     occupants::Occupants,
     sessions::{Session, SessionId},
@@ -21,7 +19,7 @@ pub struct Rooms {
     /// In the order in which they came, and so in most rooms: what is walked through in turn lies side by side.
     sockets: BySocket<Seat>,
     /// By their names in the log.
-    names: HashMap<Arc<str>, SocketId>,
+    names: HashMap<SocketName, SocketId, FixedState>,
     rooms: ByRoom<Occupants>,
 }
 
@@ -146,7 +144,7 @@ impl Rooms {
 
     /// The socket of this name in the log.
     pub fn named(&self, name: &str) -> Option<SocketId> {
-        self.names.get(name).copied()
+        self.names.get(name.as_bytes()).copied()
     }
 
     /// The sockets of a room; none where nobody is in it.
@@ -241,7 +239,7 @@ impl Seat {
         // It is in its own room from the first.
         let own = self.rooms.values().find(|membership| membership.prefix.is_none());
         Some(Session {
-            id: self.session.clone()?,
+            id: self.session?,
             user: self.member.user.id.clone(),
             began: own.map(|own| own.since).unwrap_or_default(),
             rooms: self.rooms.iter().filter_map(asked_for).collect(),
@@ -258,6 +256,8 @@ fn leave(rooms: &mut ByRoom<Occupants>, room: &Room, socket: SocketId) {
 
 #[cfg(test)]
 pub(super) mod tests {
+    use std::sync::Arc;
+
     use super::*;
     use crate::change::Lsn;
     use crate::hub::{Frames, Outbox, OutboxClosed};

@@ -1,33 +1,41 @@
 use std::{
     collections::{HashMap, VecDeque},
+    fmt,
     sync::Arc,
     time::{Duration, Instant},
 };
 
 use bytestring::ByteString;
+use foldhash::fast::FixedState;
 use uuid::Uuid;
 
 use super::{Followed, SocketId};
 use crate::events::{Offset, Room};
 
 /// Names a session to its client, and is known to nobody else: 122 random bits.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub struct SessionId(Arc<str>);
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct SessionId(Uuid);
 
 impl SessionId {
-    pub(super) fn random() -> Self {
-        SessionId(Uuid::new_v4().simple().to_string().into())
+    pub fn random() -> Self {
+        SessionId(Uuid::new_v4())
     }
 
-    /// As a client or another server said it.
-    pub fn new(text: &str) -> Self {
-        SessionId(text.into())
-    }
-
-    pub fn as_str(&self) -> &str {
-        &self.0
+    /// As a client or another server said it; `None`: no server has named one so.
+    pub fn parse(text: &str) -> Option<Self> {
+        Uuid::try_parse(text).ok().map(SessionId)
     }
 }
+
+impl fmt::Display for SessionId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.simple().fmt(f)
+    }
+}
+
+/// Servers choose the names, at random. And they lie in the table itself: one of 100,000 that grows would else wait for
+/// as many other places in memory, and everybody for it.
+type BySession<T> = HashMap<SessionId, T, FixedState>;
 
 /// What a socket was in, for the client that comes back with its session's name.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -45,9 +53,9 @@ pub struct Session {
 /// The sessions of the sockets that are here, and of those that went lately.
 #[derive(Default)]
 pub struct Sessions {
-    seated: HashMap<SessionId, SocketId>,
+    seated: BySession<SocketId>,
     /// Each with the number of its departure.
-    left: HashMap<SessionId, (u64, Session)>,
+    left: BySession<(u64, Session)>,
     /// The departures, the oldest first; of those that came back, too.
     departures: VecDeque<(Instant, u64, SessionId)>,
     number: u64,
@@ -75,8 +83,8 @@ impl Sessions {
     pub fn keep(&mut self, session: Session, now: Instant) {
         self.seated.remove(&session.id);
         self.number += 1;
-        self.departures.push_back((now, self.number, session.id.clone()));
-        self.left.insert(session.id.clone(), (self.number, session));
+        self.departures.push_back((now, self.number, session.id));
+        self.left.insert(session.id, (self.number, session));
         while self.left.len() > MOST {
             self.forget_oldest();
         }
@@ -113,24 +121,29 @@ impl Sessions {
 mod tests {
     use super::*;
 
-    fn session(id: &str) -> Session {
-        Session {
-            id: SessionId::new(id),
-            user: "ann".into(),
-            began: Offset::default(),
-            rooms: Vec::new(),
-            tables: Vec::new(),
-        }
+    fn id(number: usize) -> SessionId {
+        SessionId(Uuid::from_u128(number as u128))
+    }
+
+    fn session(number: usize) -> Session {
+        Session { id: id(number), user: "ann".into(), began: Offset::default(), rooms: Vec::new(), tables: Vec::new() }
+    }
+
+    #[test]
+    fn a_session_is_named_as_it_was_named() {
+        let id = SessionId::random();
+        assert_eq!(SessionId::parse(&id.to_string()), Some(id));
+        assert_eq!(SessionId::parse("Zq1DxS0bGpm6OgEXAAAB"), None);
     }
 
     #[test]
     fn a_session_is_handed_out_once_and_to_its_user_only() {
         let mut sessions = Sessions::default();
-        sessions.keep(session("a"), Instant::now());
-        assert_eq!(sessions.take(&SessionId::new("a"), "bob"), None);
-        assert_eq!(sessions.take(&SessionId::new("b"), "ann"), None);
-        assert_eq!(sessions.take(&SessionId::new("a"), "ann"), Some(session("a")));
-        assert_eq!(sessions.take(&SessionId::new("a"), "ann"), None);
+        sessions.keep(session(1), Instant::now());
+        assert_eq!(sessions.take(&id(1), "bob"), None);
+        assert_eq!(sessions.take(&id(2), "ann"), None);
+        assert_eq!(sessions.take(&id(1), "ann"), Some(session(1)));
+        assert_eq!(sessions.take(&id(1), "ann"), None);
     }
 
     #[test]
@@ -138,25 +151,25 @@ mod tests {
         let mut sessions = Sessions::default();
         let start = Instant::now();
         let window = Duration::from_secs(60);
-        sessions.keep(session("old"), start);
-        sessions.keep(session("young"), start + Duration::from_secs(50));
+        sessions.keep(session(1), start);
+        sessions.keep(session(2), start + Duration::from_secs(50));
         sessions.age(start + Duration::from_secs(61), window);
         assert_eq!(sessions.left().count(), 1);
         for number in 0..=MOST {
-            sessions.keep(session(&number.to_string()), start + Duration::from_secs(55));
+            sessions.keep(session(10 + number), start + Duration::from_secs(55));
         }
         assert_eq!(sessions.left().count(), MOST);
-        assert_eq!(sessions.take(&SessionId::new("young"), "ann"), None, "the oldest make room");
+        assert_eq!(sessions.take(&id(2), "ann"), None, "the oldest make room");
     }
 
     #[test]
     fn one_that_comes_and_goes_is_as_old_as_its_last_departure() {
         let mut sessions = Sessions::default();
         let start = Instant::now();
-        sessions.keep(session("a"), start);
-        sessions.take(&SessionId::new("a"), "ann");
-        sessions.keep(session("a"), start + Duration::from_secs(50));
+        sessions.keep(session(1), start);
+        sessions.take(&id(1), "ann");
+        sessions.keep(session(1), start + Duration::from_secs(50));
         sessions.age(start + Duration::from_secs(61), Duration::from_secs(60));
-        assert!(sessions.take(&SessionId::new("a"), "ann").is_some());
+        assert!(sessions.take(&id(1), "ann").is_some());
     }
 }

@@ -145,7 +145,7 @@ async fn who_is_cut_off_while_it_comes_back_comes_back_into_its_rooms() {
     let subscribed = answer(|reply| hub.subscribe(socket, subscription, reply)).await.expect("it is in");
     let since = subscribed.position.offset.to_wire(&subscribed.position.epoch);
     hub.disconnect(socket);
-    let back = || Comeback::Session { id: session.clone().expect("a session"), since: Some(since.clone()) };
+    let back = || Comeback::Session { id: session.expect("a session"), since: Some(since.clone()) };
     let lost = connect(&hub, true, Some(back())).await;
     hub.disconnect(lost.socket);
     assert_eq!(connect(&hub, false, Some(back())).await.session, session, "it is back in all its rooms");

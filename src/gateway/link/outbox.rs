@@ -1,7 +1,5 @@
-use std::sync::Arc;
-
 use super::{Link, queue::Queue};
-use crate::hub::{Frames, Outbox, OutboxClosed};
+use crate::hub::{Frames, Outbox, OutboxClosed, SocketName};
 
 impl Outbox for Link {
     fn send(&self, frames: Frames<'_>) -> Result<(), OutboxClosed> {
@@ -16,7 +14,7 @@ impl Outbox for Link {
         self.turn_away(reason);
     }
 
-    fn socket_name(&self) -> Option<Arc<str>> {
-        self.sid().map(|sid| sid.as_str().into())
+    fn socket_name(&self) -> Option<SocketName> {
+        self.sid().map(|sid| sid.as_str().as_bytes().into())
     }
 }

@@ -21,6 +21,8 @@ use crate::{
     hub::SessionId,
 };
 
+/// The name of the session of everybody here.
+const SESSION: &str = "0123456789abcdef0123456789abcdef";
 const BEAT: Beat = Beat { every: Duration::from_millis(100), patience: Duration::from_secs(2) };
 
 fn limits() -> Limits {
@@ -86,7 +88,7 @@ fn library() -> (Library, SocketIo) {
     let enter = move |socket: SocketRef| {
         let link = known.find(socket.id).expect("its connection");
         link.enter(true);
-        link.set_session(Some(SessionId::new("name")));
+        link.set_session(SessionId::parse(SESSION));
         future::ready(Ok::<(), &'static str>(()))
     };
     let connected = |_: SocketRef| future::ready(());
@@ -113,7 +115,7 @@ async fn enter() -> (Library, SocketIo, Client, Sid) {
     assert!(open.contains(r#""upgrades":[]"#), "{open}");
     client.say("40").await;
     let sid = link.sid().expect("a session");
-    assert_eq!(client.packet().await, format!(r#"40{{"sid":"{sid}","pid":"name"}}"#));
+    assert_eq!(client.packet().await, format!(r#"40{{"sid":"{sid}","pid":"{SESSION}"}}"#));
     (library, io, client, sid)
 }
 
