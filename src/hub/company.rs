@@ -8,11 +8,10 @@ use std::{
 use bytestring::ByteString;
 use serde::Serialize;
 use serde_json::{Map, Value};
-use tokio::task::yield_now;
 
 use super::{
     Dispatcher, Frame, Frames, HubError, Present, Reply, Signal, SocketId, User, Weight,
-    delivery::{ids, json},
+    delivery::{ids, json, let_the_log_come},
     ephemeral::key_of,
     presence::{Audience, Change},
 };
@@ -27,7 +26,7 @@ const CHANGE_BYTES: usize = 150;
 const BYTES_PER_SECOND: usize = 16 << 20;
 
 /// How many sends of presence may be on the way when changes are asked for again: not even a room is told at once.
-const SENDS_A_PORTION: usize = 32;
+pub(super) const SENDS_A_PORTION: usize = 32;
 /// How much longer than it took to send a portion it lasts until the next. So who is where takes a twentieth of the
 /// dispatcher's time at the most: while thousands come into a hundred rooms it is told later, and more of it at once.
 const PAUSE: u32 = 20;
@@ -106,8 +105,7 @@ impl Dispatcher {
                     if self.burst.deliveries() >= SENDS_A_PORTION {
                         self.flush().await;
                         let passing = Instant::now();
-                        // The stages before this one are on the same thread.
-                        yield_now().await;
+                        let_the_log_come().await;
                         self.log_first().await;
                         begin += passing.elapsed();
                     }

@@ -227,6 +227,13 @@ pub fn json(payload: &impl serde::Serialize) -> String {
     serde_json::to_string(payload).unwrap_or_else(|_| "{}".to_owned())
 }
 
+/// What the kernel has of the log comes as far as the dispatcher's inbox. The stages before this one are on the same thread: one
+/// has its turn after the first time that this yields, the next after the second.
+pub(super) async fn let_the_log_come() {
+    tokio::task::yield_now().await;
+    tokio::task::yield_now().await;
+}
+
 /// Lets other tasks go on after every so many sends.
 async fn take_turns(sends: usize) {
     if sends % SENDS_A_TURN == SENDS_A_TURN - 1 {

@@ -12,7 +12,7 @@ use super::{
     burst::Burst,
     command::{Command, Inbox},
     concerned::Concerned,
-    delivery::Crowd,
+    delivery::{Crowd, let_the_log_come},
     ephemeral::Ephemeral,
     follow::Follows,
     history::History,
@@ -143,8 +143,7 @@ impl Dispatcher {
                 () = cancelled.as_mut() => break,
                 1.. = self.inbox.commands.recv_many(&mut commands, most), if self.position.is_some() => {
                     self.obey_all(&mut commands).await;
-                    // The stages before this one are on the same thread.
-                    tokio::task::yield_now().await;
+                    let_the_log_come().await;
                 }
                 Some(batch) = self.inbox.batches.recv() => self.take(batch).await,
                 () = tokio::time::sleep_until(pulse.unwrap_or_else(tokio::time::Instant::now)), if pulse.is_some() =>
