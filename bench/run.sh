@@ -15,6 +15,8 @@ cargo build --quiet --locked --release --manifest-path "$here/Cargo.toml" --targ
 export PEER=$here/peer/server.mjs
 PG_BIN=$("$root/scripts/find-postgres.sh" wal2json)
 export PG_BIN
+# How long a change takes is measured from its commit, too.
+export POSTGRES_SETTINGS='track_commit_timestamp = on'
 # A socket takes a descriptor, in the server and in the clients.
 ulimit -n 20000 2>/dev/null || ulimit -n "$(ulimit -Hn)"
 exec "$root/scripts/with-postgres.sh" "$here/target/release/bench" "$@"

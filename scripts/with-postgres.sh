@@ -4,7 +4,8 @@
 # The command finds in its environment
 #   WALCAST_TEST_POSTGRES   URL of database postgres, as a superuser, on a loopback port that was free
 #   PG_BIN                  the binaries, for tests that start a cluster of their own
-# and its exit code is ours. PG_BIN set beforehand says which Postgres (see find-postgres.sh).
+# and its exit code is ours. PG_BIN set beforehand says which Postgres (see find-postgres.sh),
+# POSTGRES_SETTINGS what else stands in its postgresql.conf.
 set -euo pipefail
 
 here=$(dirname "$(readlink -f "$0")")
@@ -90,6 +91,7 @@ timezone = 'UTC'
 log_timezone = 'UTC'
 fsync = off
 full_page_writes = off
+${POSTGRES_SETTINGS:-}
 CONF
 # Newer minor releases let only the output plugins be used that are listed here, and wal2json is not by default.
 if [[ $("$bin/postgres" --describe-config) == *$'\noutput_plugin_libraries\t'* ]]; then

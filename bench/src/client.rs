@@ -160,7 +160,7 @@ impl Client {
         }
         tally.got += 1;
         tally.lost += mark.number - *last - 1;
-        tally.delays.push(u32::try_from(now.saturating_sub(mark.stamp)).unwrap_or(u32::MAX));
+        tally.delays.push(mark.until(now));
         *last = mark.number;
         Ok(())
     }

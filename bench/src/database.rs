@@ -1,6 +1,9 @@
 //! A database with rows to write, and somebody who writes them.
 
-use std::process::{Command, Stdio};
+use std::{
+    collections::HashMap,
+    process::{Command, Stdio},
+};
 
 use crate::{
     Failure, mark,
@@ -31,11 +34,16 @@ impl Database {
             "{mark}
              CREATE FUNCTION row_id(room bigint, nth bigint) RETURNS uuid LANGUAGE sql IMMUTABLE
              RETURN lpad((room * 1000 + nth)::text, 32, '0')::uuid;
+             -- By which transaction each row was written: no log has it.
+             CREATE UNLOGGED TABLE written (stamp bigint, xid xid8 DEFAULT pg_current_xact_id());
              -- `count` rows of a room in one transaction, numbered from `first`.
              CREATE FUNCTION burst(room bigint, first bigint, count bigint, padding int) RETURNS void LANGUAGE plpgsql AS $$
+             DECLARE mark text;
              BEGIN
                  FOR nth IN 0 .. count - 1 LOOP
-                     UPDATE components SET name = mark(first + nth, room) || repeat('.', padding) WHERE id = row_id(room, nth);
+                     UPDATE components SET name = mark(first + nth, room) || repeat('.', padding) WHERE id = row_id(room, nth)
+                         RETURNING name INTO mark;
+                     INSERT INTO written VALUES (stamp(mark));
                  END LOOP;
              END $$;
              INSERT INTO components (id, entity_type, entity_id, type)
@@ -69,6 +77,15 @@ impl Database {
         self.psql.tell(&format!("SELECT '=' || ({query});"))?;
         let line = self.psql.hear(|line| line.starts_with('='))?;
         Ok(line.trim_start_matches('=').to_owned())
+    }
+
+    /// When each row of a burst was committed, by its stamp, in microseconds since 1970.
+    pub fn commits(&mut self) -> Result<HashMap<u64, u64>, Failure> {
+        let pairs = self.ask(
+            "SELECT jsonb_agg(jsonb_build_array(stamp, \
+                    (extract(epoch FROM pg_xact_commit_timestamp(xid::xid)) * 1000000)::bigint))::text FROM written",
+        )?;
+        Ok(serde_json::from_str::<Vec<(u64, u64)>>(&pairs)?.into_iter().collect())
     }
 
     /// `count` rows of a room in one transaction, without waiting for it.

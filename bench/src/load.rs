@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     Failure,
+    mark::Delay,
     process::{Output, Running, beside},
 };
 
@@ -73,8 +74,7 @@ pub struct Tally {
     pub resumed: u64,
     /// That of the last acknowledgement.
     pub offset: String,
-    /// From the writing of the row until the client had it, in microseconds.
-    pub delays: Vec<u32>,
+    pub delays: Vec<Delay>,
 }
 
 /// The same, as it is told.
@@ -94,8 +94,9 @@ pub struct Report {
     pub cpu: Duration,
 }
 
-/// The median of delays, what one in a hundred exceeds, and the longest. Sorts them.
-pub fn parts(delays: &mut [u32]) -> [u32; 3] {
+/// The median of delays, what one in a hundred exceeds, and the longest.
+pub fn parts(delays: impl IntoIterator<Item = u32>) -> [u32; 3] {
+    let mut delays: Vec<u32> = delays.into_iter().collect();
     delays.sort_unstable();
     let last = delays.len().saturating_sub(1);
     [50, 99, 100].map(|percent| delays.get((delays.len() * percent / 100).min(last)).copied().unwrap_or_default())
@@ -138,6 +139,13 @@ impl Load {
     /// Forgets the delays up to now.
     pub fn fresh(&mut self) -> Result<(), Failure> {
         self.process.tell("fresh")
+    }
+
+    /// Of each delivery since `fresh`.
+    pub fn delays(&mut self) -> Result<Vec<Delay>, Failure> {
+        self.process.tell("delays")?;
+        let line = self.process.hear(|line| line.starts_with('['))?;
+        Ok(serde_json::from_str(&line)?)
     }
 
     pub fn report(&mut self) -> Result<Report, Failure> {

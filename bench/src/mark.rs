@@ -9,12 +9,16 @@ const ROOM: usize = 8;
 const STAMP: usize = 16;
 const DIGITS: usize = NUMBER + ROOM + STAMP;
 
-/// The same in SQL, stamped when the row is written: `mark(number, room)`.
+/// The same in SQL, stamped when the row is written: `mark(number, room)`; and the stamp of such a one, `stamp(mark)`.
 pub const IN_SQL: &str = "
 CREATE FUNCTION mark(number bigint, room bigint) RETURNS text LANGUAGE sql VOLATILE AS $$
     SELECT '#' || lpad(number::text, 12, '0') || lpad(room::text, 8, '0')
                || lpad((extract(epoch FROM clock_timestamp()) * 1000000)::bigint::text, 16, '0')
-$$;";
+$$;
+CREATE FUNCTION stamp(mark text) RETURNS bigint LANGUAGE sql IMMUTABLE RETURN substr(mark, 22, 16)::bigint;";
+
+/// When a row was written, and how much later somebody had it, in microseconds.
+pub type Delay = (u64, u32);
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Mark {
@@ -31,6 +35,10 @@ impl Mark {
         let Mark { number, room, stamp } = self;
         out.push(SIGN);
         out.extend(format!("{number:0NUMBER$}{room:0ROOM$}{stamp:0STAMP$}").bytes());
+    }
+
+    pub fn until(self, now: u64) -> Delay {
+        (self.stamp, u32::try_from(now.saturating_sub(self.stamp)).unwrap_or(u32::MAX))
     }
 
     pub fn find(text: &[u8]) -> Option<Self> {

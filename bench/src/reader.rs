@@ -10,7 +10,7 @@ use std::{
 use crate::{
     Failure,
     database::Database,
-    mark::{self, Mark},
+    mark::{self, Delay, Mark},
     process::{PATIENCE, on_processor},
     server::Plugin,
 };
@@ -41,8 +41,7 @@ pub fn command(database: &Database, slot: &str, plugin: Plugin, more: &[&str]) -
 /// One whose output is read by this process. Ends with its owner.
 pub struct Passing {
     child: Child,
-    /// From the writing of each row until it was here, in microseconds.
-    delays: mpsc::Receiver<u32>,
+    delays: mpsc::Receiver<Delay>,
 }
 
 impl Passing {
@@ -55,7 +54,7 @@ impl Passing {
     }
 
     /// The delays of so many rows.
-    pub fn take(&self, rows: u64) -> Result<Vec<u32>, Failure> {
+    pub fn take(&self, rows: u64) -> Result<Vec<Delay>, Failure> {
         let next = |_| self.delays.recv_timeout(PATIENCE).map_err(|error| format!("pg_recvlogical: {error}").into());
         (0..rows).map(next).collect()
     }
@@ -73,7 +72,7 @@ impl Drop for Passing {
 }
 
 /// Until the output or the listener ends.
-fn listen(mut output: ChildStdout, delays: &mpsc::Sender<u32>) {
+fn listen(mut output: ChildStdout, delays: &mpsc::Sender<Delay>) {
     let mut buffer = vec![0; 64 * 1024];
     let mut newest = 0;
     while let Ok(length @ 1..) = output.read(&mut buffer) {
@@ -81,7 +80,7 @@ fn listen(mut output: ChildStdout, delays: &mpsc::Sender<u32>) {
         // The row as it was is there too, and is older.
         for mark in Mark::all(&buffer[..length]).filter(|mark| mark.stamp > newest).collect::<Vec<_>>() {
             newest = mark.stamp;
-            if delays.send(u32::try_from(now.saturating_sub(mark.stamp)).unwrap_or(u32::MAX)).is_err() {
+            if delays.send(mark.until(now)).is_err() {
                 return;
             }
         }

@@ -1,7 +1,7 @@
 //! `load SPEC`: many clients in one thread, as the JSON of a `walcast_bench::load::Spec` says.
 //!
 //! Says `ready` when all are in their rooms. Then takes lines: `until N` is answered when so many deliveries came, `report` with
-//! what all were sent, `fresh` forgets delays. A connection that breaks ends it.
+//! what all were sent, `delays` with those of each, `fresh` forgets them. A connection that breaks ends it.
 
 use std::{
     collections::VecDeque,
@@ -145,6 +145,7 @@ impl Load {
         match line.split_once(' ') {
             Some(("until", number)) => self.awaited = Some(number.parse()?),
             None if line == "fresh" => self.tally.delays.clear(),
+            None if line == "delays" => println!("{}", serde_json::to_string(&self.tally.delays)?),
             None if line == "report" => println!("{}", serde_json::to_string(&self.report()?)?),
             _ => return Err(format!("no command: {line}").into()),
         }
@@ -152,8 +153,8 @@ impl Load {
     }
 
     fn report(&mut self) -> Result<Report, Failure> {
-        let Tally { got, lost, repeated, bytes, pings, resumed, ref offset, ref mut delays } = self.tally;
-        let [p50, p99, longest] = parts(delays);
+        let Tally { got, lost, repeated, bytes, pings, resumed, ref offset, ref delays } = self.tally;
+        let [p50, p99, longest] = parts(delays.iter().map(|(_, delay)| *delay));
         let (offset, cpu) = (offset.clone(), on_processor(std::process::id())?);
         Ok(Report { got, lost, repeated, bytes, pings, resumed, offset, p50, p99, longest, cpu })
     }

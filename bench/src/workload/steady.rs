@@ -1,12 +1,13 @@
 //! Rows that are written at an even pace, and how long it takes until everybody has them.
 
-use std::{thread::sleep, time::Duration};
+use std::{collections::HashMap, thread::sleep, time::Duration};
 
 use super::{Contender, Extent, fresh_name, micros, paced};
 use crate::{
     Failure,
     database::Database,
     load::{Load, Spec, parts},
+    mark::Delay,
     reader::Passing,
     report::{Section, Table, median, ratio},
     server::{Plugin, Programs, SECRET, Server},
@@ -26,11 +27,13 @@ struct Steady {
     count: u64,
     /// Transactions a second.
     pace: u64,
+    /// Whether it is looked up when each row was committed.
+    from_commit: bool,
 }
 
-const MANY_ROOMS: Steady = Steady { sockets: 200, rooms: 200, count: 1, pace: 200 };
-const ONE_ROOM: Steady = Steady { sockets: 5_000, rooms: 1, count: 1, pace: 5 };
-const TRANSACTIONS: Steady = Steady { sockets: 2_000, rooms: 20, count: 20, pace: 20 };
+const MANY_ROOMS: Steady = Steady { sockets: 200, rooms: 200, count: 1, pace: 200, from_commit: true };
+const ONE_ROOM: Steady = Steady { sockets: 5_000, rooms: 1, count: 1, pace: 5, from_commit: false };
+const TRANSACTIONS: Steady = Steady { sockets: 2_000, rooms: 20, count: 20, pace: 20, from_commit: false };
 
 /// What one server took in one round.
 struct Figures {
@@ -41,6 +44,8 @@ struct Figures {
     p50: f64,
     p99: f64,
     longest: f64,
+    /// The first two from the commit.
+    committed: Option<[f64; 2]>,
     /// The size of a frame, in bytes.
     frame: u64,
     deliveries: u64,
@@ -60,12 +65,15 @@ pub fn many_rooms(programs: &Programs, extent: Extent) -> Result<Section, Failur
         let [walcast, node, reader] =
             [Contender::Walcast(plugin), Contender::Node(plugin), Contender::Reader(plugin)].map(of);
         let part = |of: fn(&Columns) -> &Vec<f64>| ratio(of(&reader), of(&node));
-        let (p50, change) = (part(|columns| &columns.p50), part(|columns| &columns.change));
+        let (p50, change) = (part(|columns| &columns.committed[0]), part(|columns| &columns.change));
         section.say(&format!(
-            "{plugin}: pg_recvlogical takes {p50:.2}× of Node's p50, and {change:.2}× of its CPU a change"
+            "{plugin}: pg_recvlogical takes {p50:.2}× of Node's p50 from the commit, and {change:.2}× of its CPU a change"
         ));
-        section.target(&format!("{plugin}: p50, of Node's"), ratio(&walcast.p50, &node.p50), 0.6);
-        section.target(&format!("{plugin}: p99, of Node's"), ratio(&walcast.p99, &node.p99), 0.6);
+        let [p50, p99] = [0, 1].map(|which| ratio(&walcast.committed[which], &node.committed[which]));
+        section.target(&format!("{plugin}: p50 from the commit, of Node's"), p50, 0.6);
+        section.target(&format!("{plugin}: p99 from the commit, of Node's"), p99, 0.6);
+        let [p50, p99] = [ratio(&walcast.p50, &node.p50), ratio(&walcast.p99, &node.p99)];
+        section.say(&format!("{plugin}: from the writing of the row, p50 {p50:.2}× and p99 {p99:.2}× of Node's"));
         section.target(&format!("{plugin}: CPU a change, of Node's"), ratio(&walcast.change, &node.change), 0.25);
     }
     Ok(section)
@@ -114,17 +122,20 @@ struct Columns {
     delivery: Vec<f64>,
     p50: Vec<f64>,
     p99: Vec<f64>,
+    committed: [Vec<f64>; 2],
 }
 
 impl Results {
     fn of(&self, contender: Contender) -> Columns {
         let figures = || self.0.iter().filter(|(of, _)| *of == contender).flat_map(|(_, figures)| figures);
         let column = |of: fn(&Figures) -> f64| figures().map(of).collect();
+        let committed = |which: usize| figures().filter_map(|figures| Some(figures.committed?[which])).collect();
         Columns {
             change: column(|figures| figures.change),
             delivery: column(|figures| figures.delivery),
             p50: column(|figures| figures.p50),
             p99: column(|figures| figures.p99),
+            committed: [0, 1].map(committed),
         }
     }
 }
@@ -155,7 +166,7 @@ fn rounds(
             figures.push(round);
         }
     }
-    let head = [
+    let mut head = vec![
         "",
         "CPU a change, µs",
         "CPU a delivery, µs",
@@ -166,10 +177,13 @@ fn rounds(
         "lost",
         "repeated",
     ];
+    if steady.from_commit {
+        head.extend(["from the commit: p50, ms", "p99, ms"]);
+    }
     let mut table = Table::new(&head);
     for (contender, figures) in &results.0 {
         let of = |of: fn(&Figures) -> f64| median(figures.iter().map(of).collect());
-        table.row(&[
+        let mut row = vec![
             contender.name(),
             format!("{:.1}", of(|figures| figures.change)),
             format!("{:.2}", of(|figures| figures.delivery)),
@@ -179,7 +193,12 @@ fn rounds(
             figures.iter().map(|figures| figures.deliveries).sum::<u64>().to_string(),
             "0".into(),
             "0".into(),
-        ]);
+        ];
+        if steady.from_commit {
+            let columns = results.of(*contender).committed;
+            row.extend(columns.map(|column| format!("{:.2}", median(column))));
+        }
+        table.row(&row);
     }
     section.table(&table);
     Ok(results)
@@ -226,6 +245,10 @@ impl Steady {
         load.until(all)?;
         let cpu = micros(server.cpu()? - cpu);
         let after = load.flawless(all)?;
+        let committed = match self.from_commit {
+            true => Some(from_commits(&load.delays()?, &database.commits()?)?),
+            false => None,
+        };
         let deliveries = all - warm;
         Ok(Figures {
             change: cpu / (transactions * self.count) as f64,
@@ -233,6 +256,7 @@ impl Steady {
             p50: f64::from(after.p50) / 1e3,
             p99: f64::from(after.p99) / 1e3,
             longest: f64::from(after.longest) / 1e3,
+            committed,
             frame: (after.bytes - before.bytes) / deliveries,
             deliveries,
             client: micros(after.cpu - before.cpu) / deliveries as f64,
@@ -255,9 +279,32 @@ impl Steady {
         write(self.rooms, Duration::from_millis(2))?;
         sleep(REST);
         let (cpu, changes) = (reader.cpu()?, self.pace * seconds);
-        let mut delays = write(changes, Duration::from_secs(1) / self.pace as u32)?;
+        let delays = write(changes, Duration::from_secs(1) / self.pace as u32)?;
         let change = micros(reader.cpu()? - cpu) / changes as f64;
-        let [p50, p99, longest] = parts(&mut delays).map(|micros| f64::from(micros) / 1e3);
-        Ok(Figures { change, delivery: change, p50, p99, longest, frame: 0, deliveries: changes, client: 0.0 })
+        let committed = Some(from_commits(&delays, &database.commits()?)?);
+        let [p50, p99, longest] =
+            parts(delays.into_iter().map(|(_, delay)| delay)).map(|micros| f64::from(micros) / 1e3);
+        Ok(Figures {
+            change,
+            delivery: change,
+            p50,
+            p99,
+            longest,
+            committed,
+            frame: 0,
+            deliveries: changes,
+            client: 0.0,
+        })
     }
+}
+
+/// The median, and what one in a hundred exceeds, in milliseconds, of delays that are counted from the commit of each row.
+fn from_commits(delays: &[Delay], commits: &HashMap<u64, u64>) -> Result<[f64; 2], Failure> {
+    let since = |(stamp, delay): &Delay| {
+        let commit = commits.get(stamp).ok_or("a row came that nobody has written")?;
+        Ok(u32::try_from((stamp + u64::from(*delay)).saturating_sub(*commit)).unwrap_or(u32::MAX))
+    };
+    let delays = delays.iter().map(since).collect::<Result<Vec<u32>, Failure>>()?;
+    let [p50, p99, _] = parts(delays).map(|micros| f64::from(micros) / 1e3);
+    Ok([p50, p99])
 }
