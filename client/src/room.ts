@@ -124,6 +124,12 @@ export abstract class Room<T extends Row = any, D = unknown> implements Handle<T
     else this._start(offset);
   }
 
+  /** It does not go on from where it is. Who holds something of it is told once the server lets us in. */
+  _lose(): void {
+    this.#wasIn ||= !!this.offset;
+    this.offset = undefined;
+  }
+
   /** We are in it, also where the handshake has let us in again. */
   _back(): void {
     this._joined = this.#wasIn = true;

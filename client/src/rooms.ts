@@ -88,7 +88,7 @@ export class Rooms implements Surroundings {
     const whole = rooms.filter(({ offset }) => offset && isSameHistory(offset, told!));
     const held = whole.slice(0, MOST_ROOMS);
     this.#held = new Set(held);
-    for (const room of rooms) if (!this.#held.has(room)) room.offset = undefined;
+    for (const room of rooms) if (!this.#held.has(room)) room._lose();
     const since = held.reduce((oldest, { offset }) => (isOlder(oldest, offset) ? oldest : offset), newest);
     this.#isResuming = !!since;
     return { since, rooms: [...new Set(held.map(({ room }) => room))] };

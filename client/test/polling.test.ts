@@ -63,11 +63,11 @@ test('of rooms that were polled in two histories none goes on in that of another
   let isOver = false;
   const client = stage.client({
     fetch: async (...request) => {
-      const isOfOther = String(request[0]).includes('entityId=2');
-      if (client.status !== 'live' && client.entity('page', 2).state.fresh) {
-        // The first of a new round may not answer again: what it has is of the history before.
-        if (!isOfOther) await until('it is live', () => client.status === 'live');
-      } else if (isOfOther && !isOver) {
+      const isOf = (text: string) => String(request[0]).includes(text);
+      if (isOf('entityId=1') && isOver && client.status !== 'live') {
+        // The first of a new round is not answered again: what it has is of the history before.
+        await until('it is live', () => client.status === 'live');
+      } else if (isOf('entityId=2') && !isOver) {
         await stage.restart('SIGTERM', async () => {
           await stage.db.sql('SELECT pg_drop_replication_slot($1)', [stage.db.name]);
           await stage.db.sql("UPDATE components SET name = 'missed' WHERE id = $1", [one]);
@@ -78,13 +78,18 @@ test('of rooms that were polled in two histories none goes on in that of another
     },
   });
   const [page, next] = [client.entity('page', 1), client.entity('page', 2)];
+  const reasons: Record<string, string[]> = { [one]: [], [other]: [] };
   page.watch(() => {});
+  client.component(one).on('resync', ({ reason }) => reasons[one]!.push(reason));
   next.watch(() => {});
-  await until('both were polled', () => page.state.fresh && next.state.fresh);
+  client.component(other).on('resync', ({ reason }) => reasons[other]!.push(reason));
+  await until('all were polled', () => page.state.fresh && next.state.fresh && reasons[other]!.length === 1);
   expect([isOver, page.state.data![0]!.name]).toEqual([true, 'one']);
   stage.proxy.blocked = undefined;
   await until('it is live', () => client.status === 'live');
   await until('it holds what it has missed', () => page.state.data?.[0]?.name === 'missed');
+  await until('who only listens is told', () => [one, other].every((each) => reasons[each]!.length === 2));
+  expect(reasons).toEqual({ [one]: ['polling', 'another history'], [other]: ['polling', 'history gap'] });
   await stage.db.sql("UPDATE components SET name = 'heard'");
   await until('it hears on', () => [page, next].every(({ state }) => state.data?.[0]?.name === 'heard'));
   expect([page, next].map(({ state }) => state.data![0]!.id)).toEqual([one, other]);
