@@ -132,5 +132,9 @@ mod tests {
                 SavedSession { id: id.clone(), user_id: "ann".into(), began: "e/1-1".into(), rooms: rooms.clone() };
             assert_eq!(to_session(&saved), None, "{rooms}");
         }
+        let (id, rooms) = ("Zq1DxS0bGpm6OgEXAAAB".into(), json!([]));
+        let saved =
+            SavedSession { id, user_id: "ann".into(), began: Offset::default().to_wire(&Epoch::new("e")), rooms };
+        assert_eq!(to_session(&saved), None, "no walcast names one so");
     }
 }

@@ -105,7 +105,7 @@ impl<'a> Frames<'a> {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct OutboxClosed;
 
-/// The name of a socket in the log, as its bytes: in place, since all that are here lie in one table.
+/// The name of a socket in the log, as its bytes, which no client chooses: in place, since all that are here lie in one table.
 pub type SocketName = SmallVec<[u8; 16]>;
 
 /// The queue of one socket. A durable frame is either taken, and then sent in order, or the outbox closes its socket: it

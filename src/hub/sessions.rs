@@ -21,7 +21,7 @@ impl SessionId {
         SessionId(Uuid::new_v4())
     }
 
-    /// As a client or another server said it; `None`: no server has named one so.
+    /// As a client or another server said it; `None`: no walcast has named one so.
     pub fn parse(text: &str) -> Option<Self> {
         Uuid::try_parse(text).ok().map(SessionId)
     }

@@ -45,7 +45,7 @@ export class Replica {
       // A fetch that is under way belongs to events that this connection does not bring.
       if (room.isFetching() || this.resume === 'never') room.forget();
     }
-    const [first] = this.rooms.filter((room) => room.offset !== null);
+    const first = this.rooms.find((room) => room.offset !== null);
     // A connection that was lost between two of its resyncs leaves rooms in two histories, of which one offset cannot say.
     for (const room of this.rooms) {
       if (room.offset !== null && epoch(room.offset) !== epoch(first.offset)) room.forget();

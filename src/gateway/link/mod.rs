@@ -310,7 +310,7 @@ impl Link {
             if packet == packet::PING.as_bytes() {
                 asks = true;
             } else if packet::is_connect_reply(packet) {
-                let named = out.session.as_ref().and_then(|session| packet::with_session(packet, &session.to_string()));
+                let named = out.session.and_then(|session| packet::with_session(packet, &session.to_string()));
                 self.push(&mut out, named.as_deref().unwrap_or(packet));
                 out.open();
             } else if packet != packet::NOOP.as_bytes() {
